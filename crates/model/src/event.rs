@@ -1,0 +1,137 @@
+//! Events: what happened, told to the outside. They carry identifiers only, never patient data.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Something that happened, named noun.past.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// An instance became durable and visible.
+    #[serde(rename = "instance.stored")]
+    InstanceStored {
+        /// Its id in REST paths (`/xrays/{id}`).
+        xray_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+        /// Series Instance UID.
+        series_instance_uid: String,
+        /// SOP Instance UID.
+        sop_instance_uid: String,
+    },
+    /// A second, different content came under a known SOP Instance UID and was kept beside the first.
+    #[serde(rename = "instance.conflicted")]
+    InstanceConflicted {
+        /// Id of the hidden version.
+        xray_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+        /// SOP Instance UID.
+        sop_instance_uid: String,
+    },
+    /// Instances under one Patient ID disagree on name, birth date or sex; somebody has to look.
+    #[serde(rename = "patient.clashed")]
+    PatientClashed {
+        /// The patient record that the new study went to.
+        patient: Uuid,
+        /// The patient record it was kept apart from; the same as `patient` when the clash is inside one study.
+        other: Uuid,
+        /// The study that brought the clash.
+        study_instance_uid: String,
+    },
+    /// A preview was made.
+    #[serde(rename = "preview.made")]
+    PreviewMade {
+        /// Instance it shows.
+        xray_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+    },
+    /// No preview could be made; the instance is stored all the same.
+    #[serde(rename = "preview.failed")]
+    PreviewFailed {
+        /// Instance it would have shown.
+        xray_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+        /// Why, in one sentence without patient data.
+        reason: String,
+    },
+    /// A study was linked to a consultation.
+    #[serde(rename = "study.linked")]
+    StudyLinked {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+    },
+    /// A study was unlinked from a consultation.
+    #[serde(rename = "study.unlinked")]
+    StudyUnlinked {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+    },
+    /// A consultation was booked or started.
+    #[serde(rename = "consultation.scheduled")]
+    ConsultationScheduled {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
+}
+
+impl Event {
+    /// The name on the wire: noun.past.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InstanceStored { .. } => "instance.stored",
+            Self::InstanceConflicted { .. } => "instance.conflicted",
+            Self::PatientClashed { .. } => "patient.clashed",
+            Self::PreviewMade { .. } => "preview.made",
+            Self::PreviewFailed { .. } => "preview.failed",
+            Self::StudyLinked { .. } => "study.linked",
+            Self::StudyUnlinked { .. } => "study.unlinked",
+            Self::ConsultationScheduled { .. } => "consultation.scheduled",
+        }
+    }
+
+    /// The study it is about, when there is one: who may read that study may see the event.
+    pub fn study_instance_uid(&self) -> Option<&str> {
+        match self {
+            Self::InstanceStored { study_instance_uid, .. }
+            | Self::InstanceConflicted { study_instance_uid, .. }
+            | Self::PatientClashed { study_instance_uid, .. }
+            | Self::PreviewMade { study_instance_uid, .. }
+            | Self::PreviewFailed { study_instance_uid, .. }
+            | Self::StudyLinked { study_instance_uid, .. }
+            | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
+            Self::ConsultationScheduled { .. } => None,
+        }
+    }
+
+    /// The doctor it is addressed to, when it is not about a study.
+    pub fn doctor_id(&self) -> Option<Uuid> {
+        match self {
+            Self::ConsultationScheduled { doctor_id, .. } => Some(*doctor_id),
+            _ => None,
+        }
+    }
+}
+
+/// An event as it is kept in the outbox and sent: delivered at least once, so consumers drop known `event_id`s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventEnvelope {
+    /// Position in the outbox; grows.
+    pub sequence: i64,
+    /// Identity of the event.
+    pub event_id: Uuid,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}

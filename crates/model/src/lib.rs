@@ -1,0 +1,19 @@
+//! DICOM and clinical vocabulary: values parsed once at the door and trusted afterwards.
+//!
+//! This crate does no input or output and depends on no other crate of the workspace.
+#![deny(missing_docs)]
+
+pub mod access;
+pub mod ae_title;
+pub mod clinical;
+pub mod clock;
+pub mod event;
+pub mod frame;
+pub mod instance;
+pub mod pixel;
+pub mod text;
+pub mod transfer_syntax;
+pub mod uid;
+
+pub use ae_title::AeTitle;
+pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};

@@ -1,0 +1,58 @@
+//! RFC 6750, bearer tokens: proves who sent a request. The token is taken from the header only, never from a URL.
+
+use std::net::SocketAddr;
+
+use axum::{
+    extract::{ConnectInfo, FromRef, FromRequestParts},
+    http::{header, request::Parts},
+};
+use model::access::{Action, Principal, Scope};
+
+use super::problem::Problem;
+use crate::identity::Authenticator;
+
+/// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid.
+#[derive(Debug, Clone)]
+pub struct Authenticated {
+    /// The account.
+    pub principal: Principal,
+    /// Address of the peer; empty when unknown.
+    pub source_address: String,
+}
+
+impl Authenticated {
+    /// Asks the rules.
+    ///
+    /// # Errors
+    /// 403 when the account's role may not do this.
+    pub fn authorize(&self, action: Action) -> Result<Scope, Problem> {
+        self.principal.authorize(action).map_err(|_| Problem::forbidden())
+    }
+}
+
+impl<S> FromRequestParts<S> for Authenticated
+where
+    S: Send + Sync,
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let authenticator = Authenticator::from_ref(state);
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (scheme, token) =
+            header.and_then(|text| text.split_once(' ')).ok_or_else(Problem::unauthorized)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Problem::unauthorized());
+        }
+        let principal = authenticator.authenticate(token.trim()).map_err(|refusal| {
+            tracing::debug!(%refusal, "token refused");
+            Problem::unauthorized()
+        })?;
+        let source_address = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
+        Ok(Self { principal, source_address })
+    }
+}

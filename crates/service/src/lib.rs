@@ -1,0 +1,11 @@
+//! What every door's shell needs: configuration, telemetry, shutdown, identity, events in process, HTTP manners,
+//! and the pool of decoder processes.
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod decoder;
+pub mod events;
+pub mod http;
+pub mod identity;
+pub mod shutdown;
+pub mod telemetry;
