@@ -1,6 +1,6 @@
 //! Limits and headers that hold for every HTTP door.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, http::HeaderValue, http::header, middleware};
 use serde::{Deserialize, Serialize};
@@ -16,18 +16,45 @@ use super::{problem::Problem, request_id};
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
-    pub listen: String,
+    pub listen: SocketAddr,
+    /// Listen without TLS on an address that other machines reach: behind a proxy with TLS, or in a trusted network.
+    pub plaintext_beyond_loopback: bool,
     /// Time to finish running requests at shutdown.
     pub drain_timeout_ms: u64,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".into(), drain_timeout_ms: 10_000 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            plaintext_beyond_loopback: false,
+            drain_timeout_ms: 10_000,
+        }
     }
 }
 
+/// A configuration that the HTTP doors do not open with.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "http: {0} is reached from other machines and MaxRay does not speak TLS; listen on a loopback address behind a proxy, \
+     or set http.plaintext_beyond_loopback = true if the network is trusted"
+)]
+pub struct PlaintextBeyondLoopback(SocketAddr);
+
 impl HttpConfig {
+    /// Refuses to send tokens and images in the clear to other machines unless told to.
+    ///
+    /// # Errors
+    /// See [`PlaintextBeyondLoopback`].
+    pub fn check(&self) -> Result<(), PlaintextBeyondLoopback> {
+        let open = !self.listen.ip().to_canonical().is_loopback();
+        if open && !self.plaintext_beyond_loopback {
+            Err(PlaintextBeyondLoopback(self.listen))
+        } else {
+            Ok(())
+        }
+    }
+
     /// The drain time-out as a duration.
     pub fn drain_timeout(&self) -> Duration {
         Duration::from_millis(self.drain_timeout_ms)

@@ -1,0 +1,69 @@
+//! Database and object storage as one thing: the only way in for an instance, and the way to its bytes.
+//!
+//! **The promise.** When [`InstanceWriter::commit`] returns `Ok`, every byte is on stable storage under a key that
+//! the server made, and the index row, the event and the audit record are there in one committed transaction. When
+//! it returns an error, nothing is visible, or (only when the answer to a commit was lost and looking it up failed
+//! as well) exactly the same complete content is. Sending again is always safe.
+//!
+//! The order that keeps it: all bytes hashed and read on their way into an object that nobody can see; the object
+//! durable; the transaction; the answer. An object is deleted only when the database has no row that names it.
+#![deny(missing_docs)]
+
+mod config;
+mod preview;
+mod read;
+mod store;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use database::Database;
+use model::clock::Clock;
+use object_storage::ObjectStorage;
+
+pub use config::ArchiveConfig;
+pub use database::{ConflictPolicy, Origin, StoreOutcome};
+pub use dicom_header::Identity;
+pub use object_storage::StorageError;
+pub use read::{ByteStream, ReadError};
+pub use store::{Form, InstanceWriter, StoreError, Stored};
+
+/// The archive; cheap to clone.
+#[derive(Clone)]
+pub struct Archive(Arc<Parts>);
+
+struct Parts {
+    database: Database,
+    storage: ObjectStorage,
+    config: ArchiveConfig,
+    clock: Clock,
+}
+
+impl Archive {
+    /// Puts a database and an object store together.
+    pub fn new(database: Database, storage: ObjectStorage, config: ArchiveConfig, clock: Clock) -> Self {
+        Self(Arc::new(Parts { database, storage, config, clock }))
+    }
+
+    /// What is known about instances.
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// Where their bytes are.
+    pub fn storage(&self) -> &ObjectStorage {
+        &self.0.storage
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &ArchiveConfig {
+        &self.0.config
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+}

@@ -1,0 +1,151 @@
+//! From a data set that came whole to the answer: look for a duplicate, make the object durable, commit.
+
+use std::time::Instant;
+
+use database::{
+    AuditActor, AuditRecord, DatabaseError, NewInstance, Origin, StoreInstanceError, StoreOutcome,
+};
+use model::{SopInstanceUid, StudyInstanceUid, access::Scope, instance::InstanceHeader};
+use object_storage::ObjectKey;
+use uuid::Uuid;
+
+use super::{
+    StoreError, Stored,
+    intake::{Complete, Intake},
+    metrics,
+};
+use crate::Archive;
+
+pub(super) async fn commit(
+    archive: &Archive,
+    origin: Origin,
+    intake: Intake,
+    expected_study: Option<&StudyInstanceUid>,
+) -> Result<Stored, StoreError> {
+    let started = Instant::now();
+    let door = origin.door;
+    let complete = intake.finish().await?;
+    if expected_study.is_some_and(|expected| *expected != complete.header.study.study_instance_uid) {
+        complete.object.abort().await;
+        return Err(StoreError::WrongStudy);
+    }
+    let mut stored = describe(&complete.header);
+    let database = archive.database();
+    match database.find_stored(&stored.sop_instance_uid, &complete.data_set_sha256).await {
+        Ok(None) => stored.outcome = store(archive, origin, complete).await?,
+        // Nothing of a resent instance has to reach the disk but the record that it came.
+        Ok(Some(id)) => {
+            complete.object.abort().await;
+            database.audit(record_of_duplicate(&origin, &stored, id)).await?;
+            stored.outcome = StoreOutcome::Duplicate { id };
+        }
+        Err(error) => {
+            complete.object.abort().await;
+            return Err(error.into());
+        }
+    }
+    metrics::record_commit_time(door, started.elapsed());
+    Ok(stored)
+}
+
+/// The answer, but for the outcome, which is not known yet.
+fn describe(header: &InstanceHeader) -> Stored {
+    Stored {
+        outcome: StoreOutcome::Stored { id: Uuid::nil() },
+        study_instance_uid: header.study.study_instance_uid.clone(),
+        series_instance_uid: header.series.series_instance_uid.clone(),
+        sop_instance_uid: header.instance.sop_instance_uid.clone(),
+        sop_class_uid: header.instance.sop_class_uid.clone(),
+        warnings: header.warnings.clone(),
+    }
+}
+
+fn record_of_duplicate(origin: &Origin, stored: &Stored, id: Uuid) -> AuditRecord {
+    let mut record =
+        AuditRecord::success(&actor(origin), "store_instance").about(id).of_study(&stored.study_instance_uid);
+    record.detail = format!("{}: duplicate", origin.door);
+    record
+}
+
+fn actor(origin: &Origin) -> AuditActor {
+    AuditActor {
+        user_id: origin.user_id,
+        role: if origin.user_id.is_some() { "user" } else { "modality" }.to_owned(),
+        calling_ae: origin.calling_ae.as_ref().map_or_else(String::new, ToString::to_string),
+        source_address: origin.source_address.clone(),
+        request_id: origin.request_id.clone(),
+    }
+}
+
+async fn store(archive: &Archive, origin: Origin, complete: Complete) -> Result<StoreOutcome, StoreError> {
+    let Complete { header, object, data_set_offset, data_set_length, data_set_sha256 } = complete;
+    let sop_instance_uid = header.instance.sop_instance_uid.clone();
+    let object = object.finish().await?;
+    let id = Uuid::now_v7();
+    let new = NewInstance {
+        id,
+        object_key: object.key.uuid(),
+        object_length_bytes: object.length_bytes,
+        data_set_offset,
+        data_set_length_bytes: data_set_length,
+        data_set_sha256,
+        header,
+        origin,
+        conflict_policy: archive.config().conflict_policy,
+    };
+    match archive.database().store_instance(new).await {
+        Ok(outcome @ StoreOutcome::Duplicate { .. }) => {
+            delete(archive, object.key).await;
+            Ok(outcome)
+        }
+        Ok(outcome @ (StoreOutcome::Stored { .. } | StoreOutcome::Conflict { .. })) => Ok(outcome),
+        Err(StoreInstanceError::Database(error)) => {
+            let found = look_up(archive, &sop_instance_uid, &data_set_sha256).await;
+            resolve(archive, id, found, error).await
+        }
+        Err(refused) => {
+            delete(archive, object.key).await;
+            Err(refused.into())
+        }
+    }
+}
+
+/// A database whose disk failed under a commit may show what it cannot keep: its word counts only while it is well.
+async fn look_up(
+    archive: &Archive,
+    sop_instance_uid: &SopInstanceUid,
+    data_set_sha256: &[u8; 32],
+) -> Result<Option<Uuid>, DatabaseError> {
+    archive.database().ping().await?;
+    archive.database().find_stored(sop_instance_uid, data_set_sha256).await
+}
+
+/// The database failed while it stored: perhaps before, perhaps after the commit. The object stays in every case,
+/// for a commit that is not seen now may be seen later; without a row it is an orphan that checks find.
+async fn resolve(
+    archive: &Archive,
+    id: Uuid,
+    found: Result<Option<Uuid>, DatabaseError>,
+    error: DatabaseError,
+) -> Result<StoreOutcome, StoreError> {
+    match found {
+        Ok(None) => Err(error.into()),
+        Ok(Some(other)) if other != id => Ok(StoreOutcome::Duplicate { id: other }),
+        Ok(Some(_)) => match archive.database().instance_by_id(&Scope::internal(), id).await {
+            Ok(Some(_)) => Ok(StoreOutcome::Stored { id }),
+            Ok(None) => Ok(StoreOutcome::Conflict { id }),
+            Err(error) => Err(StoreError::CommitUnknown(error)),
+        },
+        Err(lookup) => {
+            tracing::warn!(%error, %lookup, %id, "whether an instance was committed is not known");
+            Err(StoreError::CommitUnknown(error))
+        }
+    }
+}
+
+/// Removes an object that the database has certainly no row for. When that fails it stays as an orphan.
+async fn delete(archive: &Archive, key: ObjectKey) {
+    if let Err(error) = archive.storage().delete(key).await {
+        tracing::warn!(%error, %key, "could not delete the object of an instance that was not stored");
+    }
+}

@@ -1,0 +1,43 @@
+//! Settings of the database.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the database; every field has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `postgres://user@host/name` or `sqlite:///path`; empty for a SQLite file in the data directory.
+    pub url: String,
+    /// Connections at most: of the pool on PostgreSQL, for reading on SQLite (one more writes).
+    pub connections_max: u32,
+    /// Longest wait for a free connection.
+    pub acquire_timeout_ms: u64,
+    /// Longest run of one statement.
+    pub statement_timeout_ms: u64,
+    /// Instances that share one transaction at most.
+    pub group_commit_instances_max: usize,
+    /// Instances that wait for a transaction at most; beyond that senders wait.
+    pub group_commit_queue_max: usize,
+    /// Page cache of each SQLite connection.
+    pub sqlite_cache_max_bytes: u64,
+    /// Memory map of the SQLite file at most; 0 for none.
+    pub sqlite_mmap_max_bytes: u64,
+    /// Takes a PostgreSQL server that may lose commits (`fsync=off`, `full_page_writes=off`). Only for tests.
+    pub allow_unsafe: bool,
+}
+
+impl Default for DatabaseConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            connections_max: 16,
+            acquire_timeout_ms: 5_000,
+            statement_timeout_ms: 10_000,
+            group_commit_instances_max: 64,
+            group_commit_queue_max: 1_024,
+            sqlite_cache_max_bytes: 16 << 20,
+            sqlite_mmap_max_bytes: 256 << 20,
+            allow_unsafe: false,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which studies belong to a consultation.
+
+use chrono::{DateTime, Utc};
+use model::{StudyInstanceUid, access::Scope, clinical::ConsultationStatus, event::Event};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError, SearchRow, audit::insert_audit, engine::Tx,
+    outbox::insert_events, scope::and_in_reach, search,
+};
+
+/// What became of linking a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkOutcome {
+    /// It is linked now.
+    Linked,
+    /// It was linked already.
+    AlreadyLinked,
+    /// No such consultation in reach, or it was cancelled.
+    ConsultationNotFound,
+    /// No such study in reach.
+    StudyNotFound,
+    /// The study is of another patient than the consultation.
+    PatientDiffers,
+}
+
+/// A study of a consultation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinkedStudy {
+    /// The study.
+    pub study: SearchRow,
+    /// When it was linked.
+    pub linked_at: DateTime<Utc>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Candidate {
+    id: Uuid,
+    patient_id: String,
+    issuer_of_patient_id: String,
+}
+
+impl Database {
+    /// Links a study to a consultation of the same patient.
+    pub async fn link_study(
+        &self,
+        scope: &Scope,
+        consultation_id: Uuid,
+        study_instance_uid: &StudyInstanceUid,
+        actor: &AuditActor,
+    ) -> Result<LinkOutcome, DatabaseError> {
+        const SQL: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
+            VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let consultation = match self.consultation(scope, consultation_id).await? {
+            Some(found) if found.status != ConsultationStatus::Cancelled => found,
+            _ => return Ok(LinkOutcome::ConsultationNotFound),
+        };
+        let mut tx = self.begin().await?;
+        let Some(study) = study_in_scope(&mut tx, scope, study_instance_uid).await? else {
+            return Ok(LinkOutcome::StudyNotFound);
+        };
+        let same_patient = !study.patient_id.is_empty()
+            && study.patient_id == consultation.patient_id
+            && (consultation.issuer_of_patient_id.is_empty()
+                || consultation.issuer_of_patient_id == study.issuer_of_patient_id);
+        if !same_patient {
+            return Ok(LinkOutcome::PatientDiffers);
+        }
+        let now = tx.now;
+        let linked = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(consultation_id)
+            .bind(study.id)
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if linked == 0 {
+            return Ok(LinkOutcome::AlreadyLinked);
+        }
+        let uid = study_instance_uid.to_string();
+        insert_events(&mut tx, &[Event::StudyLinked { consultation_id, study_instance_uid: uid }]).await?;
+        let record =
+            AuditRecord::success(actor, "link_study").about(consultation_id).of_study(study_instance_uid);
+        insert_audit(&mut tx, &[record]).await?;
+        self.commit(tx).await?;
+        Ok(LinkOutcome::Linked)
+    }
+
+    /// Unlinks a study; false when it was not linked to a consultation in reach.
+    pub async fn unlink_study(
+        &self,
+        scope: &Scope,
+        consultation_id: Uuid,
+        study_instance_uid: &StudyInstanceUid,
+        actor: &AuditActor,
+    ) -> Result<bool, DatabaseError> {
+        const SQL: &str = "DELETE FROM consultation_study WHERE consultation_id = $1 \
+            AND study = (SELECT id FROM study WHERE study_instance_uid = $2)";
+        if self.consultation(scope, consultation_id).await?.is_none() {
+            return Ok(false);
+        }
+        let mut tx = self.begin().await?;
+        let unlinked = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(consultation_id)
+            .bind(study_instance_uid.as_str())
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if unlinked == 0 {
+            return Ok(false);
+        }
+        let uid = study_instance_uid.to_string();
+        insert_events(&mut tx, &[Event::StudyUnlinked { consultation_id, study_instance_uid: uid }]).await?;
+        let record =
+            AuditRecord::success(actor, "unlink_study").about(consultation_id).of_study(study_instance_uid);
+        insert_audit(&mut tx, &[record]).await?;
+        self.commit(tx).await?;
+        Ok(true)
+    }
+
+    /// The studies of a consultation, the newest link first; none when it is not in reach.
+    pub async fn linked_studies(
+        &self,
+        scope: &Scope,
+        consultation_id: Uuid,
+    ) -> Result<Vec<LinkedStudy>, DatabaseError> {
+        const SQL: &str = "SELECT study, linked_at FROM consultation_study WHERE consultation_id = $1 \
+            ORDER BY linked_at DESC, study DESC";
+        match self.consultation(scope, consultation_id).await? {
+            // A cancelled consultation opens nothing to its doctor.
+            Some(found) if scope.doctor_id().is_none() || found.status != ConsultationStatus::Cancelled => {}
+            _ => return Ok(Vec::new()),
+        }
+        let links: Vec<(Uuid, DateTime<Utc>)> = on!(self, engine =>
+            sqlx::query_as(SQL).bind(consultation_id).fetch_all(&engine.read).await?);
+        let ids: Vec<Uuid> = links.iter().map(|(study, _)| *study).collect();
+        let mut studies = search::studies_by_id(self, &ids).await?;
+        Ok(links
+            .into_iter()
+            .filter_map(|(id, linked_at)| studies.remove(&id).map(|study| LinkedStudy { study, linked_at }))
+            .collect())
+    }
+}
+
+/// The study and whose it is, when the scope reaches it.
+async fn study_in_scope(
+    tx: &mut Tx,
+    scope: &Scope,
+    study_instance_uid: &StudyInstanceUid,
+) -> Result<Option<Candidate>, DatabaseError> {
+    let sql = AssertSqlSafe(format!(
+        "SELECT study.id, patient.patient_id, patient.issuer_of_patient_id FROM study \
+         JOIN patient ON patient.id = study.patient WHERE study.study_instance_uid = $1{}",
+        and_in_reach(scope, "$2")
+    ));
+    Ok(on_tx!(tx, connection => {
+        let mut query = sqlx::query_as(sql).bind(study_instance_uid.as_str());
+        if let Some(doctor_id) = scope.doctor_id() {
+            query = query.bind(doctor_id);
+        }
+        query.fetch_optional(connection).await?
+    }))
+}

@@ -1,0 +1,190 @@
+//! Both engines under one type, and the macros that paste one body under both arms.
+//!
+//! sqlx's `Any` driver knows no booleans, times and UUIDs, and two implementations of one trait drift apart. So
+//! there is one SQL text (see `statement.rs`) and one Rust body, compiled once for each engine.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use model::clock::Clock;
+use sqlx::{Pool, Postgres, Sqlite, Transaction};
+use tokio::sync::{mpsc, watch};
+
+use crate::{DatabaseConfig, DatabaseError, ingest::Waiting, statement::Dialect};
+
+/// Pastes `$body` under both arms of a [`Database`]; in it `$engine` is the [`Engine`].
+macro_rules! on {
+    ($database:expr, $engine:ident => $body:expr) => {
+        match $database {
+            $crate::engine::Database::Postgres($engine) => $body,
+            $crate::engine::Database::Sqlite($engine) => $body,
+        }
+    };
+}
+
+/// Pastes `$body` under both arms of a [`Tx`]; in it `$connection` is the connection of the transaction.
+macro_rules! on_tx {
+    ($tx:expr, $connection:ident => $body:expr) => {
+        match &mut $tx.inner {
+            $crate::engine::TxInner::Postgres(transaction) => {
+                let $connection = &mut **transaction;
+                $body
+            }
+            $crate::engine::TxInner::Sqlite(transaction) => {
+                let $connection = &mut **transaction;
+                $body
+            }
+        }
+    };
+}
+
+/// The metadata: cheap to clone, every clone is the same database.
+#[derive(Clone)]
+pub enum Database {
+    /// A PostgreSQL server, shared by any number of nodes.
+    Postgres(Engine<Postgres>),
+    /// A SQLite file, owned by this process.
+    Sqlite(Engine<Sqlite>),
+}
+
+/// The connections to one engine, and what the clones of a [`Database`] share.
+pub struct Engine<DB: sqlx::Database> {
+    /// Read-only connections on SQLite; on PostgreSQL the one pool.
+    pub(crate) read: Pool<DB>,
+    /// SQLite: the one connection that writes. PostgreSQL: the same pool as `read`.
+    pub(crate) write: Pool<DB>,
+    pub(crate) shared: Arc<Shared>,
+    /// Way to the task that commits instances; none in that task's own copy, so that it ends with the last clone.
+    pub(crate) ingest: Option<mpsc::Sender<Waiting>>,
+}
+
+impl<DB: sqlx::Database> Clone for Engine<DB> {
+    fn clone(&self) -> Self {
+        Self {
+            read: self.read.clone(),
+            write: self.write.clone(),
+            shared: Arc::clone(&self.shared),
+            ingest: self.ingest.clone(),
+        }
+    }
+}
+
+/// What the clones of a [`Database`] share.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) config: DatabaseConfig,
+    /// Counts commits that wrote events.
+    pub(crate) commits: watch::Sender<u64>,
+    /// Set when the disk failed under a COMMIT on SQLite: nothing may be promised until a restart.
+    pub(crate) broken: std::sync::atomic::AtomicBool,
+}
+
+/// A transaction that writes.
+pub(crate) struct Tx {
+    pub(crate) inner: TxInner,
+    pub(crate) now: DateTime<Utc>,
+    /// Counts the rows of outbox and audit: see `SEQUENCE` in `statement.rs`.
+    ordinal: i64,
+    events: bool,
+}
+
+pub(crate) enum TxInner {
+    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match &self.inner {
+            TxInner::Postgres(_) => Dialect::Postgres,
+            TxInner::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// A number that no other row of this transaction has.
+    pub(crate) fn next_ordinal(&mut self) -> i64 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+
+    /// Says that the commit of this transaction is to wake who waits for events.
+    pub(crate) fn has_events(&mut self) {
+        self.events = true;
+    }
+}
+
+impl Database {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Postgres(_) => Dialect::Postgres,
+            Self::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        on!(self, engine => &engine.shared)
+    }
+
+    /// Begins a transaction that writes. On SQLite it waits for the one writing connection.
+    pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
+        let shared = self.shared();
+        if shared.broken.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
+        }
+        let inner = match self {
+            Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
+            Self::Sqlite(engine) => TxInner::Sqlite(engine.write.begin_with("BEGIN IMMEDIATE").await?),
+        };
+        Ok(Tx { inner, now: shared.clock.now(), ordinal: 0, events: false })
+    }
+
+    /// Commits, and wakes who waits for events.
+    pub(crate) async fn commit(&self, tx: Tx) -> Result<(), DatabaseError> {
+        let committed = match tx.inner {
+            TxInner::Postgres(transaction) => transaction.commit().await,
+            TxInner::Sqlite(transaction) => {
+                let committed = transaction.commit().await;
+                if committed.as_ref().is_err_and(is_disk_failure) {
+                    // What a failed fsync left behind may be read but not be on the disk: asking the same file
+                    // again proves nothing.
+                    self.shared().broken.store(true, std::sync::atomic::Ordering::Release);
+                    tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+                }
+                committed
+            }
+        };
+        committed?;
+        if tx.events {
+            self.shared().commits.send_modify(|commits| *commits += 1);
+        }
+        Ok(())
+    }
+
+    /// Tells of commits that wrote events or previews to make: the value only grows.
+    pub fn subscribe_commits(&self) -> watch::Receiver<u64> {
+        self.shared().commits.subscribe()
+    }
+
+    /// Asks the engine for a sign of life.
+    pub async fn ping(&self) -> Result<(), DatabaseError> {
+        if self.shared().broken.load(std::sync::atomic::Ordering::Acquire) {
+            return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
+        }
+        on!(self, engine => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?);
+        Ok(())
+    }
+
+    /// Closes every connection, after the statements that run.
+    pub async fn close(&self) {
+        on!(self, engine => {
+            engine.read.close().await;
+            engine.write.close().await;
+        });
+    }
+}
+
+/// SQLITE_IOERR of any kind.
+fn is_disk_failure(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
+}

@@ -1,0 +1,125 @@
+//! The header of each instance: its DICOM JSON and where its frames and bulk data lie, kept compressed.
+
+use std::io::Read;
+
+use model::{
+    frame::FrameTable,
+    instance::{BulkDataReference, InstanceHeader},
+    pixel::PixelModule,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    Database, DatabaseError,
+    statement::{Statement, uuid_rows},
+};
+
+/// Headers compress five to ten times at the fastest level; the next levels cost more than they save.
+const ZSTD_LEVEL: i32 = 1;
+/// No header is made that unpacks to more, so a damaged row cannot take the memory.
+const UNPACKED_MAX_BYTES: u64 = 256 << 20;
+
+/// What was read from an instance when it was stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeaderRecord {
+    /// The instance.
+    pub instance_id: Uuid,
+    /// The data set as one DICOM JSON object; see [`InstanceHeader::json`].
+    pub json: String,
+    /// Values left out of `json`.
+    pub bulk_data: Vec<BulkDataReference>,
+    /// Pixel description; `None` when there is no pixel data element.
+    pub pixel_module: Option<PixelModule>,
+    /// Where the frames are.
+    pub frame_table: FrameTable,
+}
+
+#[derive(Deserialize)]
+struct Layout {
+    bulk_data: Vec<BulkDataReference>,
+    pixel_module: Option<PixelModule>,
+    frame_table: FrameTable,
+}
+
+#[derive(Serialize)]
+struct LayoutRef<'a> {
+    bulk_data: &'a [BulkDataReference],
+    pixel_module: Option<&'a PixelModule>,
+    frame_table: &'a FrameTable,
+}
+
+/// Packs DICOM JSON and layout for `instance_header`.
+pub(crate) fn pack(header: &InstanceHeader) -> Result<(Vec<u8>, Vec<u8>), DatabaseError> {
+    let layout = LayoutRef {
+        bulk_data: &header.bulk_data,
+        pixel_module: header.pixel_module.as_ref(),
+        frame_table: &header.frame_table,
+    };
+    let layout = serde_json::to_vec(&layout).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+    Ok((compress(header.json.as_bytes())?, compress(&layout)?))
+}
+
+fn compress(bytes: &[u8]) -> Result<Vec<u8>, DatabaseError> {
+    zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|error| DatabaseError::Corrupt(error.to_string()))
+}
+
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DatabaseError> {
+    let unreadable = |_| DatabaseError::Corrupt("a header does not unpack".to_owned());
+    let mut unpacked = Vec::with_capacity(bytes.len().saturating_mul(6));
+    let decoder = zstd::Decoder::with_buffer(bytes).map_err(unreadable)?;
+    decoder.take(UNPACKED_MAX_BYTES).read_to_end(&mut unpacked).map_err(unreadable)?;
+    Ok(unpacked)
+}
+
+static BY_INSTANCE: Statement = Statement::new(
+    "SELECT h.instance, h.dicom_json, h.layout FROM ROWS($1: id uuid) AS r \
+     CROSS JOIN instance_header h WHERE h.instance = r.id",
+);
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    instance: Uuid,
+    dicom_json: Vec<u8>,
+    layout: Vec<u8>,
+}
+
+impl TryFrom<Row> for HeaderRecord {
+    type Error = DatabaseError;
+    fn try_from(row: Row) -> Result<Self, DatabaseError> {
+        let unreadable = || DatabaseError::Corrupt(format!("header of instance {}", row.instance));
+        let layout: Layout = serde_json::from_slice(&decompress(&row.layout)?).map_err(|_| unreadable())?;
+        let json = String::from_utf8(decompress(&row.dicom_json)?).map_err(|_| unreadable())?;
+        Ok(Self {
+            instance_id: row.instance,
+            json,
+            bulk_data: layout.bulk_data,
+            pixel_module: layout.pixel_module,
+            frame_table: layout.frame_table,
+        })
+    }
+}
+
+impl Database {
+    /// The headers of these instances, in the order asked for; unknown instances are left out. The ids come from a
+    /// read that took a scope.
+    pub async fn headers(&self, instance_ids: &[Uuid]) -> Result<Vec<HeaderRecord>, DatabaseError> {
+        if instance_ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = BY_INSTANCE.on(self.dialect());
+        let list = uuid_rows(instance_ids.iter().copied());
+        let found: Vec<Row> =
+            on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
+        let mut headers: std::collections::HashMap<Uuid, HeaderRecord> = found
+            .into_iter()
+            .map(|row| HeaderRecord::try_from(row).map(|header| (header.instance_id, header)))
+            .collect::<Result<_, _>>()?;
+        Ok(instance_ids.iter().filter_map(|id| headers.remove(id)).collect())
+    }
+
+    /// The header of one instance.
+    pub async fn header(&self, instance_id: Uuid) -> Result<Option<HeaderRecord>, DatabaseError> {
+        Ok(self.headers(&[instance_id]).await?.pop())
+    }
+}

@@ -1,0 +1,199 @@
+//! Writes what was decided for a group: one statement a table, whatever the size of the group.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    group_commit::Failure,
+    known::demographics_values,
+    prepare::Prepared,
+    resolve::{Plan, PlannedInstance},
+};
+use crate::{
+    DatabaseError,
+    audit::insert_audit,
+    engine::Tx,
+    outbox::insert_events,
+    statement::{Statement, rows, uuid_rows, uuid_value},
+};
+
+static PATIENTS: Statement = Statement::new(
+    "INSERT INTO patient (id, review, patient_id, patient_id_folded, issuer_of_patient_id, \
+     issuer_of_patient_id_folded, patient_name, patient_name_folded, patient_birth_date, patient_sex, created_at) \
+     SELECT id, review, patient_id, patient_id_folded, issuer_of_patient_id, issuer_of_patient_id_folded, \
+     patient_name, patient_name_folded, patient_birth_date, patient_sex, $2 \
+     FROM ROWS($1: id uuid, review boolean, patient_id text, patient_id_folded text, issuer_of_patient_id text, \
+     issuer_of_patient_id_folded text, patient_name text, patient_name_folded text, patient_birth_date text, \
+     patient_sex text) AS r WHERE true",
+);
+
+static DEMOGRAPHICS: Statement = Statement::new(
+    "INSERT INTO patient_demographics (patient, patient_id, issuer_of_patient_id, patient_name_folded, \
+     patient_birth_date, patient_sex, created_at) \
+     SELECT patient, patient_id, issuer_of_patient_id, patient_name_folded, patient_birth_date, patient_sex, $2 \
+     FROM ROWS($1: patient uuid, patient_id text, issuer_of_patient_id text, patient_name_folded text, \
+     patient_birth_date text, patient_sex text) AS r WHERE true ON CONFLICT DO NOTHING",
+);
+
+static STUDIES: Statement = Statement::new(
+    "INSERT INTO study (id, patient, review, study_instance_uid, study_date, study_time, accession_number, \
+     accession_number_folded, study_id, study_id_folded, study_description, study_description_folded, \
+     referring_physician_name, referring_physician_name_folded, created_at) \
+     SELECT id, patient, review, study_instance_uid, study_date, study_time, accession_number, \
+     accession_number_folded, study_id, study_id_folded, study_description, study_description_folded, \
+     referring_physician_name, referring_physician_name_folded, $2 \
+     FROM ROWS($1: id uuid, patient uuid, review boolean, study_instance_uid text, study_date text, study_time text, \
+     accession_number text, accession_number_folded text, study_id text, study_id_folded text, \
+     study_description text, study_description_folded text, referring_physician_name text, \
+     referring_physician_name_folded text) AS r WHERE true ON CONFLICT DO NOTHING",
+);
+
+static SERIES: Statement = Statement::new(
+    "INSERT INTO series (id, study, series_instance_uid, modality, series_number, series_date, series_time, \
+     series_description, series_description_folded, body_part_examined, laterality, protocol_name, \
+     protocol_name_folded, manufacturer, manufacturer_folded, institution_name, institution_name_folded, \
+     station_name, station_name_folded, performed_procedure_step_start_date, performed_procedure_step_start_time, \
+     scheduled_procedure_step_id, scheduled_procedure_step_id_folded, requested_procedure_id, \
+     requested_procedure_id_folded, created_at) \
+     SELECT id, study, series_instance_uid, modality, series_number, series_date, series_time, \
+     series_description, series_description_folded, body_part_examined, laterality, protocol_name, \
+     protocol_name_folded, manufacturer, manufacturer_folded, institution_name, institution_name_folded, \
+     station_name, station_name_folded, performed_procedure_step_start_date, performed_procedure_step_start_time, \
+     scheduled_procedure_step_id, scheduled_procedure_step_id_folded, requested_procedure_id, \
+     requested_procedure_id_folded, $2 \
+     FROM ROWS($1: id uuid, study uuid, series_instance_uid text, modality text, series_number integer, \
+     series_date text, series_time text, series_description text, series_description_folded text, \
+     body_part_examined text, laterality text, protocol_name text, protocol_name_folded text, manufacturer text, \
+     manufacturer_folded text, institution_name text, institution_name_folded text, station_name text, \
+     station_name_folded text, performed_procedure_step_start_date text, performed_procedure_step_start_time text, \
+     scheduled_procedure_step_id text, scheduled_procedure_step_id_folded text, requested_procedure_id text, \
+     requested_procedure_id_folded text) AS r WHERE true ON CONFLICT DO NOTHING",
+);
+
+static INSTANCES: Statement = Statement::new(
+    "INSERT INTO instance (id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, \
+     number_of_frames, rows, columns, bits_allocated, content_date, content_time, acquisition_date, \
+     acquisition_time, image_type, view_position, object_key, object_length_bytes, data_set_offset, \
+     data_set_length_bytes, data_set_sha256, series, current, stored_at) \
+     SELECT id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, number_of_frames, r_rows, \
+     r_columns, bits_allocated, content_date, content_time, acquisition_date, acquisition_time, image_type, \
+     view_position, object_key, object_length_bytes, data_set_offset, data_set_length_bytes, data_set_sha256, \
+     series, r_current, $2 \
+     FROM ROWS($1: id uuid, sop_instance_uid text, sop_class_uid text, transfer_syntax_uid text, \
+     instance_number integer, number_of_frames integer, r_rows integer, r_columns integer, bits_allocated integer, \
+     content_date text, content_time text, acquisition_date text, acquisition_time text, image_type text, \
+     view_position text, object_key uuid, object_length_bytes bigint, data_set_offset bigint, \
+     data_set_length_bytes bigint, data_set_sha256 bytes, series uuid, r_current boolean) AS r \
+     WHERE true ON CONFLICT DO NOTHING",
+);
+
+static HEADERS: Statement = Statement::new(
+    "INSERT INTO instance_header (instance, dicom_json, layout) \
+     SELECT instance, dicom_json, layout FROM ROWS($1: instance uuid, dicom_json bytes, layout bytes) AS r WHERE true",
+);
+
+static PREVIEWS: Statement = Statement::new(
+    "INSERT INTO preview (instance, state, attempts, reason, created_at, updated_at) \
+     SELECT instance, 'pending', 0, '', $2, $2 FROM ROWS($1: instance uuid) AS r WHERE true",
+);
+
+static REVIEW_PATIENTS: Statement = Statement::new(
+    "UPDATE patient SET review = true WHERE id IN (SELECT id FROM ROWS($1: id uuid) AS r) AND NOT review",
+);
+
+static REVIEW_STUDIES: Statement = Statement::new(
+    "UPDATE study SET review = true WHERE id IN (SELECT id FROM ROWS($1: id uuid) AS r) AND NOT review",
+);
+
+/// Writes the plan. Takes its events and audit records.
+pub(super) async fn write(tx: &mut Tx, group: &[Prepared], plan: &mut Plan) -> Result<(), Failure> {
+    let patients = plan.patients.iter().map(|(key, (index, flagged))| {
+        with(vec![uuid_value(*key), Value::from(*flagged)], &group[*index].patient)
+    });
+    insert(tx, &PATIENTS, patients.collect()).await?;
+    let demographics = plan
+        .demographics
+        .iter()
+        .map(|variant| with(vec![uuid_value(variant.patient)], &demographics_values(&variant.demographics)));
+    // An equal row can only be there already: it means the same.
+    let _ = insert_or_skip(tx, &DEMOGRAPHICS, demographics.collect()).await?;
+    let studies = plan.studies.values().map(|(index, key, patient)| {
+        let head = vec![uuid_value(*key), uuid_value(*patient), Value::from(false)];
+        with(head, &group[*index].study)
+    });
+    insert(tx, &STUDIES, studies.collect()).await?;
+    let series = plan
+        .series
+        .values()
+        .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
+    insert(tx, &SERIES, series.collect()).await?;
+    write_instances(tx, group, &mut plan.instances).await?;
+    update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;
+    update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
+    insert_events(tx, &plan.events).await?;
+    insert_audit(tx, &plan.audit).await?;
+    Ok(())
+}
+
+async fn write_instances(
+    tx: &mut Tx,
+    group: &[Prepared],
+    instances: &mut [PlannedInstance],
+) -> Result<(), Failure> {
+    instances
+        .sort_by(|one, other| group[one.index].sop_instance_uid.cmp(&group[other.index].sop_instance_uid));
+    let list = instances.iter().map(|planned| {
+        let mut values = group[planned.index].instance.clone();
+        values.extend([uuid_value(planned.series), Value::from(planned.current)]);
+        values
+    });
+    insert(tx, &INSTANCES, list.collect()).await?;
+    let headers = instances.iter().map(|planned| group[planned.index].header.clone());
+    insert(tx, &HEADERS, headers.collect()).await?;
+    let previews = instances
+        .iter()
+        .filter(|planned| planned.current && group[planned.index].has_pixel_data)
+        .map(|planned| vec![uuid_value(group[planned.index].id)]);
+    insert(tx, &PREVIEWS, previews.collect()).await
+}
+
+fn with(mut head: Vec<Value>, rest: &[Value]) -> Vec<Value> {
+    head.extend_from_slice(rest);
+    head
+}
+
+/// Inserts rows; one that another node wrote meanwhile is a lost race.
+async fn insert(tx: &mut Tx, statement: &'static Statement, list: Vec<Vec<Value>>) -> Result<(), Failure> {
+    let expected = list.len() as u64;
+    if insert_or_skip(tx, statement, list).await? == expected { Ok(()) } else { Err(Failure::LostRace) }
+}
+
+async fn insert_or_skip(
+    tx: &mut Tx,
+    statement: &'static Statement,
+    list: Vec<Vec<Value>>,
+) -> Result<u64, DatabaseError> {
+    if list.is_empty() {
+        return Ok(0);
+    }
+    let (sql, now, list) = (statement.on(tx.dialect()), tx.now, rows(list));
+    Ok(on_tx!(tx, connection => {
+        let query = sqlx::query(sql).bind(list);
+        let query = if sql.contains("$2") { query.bind(now) } else { query };
+        query.execute(connection).await?.rows_affected()
+    }))
+}
+
+async fn update(
+    tx: &mut Tx,
+    statement: &'static Statement,
+    ids: impl Iterator<Item = Uuid>,
+) -> Result<(), DatabaseError> {
+    let mut ids = ids.peekable();
+    if ids.peek().is_none() {
+        return Ok(());
+    }
+    let (sql, list) = (statement.on(tx.dialect()), uuid_rows(ids));
+    on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(|_| ())?);
+    Ok(())
+}

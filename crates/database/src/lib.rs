@@ -1,0 +1,47 @@
+//! The only SQL: one text for SQLite and PostgreSQL.
+//!
+//! [`Database`] has one method for each thing that is read or changed; each lies in the file of its entity. A
+//! write takes an [`AuditActor`] and puts its audit record, and its events, in its own transaction. What only one
+//! engine can say is in `statement.rs`, `migrate.rs` and `engine.rs`.
+#![deny(missing_docs)]
+
+#[macro_use]
+mod engine;
+
+mod ae;
+mod audit;
+mod config;
+mod consultation;
+mod consultation_study;
+mod doctor;
+mod error;
+mod header;
+mod ingest;
+mod instance;
+mod migrate;
+mod open;
+mod outbox;
+mod preview;
+mod scope;
+mod search;
+mod statement;
+mod text;
+mod user;
+
+pub use ae::{NewAe, RegisteredAe};
+pub use audit::{AuditActor, AuditOutcome, AuditRecord, AuditRow};
+pub use config::DatabaseConfig;
+pub use consultation::{ConsultationFilter, NewConsultation};
+pub use consultation_study::{LinkOutcome, LinkedStudy};
+pub use doctor::{DoctorChanges, DoctorFilter, NewDoctor};
+pub use engine::{Database, Engine};
+pub use error::DatabaseError;
+pub use header::HeaderRecord;
+pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
+pub use instance::{Counts, StoredInstance};
+pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
+pub use search::{
+    Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
+    SeriesRow,
+};
+pub use user::{NewUser, User};

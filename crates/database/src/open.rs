@@ -1,0 +1,175 @@
+//! Marked place: opening either engine so that a commit is durable, and refusing one that cannot promise it.
+
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+
+use model::clock::Clock;
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, Pool, Postgres, Sqlite,
+    pool::PoolOptions,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    Database, DatabaseConfig, DatabaseError, Engine, engine::Shared, ingest, migrate::migrator,
+    statement::Dialect,
+};
+
+/// Name of the SQLite file in the data directory.
+const SQLITE_FILE: &str = "maxray.sqlite";
+/// Earlier versions can corrupt a WAL when a checkpoint meets a commit.
+const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// `pg_current_xact_id` came with 13.
+const POSTGRES_VERSION_MIN: i32 = 130_000;
+/// Prepared statements kept on each connection.
+const STATEMENT_CACHE: usize = 256;
+
+impl Database {
+    /// Connects, checks that commits are durable, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Refused`] when the engine is too old or may lose commits.
+    pub async fn open(
+        config: &DatabaseConfig,
+        data_directory: &Path,
+        clock: Clock,
+    ) -> Result<Self, DatabaseError> {
+        let shared = Arc::new(Shared {
+            clock,
+            config: config.clone(),
+            commits: watch::channel(0).0,
+            broken: std::sync::atomic::AtomicBool::new(false),
+        });
+        let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
+        let url = config.url.as_str();
+        let writer = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = open_postgres(config).await?;
+            Self::Postgres(Engine { read: pool.clone(), write: pool, shared, ingest: None })
+        } else if url.is_empty() {
+            open_sqlite(config, &data_directory.join(SQLITE_FILE), shared).await?
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            open_sqlite(config, Path::new(path), shared).await?
+        } else {
+            return Err(DatabaseError::Refused(
+                "the URL starts with neither postgres:// nor sqlite://".into(),
+            ));
+        };
+        tokio::spawn(ingest::commit_in_groups(writer.clone(), receiver));
+        Ok(match writer {
+            Self::Postgres(engine) => Self::Postgres(Engine { ingest: Some(sender), ..engine }),
+            Self::Sqlite(engine) => Self::Sqlite(Engine { ingest: Some(sender), ..engine }),
+        })
+    }
+}
+
+async fn open_postgres(config: &DatabaseConfig) -> Result<Pool<Postgres>, DatabaseError> {
+    let options = PgConnectOptions::from_str(&config.url)
+        .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
+        .application_name("maxray")
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .disable_statement_logging();
+    let mut connection = PgConnection::connect_with(&options).await?;
+    check_postgres(&mut connection, config).await?;
+    migrator(Dialect::Postgres).run(&mut connection).await?;
+    connection.close().await?;
+    let timeout = format!("{}ms", config.statement_timeout_ms);
+    let options = options.options([
+        ("statement_timeout", timeout.as_str()),
+        ("idle_in_transaction_session_timeout", timeout.as_str()),
+        ("synchronous_commit", "on"),
+        // Ours are many small statements over indexes; compiling one costs more than it saves.
+        ("jit", "off"),
+    ]);
+    let pool = PoolOptions::new()
+        .max_connections(config.connections_max.max(2))
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+async fn check_postgres(connection: &mut PgConnection, config: &DatabaseConfig) -> Result<(), DatabaseError> {
+    let (version, fsync, full_page_writes, encoding, standby): (String, String, String, String, bool) =
+        sqlx::query_as(
+            "SELECT current_setting('server_version_num'), current_setting('fsync'), \
+             current_setting('full_page_writes'), current_setting('server_encoding'), pg_is_in_recovery()",
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+    let refuse = |why: &str| Err(DatabaseError::Refused(why.to_owned()));
+    if version.parse::<i32>().unwrap_or(0) < POSTGRES_VERSION_MIN {
+        return refuse("PostgreSQL is older than 13");
+    }
+    if encoding != "UTF8" {
+        return refuse("the PostgreSQL database is not encoded in UTF8");
+    }
+    if standby {
+        return refuse("the PostgreSQL server is a standby and cannot write");
+    }
+    if (fsync == "off" || full_page_writes == "off") && !config.allow_unsafe {
+        return refuse("PostgreSQL runs with fsync or full_page_writes off and may lose commits");
+    }
+    Ok(())
+}
+
+async fn open_sqlite(
+    config: &DatabaseConfig,
+    path: &Path,
+    shared: Arc<Shared>,
+) -> Result<Database, DatabaseError> {
+    let cache_kib = i64::try_from(config.sqlite_cache_max_bytes / 1024).unwrap_or(i64::MAX);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .statement_cache_capacity(STATEMENT_CACHE)
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", format!("-{cache_kib}"))
+        .pragma("mmap_size", config.sqlite_mmap_max_bytes.to_string())
+        .disable_statement_logging();
+    // Never closed for being idle or old: its statements are prepared and its pages are cached.
+    let write = PoolOptions::<Sqlite>::new()
+        .min_connections(1)
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms.max(config.statement_timeout_ms)))
+        .connect_with(options.clone())
+        .await?;
+    check_sqlite(&write).await?;
+    migrator(Dialect::Sqlite).run(&write).await?;
+    let read = PoolOptions::<Sqlite>::new()
+        .max_connections(config.connections_max.max(1))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .connect_with(options.pragma("query_only", "ON"))
+        .await?;
+    Ok(Database::Sqlite(Engine { read, write, shared, ingest: None }))
+}
+
+async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < SQLITE_VERSION_MIN {
+        return Err(DatabaseError::Refused(format!(
+            "SQLite {version} can corrupt its log; 3.51.3 is needed"
+        )));
+    }
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
+    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await?;
+    if journal != "wal" || synchronous < 2 || foreign_keys != 1 {
+        return Err(DatabaseError::Refused(
+            "SQLite does not take WAL, synchronous=FULL, foreign keys".into(),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! PS3.18 10.6, Search Transaction, and PS3.4 C.4.1, C-FIND: the index behind QIDO-RS and Query/Retrieve.
+
+mod attribute;
+mod condition;
+mod page;
+mod row;
+mod sql;
+
+use model::{
+    access::Scope,
+    instance::{InstanceAttributes, PatientAttributes, SeriesAttributes, StudyAttributes},
+};
+use uuid::Uuid;
+
+use crate::{Database, DatabaseError};
+
+pub use attribute::Attribute;
+pub(crate) use page::studies_by_id;
+
+/// What is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Level {
+    /// Studies.
+    #[default]
+    Study,
+    /// Series.
+    Series,
+    /// Instances.
+    Instance,
+}
+
+/// In which order; each is total, so that pages do not overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// Studies by date, newest first, then UID; series by number, then UID; instances by series, number, UID.
+    #[default]
+    Standard,
+    /// As `Standard`, with the oldest study first.
+    OldestFirst,
+}
+
+/// A search.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchQuery {
+    /// What to return.
+    pub level: Level,
+    /// All of them must hold. A condition on a deeper level holds when one series or instance meets all of that
+    /// level's conditions.
+    pub conditions: Vec<Condition>,
+    /// In which order.
+    pub order: Order,
+    /// Rows at most.
+    pub limit: u32,
+    /// Rows skipped.
+    pub offset: u64,
+    /// Fuzzy semantic matching of person names (PS3.4 C.2.2.2.1.1): each word asked for starts a word of the name.
+    pub fuzzy: bool,
+}
+
+/// One attribute that must match (PS3.4 C.2.2.2). Universal matching is no condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What is compared.
+    pub attribute: Attribute,
+    /// With what.
+    pub matching: Matching,
+}
+
+/// How an attribute is matched (PS3.4 C.2.2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matching {
+    /// Single value matching. Names and texts match without case and accents.
+    Equals(String),
+    /// Wild card matching: `*` and `?`.
+    Wildcard(String),
+    /// Range matching, both ends included.
+    Range {
+        /// Earliest.
+        from: Option<String>,
+        /// Latest.
+        to: Option<String>,
+    },
+    /// List of UID matching; on other attributes, any of the values.
+    UidList(Vec<String>),
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SearchResult {
+    /// The page.
+    pub rows: Vec<SearchRow>,
+    /// There is at least one row after this page.
+    pub more: bool,
+    /// How many rows there are in all, when that is known without counting.
+    pub total: Option<u64>,
+}
+
+/// One study, series or instance, with the levels above it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchRow {
+    /// Patient.
+    pub patient: PatientAttributes,
+    /// Study.
+    pub study: StudyAttributes,
+    /// Instances of the study disagree on the patient, or its Patient ID is used with clashing demographics.
+    pub review: bool,
+    /// Number of Study Related Series (0020,1206).
+    pub number_of_study_related_series: u64,
+    /// Number of Study Related Instances (0020,1208).
+    pub number_of_study_related_instances: u64,
+    /// Modalities in Study (0008,0061), sorted.
+    pub modalities_in_study: Vec<String>,
+    /// Series; on the levels series and instance.
+    pub series: Option<SeriesRow>,
+    /// Instance; on its level.
+    pub instance: Option<InstanceRow>,
+}
+
+/// A series that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesRow {
+    /// Attributes.
+    pub attributes: SeriesAttributes,
+    /// Number of Series Related Instances (0020,1209).
+    pub number_of_series_related_instances: u64,
+}
+
+/// An instance that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceRow {
+    /// Identity, also of the X-ray in REST paths.
+    pub id: Uuid,
+    /// Attributes.
+    pub attributes: InstanceAttributes,
+}
+
+impl Database {
+    /// Finds studies, series or instances in reach of `scope`. Hidden conflict versions are never found.
+    pub async fn search(&self, scope: &Scope, query: &SearchQuery) -> Result<SearchResult, DatabaseError> {
+        page::search(self, scope, query).await
+    }
+
+    /// The plan of a search, one line a step, as the engine tells it: for tests of plans.
+    pub async fn explain_search(
+        &self,
+        scope: &Scope,
+        query: &SearchQuery,
+    ) -> Result<Vec<String>, DatabaseError> {
+        page::explain(self, scope, query).await
+    }
+}

@@ -1,0 +1,191 @@
+//! One page of a search: the rows, then the counts and modalities of the studies on that page alone.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use model::access::Scope;
+use sqlx::{AssertSqlSafe, Row as _};
+use uuid::Uuid;
+
+use super::{
+    Level, Order, SearchQuery, SearchResult, SearchRow,
+    condition::push_conditions,
+    row::{
+        Found, INSTANCE_COLUMNS, InstanceRecord, SERIES_COLUMNS, STUDY_COLUMNS, SeriesRecord, StudyRecord,
+    },
+    sql::{Bind, Sql},
+};
+use crate::{
+    Database, DatabaseError,
+    instance::INSTANCE_ORDER,
+    statement::{Dialect, Statement, spell, uuid_rows},
+};
+
+/// Binds the values of a dynamic statement.
+macro_rules! bind_all {
+    ($query:expr, $binds:expr) => {{
+        let mut query = $query;
+        for bind in $binds {
+            query = match bind {
+                Bind::Text(text) => query.bind(text),
+                Bind::Number(number) => query.bind(number),
+                Bind::Uuid(id) => query.bind(id),
+            };
+        }
+        query
+    }};
+}
+
+fn build(scope: &Scope, query: &SearchQuery) -> Sql {
+    let mut sql = Sql::default();
+    let (columns, tables) = match query.level {
+        Level::Study => (STUDY_COLUMNS.to_owned(), "study JOIN patient ON patient.id = study.patient"),
+        Level::Series => (
+            format!("{STUDY_COLUMNS}, {SERIES_COLUMNS}"),
+            "study JOIN patient ON patient.id = study.patient JOIN series ON series.study = study.id",
+        ),
+        Level::Instance => (
+            format!("{STUDY_COLUMNS}, {SERIES_COLUMNS}, {INSTANCE_COLUMNS}"),
+            "study JOIN patient ON patient.id = study.patient JOIN series ON series.study = study.id \
+             JOIN instance ON instance.series = series.id",
+        ),
+    };
+    let current = if query.level == Level::Instance { "instance.current" } else { "1 = 1" };
+    sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
+    push_conditions(&mut sql, scope, query);
+    sql.push(" ORDER BY ");
+    let by_study = match query.order {
+        Order::Standard => "study.study_date DESC, study.study_instance_uid",
+        Order::OldestFirst => "study.study_date, study.study_instance_uid DESC",
+    };
+    sql.push(by_study);
+    match query.level {
+        Level::Study => {}
+        Level::Series => {
+            sql.push(", series.series_number IS NULL, series.series_number, series.series_instance_uid");
+        }
+        Level::Instance => sql.push(&format!(", {INSTANCE_ORDER}")),
+    }
+    sql.push(" LIMIT ");
+    sql.bind(Bind::Number(i64::from(query.limit) + 1));
+    sql.push(" OFFSET ");
+    sql.bind(Bind::Number(i64::try_from(query.offset).unwrap_or(i64::MAX)));
+    sql
+}
+
+pub(super) async fn search(
+    database: &Database,
+    scope: &Scope,
+    query: &SearchQuery,
+) -> Result<SearchResult, DatabaseError> {
+    let timeout = Duration::from_millis(database.shared().config.statement_timeout_ms);
+    let work = async {
+        let mut found = fetch(database, query.level, build(scope, query)).await?;
+        let more = found.len() > query.limit as usize;
+        found.truncate(query.limit as usize);
+        add_counts(database, &mut found).await?;
+        let total = (!more && (query.offset == 0 || !found.is_empty()))
+            .then(|| query.offset.saturating_add(found.len() as u64));
+        Ok(SearchResult { rows: found.into_iter().map(|found| found.row).collect(), more, total })
+    };
+    // PostgreSQL ends a statement by itself; SQLite does not.
+    tokio::time::timeout(timeout.saturating_mul(2), work).await.map_err(|_| DatabaseError::Busy)?
+}
+
+async fn fetch(database: &Database, level: Level, sql: Sql) -> Result<Vec<Found>, DatabaseError> {
+    macro_rules! records {
+        ($record:ty) => {{
+            let records: Vec<$record> = on!(database, engine => bind_all!(
+                sqlx::query_as(AssertSqlSafe(sql.text)), sql.binds).fetch_all(&engine.read).await?);
+            records.into_iter().map(Found::from).collect()
+        }};
+    }
+    Ok(match level {
+        Level::Study => records!(StudyRecord),
+        Level::Series => records!(SeriesRecord),
+        Level::Instance => records!(InstanceRecord),
+    })
+}
+
+static COUNTS: Statement = Statement::new(
+    "SELECT series.study, series.id, series.modality, \
+     (SELECT COUNT(*) FROM instance WHERE instance.series = series.id AND instance.current) AS instances \
+     FROM ROWS($1: id uuid) AS r CROSS JOIN series WHERE series.study = r.id",
+);
+
+/// What the series of one study add up to.
+#[derive(Default)]
+struct StudyCounts {
+    series: u64,
+    instances: u64,
+    modalities: BTreeSet<String>,
+}
+
+async fn add_counts(database: &Database, found: &mut [Found]) -> Result<(), DatabaseError> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let studies: HashSet<Uuid> = found.iter().map(|found| found.study).collect();
+    let (sql, list) = (COUNTS.on(database.dialect()), uuid_rows(studies));
+    let counted: Vec<(Uuid, Uuid, String, i64)> =
+        on!(database, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
+    let mut by_study: HashMap<Uuid, StudyCounts> = HashMap::new();
+    let mut by_series = HashMap::new();
+    for (study, series, modality, instances) in counted {
+        let counts = by_study.entry(study).or_default();
+        counts.series += 1;
+        counts.instances += instances.unsigned_abs();
+        if !modality.is_empty() {
+            counts.modalities.insert(modality);
+        }
+        by_series.insert(series, instances.unsigned_abs());
+    }
+    for found in found {
+        if let Some(counts) = by_study.get(&found.study) {
+            found.row.number_of_study_related_series = counts.series;
+            found.row.number_of_study_related_instances = counts.instances;
+            found.row.modalities_in_study = counts.modalities.iter().cloned().collect();
+        }
+        if let (Some(id), Some(series)) = (found.series, &mut found.row.series) {
+            series.number_of_series_related_instances = by_series.get(&id).copied().unwrap_or(0);
+        }
+    }
+    Ok(())
+}
+
+/// Studies by their keys, with counts; the caller has checked that they are in reach.
+pub(crate) async fn studies_by_id(
+    database: &Database,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, SearchRow>, DatabaseError> {
+    let text = spell(
+        &format!(
+            "SELECT {STUDY_COLUMNS} FROM ROWS($1: id uuid) AS r CROSS JOIN study \
+             JOIN patient ON patient.id = study.patient WHERE study.id = r.id"
+        ),
+        database.dialect(),
+    );
+    let binds = vec![Bind::Text(uuid_rows(ids.iter().copied()))];
+    let mut found = fetch(database, Level::Study, Sql { text, binds }).await?;
+    add_counts(database, &mut found).await?;
+    Ok(found.into_iter().map(|found| (found.study, found.row)).collect())
+}
+
+pub(super) async fn explain(
+    database: &Database,
+    scope: &Scope,
+    query: &SearchQuery,
+) -> Result<Vec<String>, DatabaseError> {
+    let sql = build(scope, query);
+    let (explain, column) = match database.dialect() {
+        Dialect::Postgres => ("EXPLAIN", 0),
+        Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),
+    };
+    let text = format!("{explain} {}", sql.text);
+    Ok(on!(database, engine => {
+        let rows = bind_all!(sqlx::query(AssertSqlSafe(text)), sql.binds).fetch_all(&engine.read).await?;
+        rows.iter().map(|row| row.try_get(column)).collect::<Result<_, _>>()?
+    }))
+}

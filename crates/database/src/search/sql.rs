@@ -1,0 +1,42 @@
+//! A statement under construction: constant fragments in the text, values only as binds.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+/// A value to bind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Bind {
+    Text(String),
+    Number(i64),
+    Uuid(Uuid),
+}
+
+/// SQL under construction.
+#[derive(Debug, Default)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) binds: Vec<Bind>,
+}
+
+impl Sql {
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub(super) fn bind(&mut self, value: Bind) {
+        self.binds.push(value);
+        let _ = write!(self.text, "${}", self.binds.len());
+    }
+
+    pub(super) fn compare(&mut self, left: &str, operator: &str, value: String) {
+        let _ = write!(self.text, "{left} {operator} ");
+        self.bind(Bind::Text(value));
+    }
+
+    /// Compares folded with folded, or with `lower()`: LIKE folds case on SQLite and not on PostgreSQL.
+    pub(super) fn like(&mut self, left: &str, pattern: String) {
+        self.compare(left, "LIKE", pattern);
+        self.push(" ESCAPE '!'");
+    }
+}

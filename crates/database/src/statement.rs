@@ -1,0 +1,173 @@
+//! Marked place: the few words of our SQL that each engine spells in its own way.
+//!
+//! A [`Statement`] is one text in which three words are rewritten:
+//! - `ROWS($1: id uuid, uid text)` is a table made from one JSON parameter, an array of arrays: a batch is one
+//!   statement with one text and one bind, whatever its size (`jsonb_array_elements` / `json_each`).
+//!   UUIDs are 32 hex digits and `bytes` are hex; see [`rows`].
+//! - `SEQUENCE($1)` is the next value of an ever growing key in commit order; `$1` counts within the transaction.
+//!   SQLite has one writer, so AUTOINCREMENT is in commit order. On PostgreSQL an identity column is not: a
+//!   transaction that took its number first may commit last, and a reader that went by would miss its rows. There
+//!   the transaction id is the upper part of the number, and
+//! - `SETTLED` is true of rows below which nothing can appear any more: every older transaction has ended.
+
+use std::{fmt::Write as _, sync::OnceLock};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Which engine a statement is spelt for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+/// One SQL text, spelt for an engine when first used.
+pub(crate) struct Statement {
+    text: &'static str,
+    postgres: OnceLock<String>,
+    sqlite: OnceLock<String>,
+}
+
+impl Statement {
+    pub(crate) const fn new(text: &'static str) -> Self {
+        Self { text, postgres: OnceLock::new(), sqlite: OnceLock::new() }
+    }
+
+    /// The text that `dialect` understands.
+    pub(crate) fn on(&'static self, dialect: Dialect) -> &'static str {
+        let slot = match dialect {
+            Dialect::Postgres => &self.postgres,
+            Dialect::Sqlite => &self.sqlite,
+        };
+        slot.get_or_init(|| spell(self.text, dialect))
+    }
+}
+
+/// Bits of a `SEQUENCE` that count within one transaction on PostgreSQL.
+const ORDINAL_BITS: u32 = 20;
+
+/// Rewrites the three words. Only ever given our own constant texts.
+pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
+    let mut spelt = String::with_capacity(text.len() + 256);
+    let mut rest = text;
+    loop {
+        let next = ["ROWS(", "SEQUENCE(", "SETTLED"]
+            .into_iter()
+            .filter_map(|word| rest.find(word).map(|at| (at, word)))
+            .min_by_key(|(at, _)| *at);
+        let Some((at, word)) = next else {
+            spelt.push_str(rest);
+            return spelt;
+        };
+        spelt.push_str(&rest[..at]);
+        rest = &rest[at + word.len()..];
+        let inner = if word.ends_with('(') {
+            let end = rest.find(')').unwrap_or(rest.len());
+            let inner = &rest[..end];
+            rest = rest.get(end + 1..).unwrap_or("");
+            inner
+        } else {
+            ""
+        };
+        match (word, dialect) {
+            ("ROWS(", _) => spell_rows(&mut spelt, inner, dialect),
+            ("SEQUENCE(", Dialect::Sqlite) => spelt.push_str("NULL"),
+            ("SEQUENCE(", Dialect::Postgres) => {
+                let _ = write!(
+                    spelt,
+                    "((pg_current_xact_id()::text::bigint << {ORDINAL_BITS}) + ({inner})::bigint)"
+                );
+            }
+            (_, Dialect::Sqlite) => spelt.push_str("(1 = 1)"),
+            (_, Dialect::Postgres) => {
+                let _ = write!(
+                    spelt,
+                    "(sequence < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << {ORDINAL_BITS}))"
+                );
+            }
+        }
+    }
+}
+
+fn spell_rows(spelt: &mut String, inner: &str, dialect: Dialect) {
+    let (parameter, columns) = inner.split_once(':').unwrap_or((inner, ""));
+    spelt.push_str("(SELECT ");
+    for (index, column) in columns.split(',').enumerate() {
+        let mut words = column.split_whitespace();
+        let (name, kind) = (words.next().unwrap_or(""), words.next().unwrap_or("text"));
+        if index > 0 {
+            spelt.push_str(", ");
+        }
+        let _ = match (kind, dialect) {
+            ("uuid" | "bytes", Dialect::Sqlite) => write!(spelt, "unhex(value->>{index}) AS {name}"),
+            (_, Dialect::Sqlite) => write!(spelt, "value->>{index} AS {name}"),
+            ("bytes", Dialect::Postgres) => write!(spelt, "decode(value->>{index}, 'hex') AS {name}"),
+            ("text", Dialect::Postgres) => write!(spelt, "(value->>{index}) COLLATE \"C\" AS {name}"),
+            (_, Dialect::Postgres) => write!(spelt, "(value->>{index})::{kind} AS {name}"),
+        };
+    }
+    let _ = match dialect {
+        Dialect::Sqlite => write!(spelt, " FROM json_each({parameter}))"),
+        Dialect::Postgres => {
+            write!(spelt, " FROM jsonb_array_elements({parameter}::jsonb) AS json_rows(value))")
+        }
+    };
+}
+
+/// The JSON parameter of a `ROWS` word: one array a row.
+pub(crate) fn rows(rows: Vec<Vec<Value>>) -> String {
+    Value::Array(rows.into_iter().map(Value::Array).collect()).to_string()
+}
+
+/// The JSON parameter of a `ROWS` word with one text column.
+pub(crate) fn text_rows<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    rows(texts.into_iter().map(|text| vec![Value::from(text)]).collect())
+}
+
+/// The JSON parameter of a `ROWS` word with one UUID column.
+pub(crate) fn uuid_rows(ids: impl IntoIterator<Item = Uuid>) -> String {
+    rows(ids.into_iter().map(|id| vec![uuid_value(id)]).collect())
+}
+
+/// A UUID as `ROWS` takes it.
+pub(crate) fn uuid_value(id: Uuid) -> Value {
+    Value::from(id.simple().to_string())
+}
+
+/// Bytes as `ROWS` takes them.
+pub(crate) fn bytes_value(bytes: &[u8]) -> Value {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut hex = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    Value::from(hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spells_for_both_engines() {
+        let text = "INSERT INTO t SELECT SEQUENCE(n), id FROM ROWS($1: n bigint, id uuid) AS r WHERE SETTLED";
+        assert_eq!(
+            spell(text, Dialect::Sqlite),
+            "INSERT INTO t SELECT NULL, id FROM (SELECT value->>0 AS n, unhex(value->>1) AS id \
+             FROM json_each($1)) AS r WHERE (1 = 1)"
+        );
+        assert_eq!(
+            spell(text, Dialect::Postgres),
+            "INSERT INTO t SELECT ((pg_current_xact_id()::text::bigint << 20) + (n)::bigint), id FROM (SELECT \
+             (value->>0)::bigint AS n, (value->>1)::uuid AS id FROM jsonb_array_elements($1::jsonb) AS \
+             json_rows(value)) AS r WHERE (sequence < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20))"
+        );
+    }
+
+    #[test]
+    fn hex() {
+        assert_eq!(bytes_value(&[0, 15, 255]), Value::from("000fff"));
+    }
+}

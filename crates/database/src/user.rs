@@ -1,0 +1,162 @@
+//! Accounts that log in with a password.
+
+use chrono::{DateTime, Utc};
+use model::{access::Role, text::fold};
+use uuid::Uuid;
+
+use crate::{AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, text::clean};
+
+/// An account.
+#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct User {
+    /// Identity; `sub` of tokens.
+    pub id: Uuid,
+    /// Name to log in with.
+    pub username: String,
+    /// Argon2id hash in PHC form.
+    pub password_hash: String,
+    /// What the account may do.
+    #[sqlx(try_from = "RoleText")]
+    pub role: Role,
+    /// The doctor it belongs to.
+    pub doctor_id: Option<Uuid>,
+    /// False when it may not log in any more.
+    pub active: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// A role as the database keeps it.
+#[derive(sqlx::Type)]
+#[sqlx(transparent)]
+struct RoleText(String);
+
+impl TryFrom<RoleText> for Role {
+    type Error = model::access::UnknownRole;
+    fn try_from(text: RoleText) -> Result<Self, Self::Error> {
+        text.0.parse()
+    }
+}
+
+/// An account to be made.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Name to log in with; unique without case and accents.
+    pub username: String,
+    /// Argon2id hash in PHC form.
+    pub password_hash: String,
+    /// What the account may do.
+    pub role: Role,
+    /// The doctor it belongs to; `create_doctor` sets it.
+    pub doctor_id: Option<Uuid>,
+}
+
+const COLUMNS: &str =
+    "SELECT id, username, password_hash, role, doctor_id, active, created_at, updated_at FROM users";
+
+/// Makes an account and its audit record.
+pub(crate) async fn insert_user(
+    tx: &mut Tx,
+    new: NewUser,
+    actor: &AuditActor,
+) -> Result<User, DatabaseError> {
+    const SQL: &str = "INSERT INTO users (id, username, username_folded, password_hash, role, doctor_id, active, \
+        created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+    let user = User {
+        id: Uuid::now_v7(),
+        username: clean(&new.username),
+        password_hash: new.password_hash,
+        role: new.role,
+        doctor_id: new.doctor_id,
+        active: true,
+        created_at: tx.now,
+        updated_at: tx.now,
+    };
+    let inserted: Result<(), DatabaseError> = on_tx!(tx, connection => sqlx::query(SQL)
+        .bind(user.id)
+        .bind(&user.username)
+        .bind(fold(&user.username))
+        .bind(&user.password_hash)
+        .bind(user.role.as_str())
+        .bind(user.doctor_id)
+        .bind(user.active)
+        .bind(user.created_at)
+        .execute(connection)
+        .await
+        .map(|_| ())
+        .map_err(DatabaseError::from));
+    match inserted {
+        Err(error) if error.is_unique_violation() => {
+            return Err(DatabaseError::Conflict("the username is taken".to_owned()));
+        }
+        Err(error) if error.is_foreign_key_violation() => return Err(DatabaseError::NotFound),
+        other => other?,
+    }
+    insert_audit(tx, &[AuditRecord::success(actor, "create_user").about(user.id)]).await?;
+    Ok(user)
+}
+
+impl Database {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Conflict`] when the username is taken.
+    pub async fn create_user(&self, user: NewUser, actor: &AuditActor) -> Result<User, DatabaseError> {
+        let mut tx = self.begin().await?;
+        let user = insert_user(&mut tx, user, actor).await?;
+        self.commit(tx).await?;
+        Ok(user)
+    }
+
+    /// The account of that name, without case and accents.
+    pub async fn find_user(&self, username: &str) -> Result<Option<User>, DatabaseError> {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE username_folded = $1"));
+        let folded = fold(&clean(username));
+        Ok(on!(self, engine => sqlx::query_as(sql).bind(folded).fetch_optional(&engine.read).await?))
+    }
+
+    /// The account with that id.
+    pub async fn user(&self, id: Uuid) -> Result<Option<User>, DatabaseError> {
+        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = $1"));
+        Ok(on!(self, engine => sqlx::query_as(sql).bind(id).fetch_optional(&engine.read).await?))
+    }
+
+    /// How many accounts there are.
+    pub async fn user_count(&self) -> Result<u64, DatabaseError> {
+        let count: i64 = on!(self, engine =>
+            sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(&engine.read).await?);
+        Ok(count.unsigned_abs())
+    }
+
+    /// Changes a password.
+    pub async fn set_password_hash(
+        &self,
+        id: Uuid,
+        password_hash: &str,
+        actor: &AuditActor,
+    ) -> Result<(), DatabaseError> {
+        const SQL: &str = "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
+        let mut tx = self.begin().await?;
+        let now = tx.now;
+        let changed = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(id)
+            .bind(password_hash)
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if changed == 0 {
+            return Err(DatabaseError::NotFound);
+        }
+        insert_audit(&mut tx, &[AuditRecord::success(actor, "set_password").about(id)]).await?;
+        self.commit(tx).await
+    }
+}

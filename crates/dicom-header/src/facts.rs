@@ -1,0 +1,291 @@
+//! Values of the few attributes that the index and the pixel module need, kept as they stream by.
+
+use std::borrow::Cow;
+
+use dicom_core::VR;
+
+use crate::{
+    element::is_binary,
+    limits::{EXTENDED_OFFSET_TABLE_MAX_BYTES, INDEX_TEXT_MAX_CHARACTERS, LUT_DATA_MAX_BYTES},
+    tag,
+    value::{Value, is_multiple, trim},
+};
+
+/// Which data set or item an attribute is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The data set itself.
+    Root,
+    /// First item of Request Attributes Sequence.
+    RequestAttributes,
+    /// First item of Modality LUT Sequence.
+    ModalityLut,
+    /// First item of VOI LUT Sequence.
+    VoiLut,
+    /// The item of Shared Functional Groups Sequence, or the first of Per-frame Functional Groups Sequence.
+    FunctionalGroups,
+    /// First item of Pixel Value Transformation Sequence in functional groups.
+    PixelValueTransformation,
+    /// First item of Frame VOI LUT Sequence in functional groups.
+    FrameVoiLut,
+    /// Anything else.
+    Other,
+}
+
+impl Scope {
+    /// The scope of item `index` of `sequence` in `self`.
+    pub(crate) fn item(self, sequence: u32, index: u32) -> Self {
+        if index > 0 {
+            return Self::Other;
+        }
+        match (self, sequence) {
+            (Self::Root, tag::REQUEST_ATTRIBUTES_SEQUENCE) => Self::RequestAttributes,
+            (Self::Root, tag::MODALITY_LUT_SEQUENCE) => Self::ModalityLut,
+            (Self::Root, tag::VOI_LUT_SEQUENCE) => Self::VoiLut,
+            (
+                Self::Root,
+                tag::SHARED_FUNCTIONAL_GROUPS_SEQUENCE | tag::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+            ) => Self::FunctionalGroups,
+            (Self::FunctionalGroups, tag::PIXEL_VALUE_TRANSFORMATION_SEQUENCE) => {
+                Self::PixelValueTransformation
+            }
+            (Self::FunctionalGroups, tag::FRAME_VOI_LUT_SEQUENCE) => Self::FrameVoiLut,
+            _ => Self::Other,
+        }
+    }
+
+    /// True for an attribute that is kept.
+    pub(crate) fn wants(self, tag: u32) -> bool {
+        match self {
+            Self::Root => ROOT.binary_search(&tag).is_ok() || self.value_max_bytes(tag).is_some(),
+            Self::RequestAttributes => {
+                matches!(tag, tag::SCHEDULED_PROCEDURE_STEP_ID | tag::REQUESTED_PROCEDURE_ID)
+            }
+            Self::ModalityLut | Self::VoiLut => matches!(tag, tag::LUT_DESCRIPTOR | tag::LUT_DATA),
+            Self::PixelValueTransformation => matches!(tag, tag::RESCALE_INTERCEPT | tag::RESCALE_SLOPE),
+            Self::FrameVoiLut => {
+                matches!(tag, tag::WINDOW_CENTER | tag::WINDOW_WIDTH | tag::VOI_LUT_FUNCTION)
+            }
+            Self::FunctionalGroups | Self::Other => false,
+        }
+    }
+
+    /// How long the value of a table may be that is kept though longer than other values.
+    pub(crate) fn value_max_bytes(self, tag: u32) -> Option<u64> {
+        let is_table = match self {
+            Self::Root => tag::PALETTE_DATA.contains(&tag) || tag::SEGMENTED_PALETTE_DATA.contains(&tag),
+            Self::ModalityLut | Self::VoiLut => tag == tag::LUT_DATA,
+            _ => false,
+        };
+        if is_table {
+            return Some(LUT_DATA_MAX_BYTES);
+        }
+        let is_offset_table = matches!(tag, tag::EXTENDED_OFFSET_TABLE | tag::EXTENDED_OFFSET_TABLE_LENGTHS);
+        (self == Self::Root && is_offset_table).then_some(EXTENDED_OFFSET_TABLE_MAX_BYTES)
+    }
+}
+
+/// Attributes of the data set itself that are kept, ascending.
+const ROOT: [u32; 59] = [
+    tag::IMAGE_TYPE,
+    tag::SOP_CLASS_UID,
+    tag::SOP_INSTANCE_UID,
+    tag::STUDY_DATE,
+    tag::SERIES_DATE,
+    tag::ACQUISITION_DATE,
+    tag::CONTENT_DATE,
+    tag::STUDY_TIME,
+    tag::SERIES_TIME,
+    tag::ACQUISITION_TIME,
+    tag::CONTENT_TIME,
+    tag::ACCESSION_NUMBER,
+    tag::MODALITY,
+    tag::MANUFACTURER,
+    tag::INSTITUTION_NAME,
+    tag::REFERRING_PHYSICIAN_NAME,
+    tag::STATION_NAME,
+    tag::STUDY_DESCRIPTION,
+    tag::SERIES_DESCRIPTION,
+    tag::PATIENT_NAME,
+    tag::PATIENT_ID,
+    tag::ISSUER_OF_PATIENT_ID,
+    tag::PATIENT_BIRTH_DATE,
+    tag::PATIENT_SEX,
+    tag::BODY_PART_EXAMINED,
+    tag::PROTOCOL_NAME,
+    tag::VIEW_POSITION,
+    tag::STUDY_INSTANCE_UID,
+    tag::SERIES_INSTANCE_UID,
+    tag::STUDY_ID,
+    tag::SERIES_NUMBER,
+    tag::INSTANCE_NUMBER,
+    tag::LATERALITY,
+    tag::IMAGE_LATERALITY,
+    tag::SAMPLES_PER_PIXEL,
+    tag::PHOTOMETRIC_INTERPRETATION,
+    tag::PLANAR_CONFIGURATION,
+    tag::NUMBER_OF_FRAMES,
+    tag::ROWS,
+    tag::COLUMNS,
+    tag::BITS_ALLOCATED,
+    tag::BITS_STORED,
+    tag::HIGH_BIT,
+    tag::PIXEL_REPRESENTATION,
+    tag::PIXEL_PADDING_VALUE,
+    tag::PIXEL_PADDING_RANGE_LIMIT,
+    tag::WINDOW_CENTER,
+    tag::WINDOW_WIDTH,
+    tag::RESCALE_INTERCEPT,
+    tag::RESCALE_SLOPE,
+    tag::VOI_LUT_FUNCTION,
+    tag::PALETTE_DESCRIPTORS[0],
+    tag::PALETTE_DESCRIPTORS[1],
+    tag::PALETTE_DESCRIPTORS[2],
+    tag::LOSSY_IMAGE_COMPRESSION,
+    tag::REPRESENTATIVE_FRAME_NUMBER,
+    tag::PERFORMED_PROCEDURE_STEP_START_DATE,
+    tag::PERFORMED_PROCEDURE_STEP_START_TIME,
+    tag::PRESENTATION_LUT_SHAPE,
+];
+
+/// A kept value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fact {
+    /// Text in UTF-8 without padding and control characters; several values are separated by backslashes.
+    Text(String),
+    /// Binary numbers.
+    Numbers(Vec<f64>),
+    /// A look-up or offset table, little endian.
+    Table(Vec<u8>),
+}
+
+impl Fact {
+    /// Reads what the value is kept as.
+    fn read(scope: Scope, tag: u32, value: &Value<'_>) -> Self {
+        if scope.value_max_bytes(tag).is_some() {
+            return Self::Table(value.little_endian().into_owned());
+        }
+        match value.text() {
+            Some(text) => Self::Text(clean(value.vr, &text)),
+            None if is_binary(value.vr) => {
+                // A known attribute as raw bytes: its numbers are 16-bit ones wherever the index wants numbers.
+                Self::Numbers(Value { vr: VR::US, ..*value }.numbers())
+            }
+            None => Self::Numbers(value.numbers()),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<(Scope, u32, Self)>()
+            + match self {
+                Self::Text(text) => text.capacity(),
+                Self::Numbers(numbers) => numbers.capacity() * size_of::<f64>(),
+                Self::Table(bytes) => bytes.capacity(),
+            }
+    }
+}
+
+/// Padding around each value and control characters go: they are no content, and NUL fits into no database.
+fn clean(vr: VR, text: &str) -> String {
+    // A UID with control characters inside must stay what it is: no UID.
+    let visible = |character: &char| vr == VR::UI || !character.is_control();
+    let part = |part: &str| trim(vr, part).trim_matches(' ').to_owned();
+    let joined: Cow<'_, str> = if is_multiple(vr) {
+        text.split('\\').map(part).collect::<Vec<_>>().join("\\").into()
+    } else {
+        part(text).into()
+    };
+    joined.chars().filter(visible).take(INDEX_TEXT_MAX_CHARACTERS).collect()
+}
+
+/// All kept values of one data set.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    values: Vec<(Scope, u32, Fact)>,
+    memory_bytes: usize,
+}
+
+impl Facts {
+    /// Keeps a value; the first one stays when there are two. False when a different one is there already.
+    pub(crate) fn keep(&mut self, scope: Scope, tag: u32, value: &Value<'_>) -> bool {
+        let fact = Fact::read(scope, tag, value);
+        if let Some(known) = self.get(scope, tag) {
+            return *known == fact;
+        }
+        self.memory_bytes += fact.memory_bytes();
+        self.values.push((scope, tag, fact));
+        true
+    }
+
+    pub(crate) fn get(&self, scope: Scope, tag: u32) -> Option<&Fact> {
+        self.values.iter().find(|value| value.0 == scope && value.1 == tag).map(|value| &value.2)
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// The text of an attribute; `None` when absent or empty.
+    pub(crate) fn text(&self, scope: Scope, tag: u32) -> Option<&str> {
+        match self.get(scope, tag) {
+            Some(Fact::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The numbers of an attribute, whether its VR is text or binary; what is no number is left out.
+    pub(crate) fn numbers(&self, scope: Scope, tag: u32) -> Vec<f64> {
+        match self.get(scope, tag) {
+            Some(Fact::Numbers(numbers)) => {
+                numbers.iter().copied().filter(|number| number.is_finite()).collect()
+            }
+            Some(Fact::Text(text)) => text
+                .split('\\')
+                .filter_map(|part| part.trim().parse().ok())
+                .filter(|number: &f64| number.is_finite())
+                .collect(),
+            Some(Fact::Table(_)) | None => Vec::new(),
+        }
+    }
+
+    /// The first number of an attribute as an integer.
+    pub(crate) fn integer(&self, scope: Scope, tag: u32) -> Option<i64> {
+        match self.get(scope, tag)? {
+            Fact::Text(text) => {
+                let first = text.split('\\').next()?.trim();
+                first.parse().ok().or_else(|| first.parse::<f64>().ok().and_then(whole))
+            }
+            Fact::Numbers(numbers) => whole(*numbers.first()?),
+            Fact::Table(_) => None,
+        }
+    }
+
+    /// The bytes of a table.
+    pub(crate) fn table(&self, scope: Scope, tag: u32) -> Option<&[u8]> {
+        match self.get(scope, tag) {
+            Some(Fact::Table(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_ascends() {
+        assert!(ROOT.is_sorted());
+    }
+
+    #[test]
+    fn index_text_is_clean() {
+        assert_eq!(clean(VR::LO, " a\u{1b}\0b \\ c "), "ab\\c");
+        assert_eq!(clean(VR::UI, "1.\u{0}2\0"), "1.\u{0}2");
+        assert_eq!(clean(VR::LO, &"x".repeat(5000)).len(), INDEX_TEXT_MAX_CHARACTERS);
+    }
+}

@@ -1,0 +1,40 @@
+//! Bounded, iterative, streaming reader of data sets that strangers sent (PS3.5 7, PS3.10 7.1, PS3.18 Annex F).
+//!
+//! Nothing here does input or output: bytes are pushed in, in pieces of any size, and one
+//! [`model::instance::InstanceHeader`] comes out. Memory grows only with bytes that have arrived, never with a length
+//! that was merely declared, and nothing is recursive.
+#![deny(missing_docs)]
+
+pub mod charset;
+mod dictionary;
+mod document;
+mod element;
+mod encapsulated;
+mod error;
+mod facts;
+mod file_meta;
+mod file_meta_encode;
+mod frame_table;
+mod index;
+mod inflate;
+mod json;
+mod limits;
+mod lut;
+mod offset_table;
+mod pixel_module;
+mod reader;
+mod sniff;
+mod stream;
+mod tag;
+mod value;
+mod value_json;
+mod warnings;
+
+#[cfg(test)]
+mod fixture;
+
+pub use error::HeaderError;
+pub use file_meta::{FileMeta, FileMetaRead, FileMetaReader};
+pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, encode_file_meta};
+pub use limits::Limits;
+pub use reader::{HeaderReader, Identity};

@@ -1,0 +1,97 @@
+//! The two stores behind one set of calls. Lengths and offsets here are those of the bytes as they are kept.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    directory::{Directory, DirectoryWriter},
+    error::StorageError,
+    key::ObjectKey,
+    s3::{S3, S3Writer},
+    storage::{ObjectKeyStream, ObjectStream},
+};
+
+/// Where objects are kept.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    Directory(Arc<Directory>),
+    S3(Arc<S3>),
+}
+
+impl Backend {
+    pub(crate) fn create(&self, key: ObjectKey) -> Result<Sink, StorageError> {
+        match self {
+            Self::Directory(directory) => DirectoryWriter::new(directory, key).map(Sink::Directory),
+            Self::S3(s3) => Ok(Sink::S3(S3Writer::new(s3, key))),
+        }
+    }
+
+    pub(crate) async fn read_range(&self, key: ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+        match self {
+            Self::Directory(directory) => directory.read_range(key, range).await,
+            Self::S3(s3) => s3.read_range(key, range).await,
+        }
+    }
+
+    pub(crate) async fn stream_range(
+        &self,
+        key: ObjectKey,
+        range: Range<u64>,
+    ) -> Result<ObjectStream, StorageError> {
+        match self {
+            Self::Directory(directory) => directory.stream_range(key, range).await,
+            Self::S3(s3) => s3.stream_range(key, range).await,
+        }
+    }
+
+    pub(crate) async fn length(&self, key: ObjectKey) -> Result<u64, StorageError> {
+        match self {
+            Self::Directory(directory) => directory.length(key).await,
+            Self::S3(s3) => s3.length(key).await,
+        }
+    }
+
+    pub(crate) async fn delete(&self, key: ObjectKey) -> Result<(), StorageError> {
+        match self {
+            Self::Directory(directory) => directory.delete(key).await,
+            Self::S3(s3) => s3.delete(key).await,
+        }
+    }
+
+    pub(crate) fn list(&self) -> ObjectKeyStream {
+        match self {
+            Self::Directory(directory) => directory.list(),
+            Self::S3(s3) => s3.list(),
+        }
+    }
+}
+
+/// Where the bytes of one new object go. Dropped before `finish` has returned, it leaves nothing.
+pub(crate) enum Sink {
+    Directory(DirectoryWriter),
+    S3(S3Writer),
+}
+
+impl Sink {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        match self {
+            Self::Directory(writer) => writer.write(&bytes).await,
+            Self::S3(writer) => writer.write(&bytes).await,
+        }
+    }
+
+    pub(crate) async fn finish(self) -> Result<(), StorageError> {
+        match self {
+            Self::Directory(writer) => writer.finish().await,
+            Self::S3(writer) => writer.finish().await,
+        }
+    }
+
+    pub(crate) async fn abort(self) {
+        match self {
+            Self::Directory(writer) => writer.abort().await,
+            Self::S3(writer) => writer.abort().await,
+        }
+    }
+}

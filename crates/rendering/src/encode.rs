@@ -1,0 +1,100 @@
+//! From pictures to files: JPEG, PNG, WebP.
+
+use std::io::Cursor;
+
+use image::{
+    ExtendedColorType, ImageEncoder, ImageError,
+    codecs::{
+        jpeg::JpegEncoder,
+        png::{CompressionType, FilterType, PngEncoder},
+        webp::WebPEncoder,
+    },
+};
+use model::{TransferSyntaxUid, pixel::PixelModule};
+
+use crate::{
+    codec::decode_reduced,
+    error::RenderError,
+    limits::OUTPUTS_MAX,
+    options::{ImageFormat, Output},
+    pipeline::{RenderedImage, render_decoded},
+    resize::resize,
+};
+
+/// A finished picture file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncodedImage {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// Encodes a picture.
+///
+/// # Errors
+/// [`RenderError::InvalidOptions`] for a quality out of range; [`RenderError::Encode`] when the format cannot hold it.
+pub fn encode(image: &RenderedImage, format: ImageFormat) -> Result<Vec<u8>, RenderError> {
+    let mut file = Cursor::new(Vec::new());
+    let colour = if image.channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
+    let (samples, width, height) = (image.samples.as_slice(), image.width, image.height);
+    match format {
+        ImageFormat::Jpeg { quality } => {
+            if !(1..=100).contains(&quality) {
+                return Err(RenderError::InvalidOptions("the quality is a number from 1 to 100".into()));
+            }
+            JpegEncoder::new_with_quality(&mut file, quality).write_image(samples, width, height, colour)
+        }
+        ImageFormat::Png => {
+            PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
+                .write_image(samples, width, height, colour)
+        }
+        ImageFormat::Webp => WebPEncoder::new_lossless(&mut file).write_image(samples, width, height, colour),
+    }
+    .map_err(|error: ImageError| RenderError::Encode(error.to_string().into()))?;
+    Ok(file.into_inner())
+}
+
+/// Makes several pictures of one frame and decodes it once. A picture that differs from the one before only by being
+/// smaller is made of that one: list the largest first.
+///
+/// # Errors
+/// See [`RenderError`]; one impossible output fails them all.
+pub fn render_outputs(
+    module: &PixelModule,
+    transfer_syntax: &TransferSyntaxUid,
+    frame: &[u8],
+    outputs: &[Output],
+) -> Result<Vec<EncodedImage>, RenderError> {
+    if outputs.is_empty() || outputs.len() > OUTPUTS_MAX {
+        return Err(RenderError::InvalidOptions("one to eight pictures can be made at a time".into()));
+    }
+    let targets = outputs.iter().map(|output| {
+        output.options.check()?;
+        Ok(output.options.target(module.columns, module.rows))
+    });
+    let targets = targets.collect::<Result<Vec<_>, RenderError>>()?;
+    let largest = targets.iter().fold((1, 1), |(w, h), target| (target.0.max(w), target.1.max(h)));
+    let decoded = decode_reduced(module, transfer_syntax, frame, Some(largest))?;
+    let mut last: Option<(&Output, RenderedImage)> = None;
+    let mut files = Vec::with_capacity(outputs.len());
+    for (output, (width, height)) in outputs.iter().zip(targets) {
+        let smaller = last.take().filter(|(before, picture)| {
+            before.options.window == output.options.window
+                && picture.width >= width
+                && picture.height >= height
+        });
+        let picture = match smaller {
+            Some((_, picture)) => resize(&picture, width, height),
+            None => render_decoded(&decoded, module, &output.options, (width, height))?,
+        };
+        let bytes = encode(&picture, output.format)?;
+        files.push(EncodedImage { media_type: output.format.media_type(), width, height, bytes });
+        last = Some((output, picture));
+    }
+    Ok(files)
+}
