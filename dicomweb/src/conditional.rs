@@ -1,0 +1,138 @@
+//! RFC 9110 13.1.2, If-None-Match, and 14, a range of an answer that is wholly in memory.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use bytes::Bytes;
+
+/// Stored content does not change under its entity tag, but who may see it does: ask again, every time.
+pub const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// Whether the client has it already. Tags are compared weakly, as the method GET wants.
+pub fn is_known(headers: &HeaderMap, entity_tag: &str) -> bool {
+    let fields = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    fields
+        .flat_map(|field| field.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == entity_tag)
+}
+
+/// 304 with what a cache needs.
+pub fn not_modified(entity_tag: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    tag(&mut response, entity_tag);
+    response
+}
+
+/// Adds ETag, Cache-Control and Vary.
+pub fn tag(response: &mut Response, entity_tag: &str) {
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(entity_tag) {
+        headers.insert(header::ETAG, value);
+    }
+    headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
+}
+
+/// The whole of `body`, or the one range of it that was asked for.
+pub fn ranged(headers: &HeaderMap, entity_tag: &str, content_type: &str, body: Bytes) -> Response {
+    let total = body.len() as u64;
+    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let fresh = headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == entity_tag.as_bytes());
+    let range = wanted.filter(|_| fresh).and_then(|wanted| parse_range(wanted, total));
+    let mut response = match range {
+        None => Response::new(Body::from(body)),
+        Some(None) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
+            return response;
+        }
+        Some(Some((first, last))) => {
+            let mut response = Response::new(Body::from(body.slice(first as usize..=last as usize)));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{total}"));
+            response
+        }
+    };
+    set(&mut response, header::CONTENT_TYPE, content_type);
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    tag(&mut response, entity_tag);
+    response
+}
+
+fn set(response: &mut Response, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// First and last byte. `None`: no range that we understand, the whole is sent. `Some(None)`: not satisfiable.
+#[expect(clippy::option_option, reason = "the outer one is whether there is a range at all")]
+fn parse_range(text: &str, total: u64) -> Option<Option<(u64, u64)>> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = (first.trim(), last.trim());
+    if first.is_empty() {
+        let length: u64 = last.parse().ok()?;
+        let start = total.saturating_sub(length);
+        return Some((length > 0 && total > 0).then(|| (start, total - 1)));
+    }
+    let first: u64 = first.parse().ok()?;
+    let last: u64 = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
+    if last < first {
+        return None;
+    }
+    Some((first < total).then(|| (first, last.min(total - 1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: header::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn known_tags() {
+        for (field, known) in
+            [("\"a\"", true), ("\"b\", W/\"a\"", true), ("*", true), ("\"b\"", false), ("a", false)]
+        {
+            assert_eq!(is_known(&headers(header::IF_NONE_MATCH, field), "\"a\""), known, "{field}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "\"a\""));
+    }
+
+    #[test]
+    fn ranges() {
+        let cases = [
+            ("bytes=0-9", Some(Some((0, 9)))),
+            ("bytes=90-", Some(Some((90, 99)))),
+            ("bytes=95-200", Some(Some((95, 99)))),
+            ("bytes=-10", Some(Some((90, 99)))),
+            ("bytes=-1000", Some(Some((0, 99)))),
+            ("bytes=100-", Some(None)),
+            ("bytes=-0", Some(None)),
+            ("bytes=9-0", None),
+            ("bytes=0-1,3-4", None),
+            ("items=0-1", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_range(text, 100), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_another_version_gets_the_whole() {
+        let mut wanted = headers(header::RANGE, "bytes=0-0");
+        let body = Bytes::from_static(b"0123456789");
+        let partial = ranged(&wanted, "\"a\"", "image/jpeg", body.clone());
+        assert_eq!(partial.status(), StatusCode::PARTIAL_CONTENT);
+        assert_eq!(partial.headers()[header::CONTENT_RANGE], "bytes 0-0/10");
+        wanted.insert(header::IF_RANGE, HeaderValue::from_static("\"old\""));
+        assert_eq!(ranged(&wanted, "\"a\"", "image/jpeg", body).status(), StatusCode::OK);
+    }
+}

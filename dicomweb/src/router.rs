@@ -1,0 +1,107 @@
+//! PS3.18 10.1.1, every URL of this door.
+
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue, Method, header},
+    routing::{MethodRouter, get},
+};
+use tower_http::{
+    cors::{AllowOrigin, CorsLayer},
+    set_header::SetResponseHeaderLayer,
+};
+
+use crate::{
+    config::DicomwebConfig,
+    qido_rs::{search_instances, search_series, search_studies},
+    state::{App, DicomwebState},
+    stow_rs::store_instances,
+    wado_rs::{
+        bulkdata::retrieve_bulkdata,
+        frames::retrieve_frames,
+        instances::retrieve_instances,
+        metadata::retrieve_metadata,
+        rendered::{retrieve_rendered_frame, retrieve_rendered_instance},
+        thumbnail::{retrieve_frame_thumbnail, retrieve_thumbnail},
+    },
+};
+
+/// Paths and handlers. Every handler takes an `Authenticated` first: a test asks each route without a token.
+pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/studies", get(search_studies).post(store_instances)),
+        ("/series", get(search_series)),
+        ("/instances", get(search_instances)),
+        ("/studies/{study}", get(retrieve_instances).post(store_instances)),
+        ("/studies/{study}/metadata", get(retrieve_metadata)),
+        ("/studies/{study}/thumbnail", get(retrieve_thumbnail)),
+        ("/studies/{study}/series", get(search_series)),
+        ("/studies/{study}/instances", get(search_instances)),
+        ("/studies/{study}/series/{series}", get(retrieve_instances)),
+        ("/studies/{study}/series/{series}/metadata", get(retrieve_metadata)),
+        ("/studies/{study}/series/{series}/thumbnail", get(retrieve_thumbnail)),
+        ("/studies/{study}/series/{series}/instances", get(search_instances)),
+        ("/studies/{study}/series/{series}/instances/{instance}", get(retrieve_instances)),
+        ("/studies/{study}/series/{series}/instances/{instance}/metadata", get(retrieve_metadata)),
+        ("/studies/{study}/series/{series}/instances/{instance}/rendered", get(retrieve_rendered_instance)),
+        ("/studies/{study}/series/{series}/instances/{instance}/thumbnail", get(retrieve_thumbnail)),
+        ("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}", get(retrieve_frames)),
+        (
+            "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/rendered",
+            get(retrieve_rendered_frame),
+        ),
+        (
+            "/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/thumbnail",
+            get(retrieve_frame_thumbnail),
+        ),
+        ("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}", get(retrieve_bulkdata)),
+    ]
+}
+
+/// The door's routes, to be mounted under [`crate::MOUNT_PATH`]. Call it inside a runtime.
+pub fn router(state: DicomwebState) -> Router {
+    let cors = cors(&state.config);
+    let app = App::new(state);
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
+        .with_state(app);
+    match cors {
+        None => router,
+        Some(cors) => {
+            let policy = HeaderName::from_static("cross-origin-resource-policy");
+            let cross_origin = HeaderValue::from_static("cross-origin");
+            router.layer(SetResponseHeaderLayer::if_not_present(policy, cross_origin)).layer(cors)
+        }
+    }
+}
+
+/// What web viewers from other origins may do; `None` when there are none.
+fn cors(config: &DicomwebConfig) -> Option<CorsLayer> {
+    if config.cors_allowed_origins.is_empty() {
+        return None;
+    }
+    let origins = if config.cors_allowed_origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let origins = config.cors_allowed_origins.iter().map(|origin| origin.trim_end_matches('/'));
+        AllowOrigin::list(origins.filter_map(|origin| HeaderValue::from_str(origin).ok()))
+    };
+    let layer = CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::ACCEPT,
+            header::CONTENT_TYPE,
+            header::RANGE,
+            header::IF_NONE_MATCH,
+        ])
+        .expose_headers([
+            header::CONTENT_TYPE,
+            header::CONTENT_RANGE,
+            header::CONTENT_LENGTH,
+            header::ETAG,
+            header::WARNING,
+        ]);
+    Some(layer)
+}

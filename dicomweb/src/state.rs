@@ -1,0 +1,74 @@
+//! What the handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use archive::Archive;
+use axum::extract::FromRef;
+use database::Database;
+use service::{decoder::DecoderPool, http::problem::Problem, identity::Authenticator};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{audit::ReadAudit, config::DicomwebConfig, urls::Urls};
+
+/// What this door is given.
+#[derive(Clone)]
+pub struct DicomwebState {
+    /// Where instances are.
+    pub archive: Archive,
+    /// Who may come in.
+    pub authenticator: Authenticator,
+    /// Where frames of strangers are decoded.
+    pub decoder: DecoderPool,
+    /// Settings.
+    pub config: DicomwebConfig,
+}
+
+/// The state of the routes; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub archive: Archive,
+    pub authenticator: Authenticator,
+    pub decoder: DecoderPool,
+    pub config: DicomwebConfig,
+    pub urls: Urls,
+    pub audit: ReadAudit,
+    renders: Semaphore,
+}
+
+impl App {
+    /// Starts the audit trail's task: call it inside a runtime.
+    pub fn new(state: DicomwebState) -> Self {
+        let DicomwebState { archive, authenticator, decoder, config } = state;
+        let audit = ReadAudit::start(archive.database().clone());
+        let (urls, renders) = (Urls::new(&config), Semaphore::new(config.renders_max));
+        Self(Arc::new(Shared { archive, authenticator, decoder, config, urls, audit, renders }))
+    }
+
+    pub fn database(&self) -> &Database {
+        self.archive.database()
+    }
+
+    /// Waits for a place to decode and render; too long a wait is overload.
+    pub async fn render_place(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let wait = Duration::from_millis(self.config.render_wait_timeout_ms);
+        match tokio::time::timeout(wait, self.renders.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Problem::unavailable("too many pictures are being rendered")),
+        }
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Authenticator {
+    fn from_ref(app: &App) -> Self {
+        app.authenticator.clone()
+    }
+}

@@ -1,0 +1,82 @@
+//! PS3.18 10.5, Store Transaction.
+
+mod request;
+mod response;
+mod store;
+
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use model::access::Action;
+use service::http::{bearer::Authenticated, problem::Problem};
+
+use self::{
+    request::Payload,
+    store::{Interrupted, Storing},
+};
+use crate::{
+    acceptable::Acceptable,
+    media_type::prefers_xml,
+    multipart::{BodyLimits, LimitedBody, MultipartReader},
+    resource::Resource,
+    state::App,
+};
+
+/// `POST /studies` and `POST /studies/{study}`.
+pub(crate) async fn store_instances(
+    State(app): State<App>,
+    who: Authenticated,
+    resource: Resource,
+    acceptable: Acceptable,
+    request: Request,
+) -> Result<Response, Problem> {
+    who.authorize(Action::StoreInstance)?;
+    let length_max_bytes = app.config.store_request_length_max_bytes;
+    let payload = request::payload(request.headers(), length_max_bytes)?;
+    let limits = BodyLimits { length_max_bytes, idle_timeout_ms: app.config.store_idle_timeout_ms };
+    let body = LimitedBody::new(request.into_body().into_data_stream(), limits);
+    let mut storing = Storing::new(&app, &who, resource.study);
+    let result = match payload {
+        Payload::Multipart { boundary } => {
+            let reader = MultipartReader::new(body, &boundary, app.config.store_request_parts_max);
+            match reader {
+                Ok(reader) => storing.store_parts(reader).await,
+                Err(error) => Err(Interrupted(error)),
+            }
+        }
+        Payload::SinglePart => storing.store_single(body).await,
+    };
+    let (response, overloaded) = storing.finish().await;
+    if let Err(Interrupted(error)) = result {
+        return Err(interrupted(&error, response.stored()));
+    }
+    if response.instances.is_empty() {
+        return Err(Problem::bad_request("the request has no instance in it").kind("multipart"));
+    }
+    let study_url = match response.single_study() {
+        Some(study) => format!("{}/studies/{study}", app.urls.base()),
+        None => String::new(),
+    };
+    let mut response = response.into_response(&study_url, prefers_xml(&acceptable.accept));
+    if overloaded {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(http::header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
+    }
+    Ok(response)
+}
+
+/// Seconds after which a sender may try again when storage or database had no room.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// The payload broke off. What came whole before that is stored, and sending it again is safe.
+fn interrupted(error: &crate::multipart::MultipartError, stored: usize) -> Problem {
+    let mut problem = request::multipart(error);
+    if stored > 0 {
+        problem = problem.detail(format!(
+            "{error}; the {stored} instances that came whole are stored, and all may be sent again"
+        ));
+    }
+    problem
+}

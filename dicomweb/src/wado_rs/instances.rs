@@ -1,0 +1,136 @@
+//! PS3.18 10.4.1.1.1, Study, Series and Instance Resources: whole instances in the form in which they are kept.
+//!
+//! Where the request names no transfer syntax, the stored one is sent. The Standard's default would be Explicit VR
+//! Little Endian; instances are not converted.
+
+use archive::ReadError;
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use database::StoredInstance;
+use futures_util::Stream;
+use model::access::Action;
+use service::http::{bearer::Authenticated, problem::Problem};
+
+use super::{find, read_problem, stream};
+use crate::{
+    acceptable::Acceptable,
+    audit::Read,
+    conditional,
+    media_type::{DICOM, Form, Representation},
+    multipart::{Fingerprint, MultipartWriter, Part},
+    resource::Resource,
+    state::App,
+};
+
+/// `GET` of a study, a series or an instance.
+pub(crate) async fn retrieve_instances(
+    State(app): State<App>,
+    who: Authenticated,
+    resource: Resource,
+    acceptable: Acceptable,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let scope = who.authorize(Action::ReadStudy)?;
+    let instances = find(&app, &scope, &resource).await?;
+    let form = negotiate(&acceptable, &instances, resource.instance.is_some())?;
+    let mut fingerprint = Fingerprint::new(match form {
+        Form::Multipart => "instances/multipart",
+        Form::SinglePart => "instances/single",
+    });
+    for instance in &instances {
+        fingerprint.add(instance.sop_instance_uid.as_str().as_bytes()).add(&instance.data_set_sha256);
+        fingerprint.add(instance.transfer_syntax_uid.as_str().as_bytes());
+        fingerprint.add(&instance.object_length_bytes.to_be_bytes());
+    }
+    let boundary = fingerprint.finish();
+    let entity_tag = boundary.entity_tag();
+    let study = resource.study()?;
+    app.audit.record(Read::Instances, &who, study, &subject(&resource)).await;
+    if conditional::is_known(&headers, &entity_tag) {
+        return Ok(conditional::not_modified(&entity_tag));
+    }
+    match form {
+        Form::Multipart => {
+            let writer = MultipartWriter::new(boundary, DICOM);
+            let length = multipart_length(&writer, &instances);
+            let content_type = writer.content_type();
+            let body = multipart_body(app, instances, writer).await?;
+            Ok(stream::respond(&content_type, &entity_tag, Some(length), body))
+        }
+        Form::SinglePart => single(&app, &instances, &entity_tag).await,
+    }
+}
+
+/// What of the study was read, for the audit trail.
+pub(super) fn subject(resource: &Resource) -> String {
+    let series = resource.series.as_ref().map(ToString::to_string);
+    resource.instance.as_ref().map(ToString::to_string).or(series).unwrap_or_default()
+}
+
+/// One form for all instances, in the transfer syntax of each.
+fn negotiate(acceptable: &Acceptable, found: &[StoredInstance], one: bool) -> Result<Form, Problem> {
+    let mut syntaxes: Vec<&str> = found.iter().map(|found| found.transfer_syntax_uid.as_str()).collect();
+    syntaxes.sort_unstable();
+    syntaxes.dedup();
+    let mut form = Form::Multipart;
+    for syntax in syntaxes {
+        let mut offers = vec![Representation::new(Form::Multipart, DICOM, syntax)];
+        if one {
+            offers.push(Representation::new(Form::SinglePart, DICOM, syntax));
+        }
+        form = acceptable.choose(&offers)?.form;
+    }
+    Ok(form)
+}
+
+fn part(instance: &StoredInstance) -> Part<'_> {
+    Part { media_type: DICOM, transfer_syntax: instance.transfer_syntax_uid.as_str() }
+}
+
+fn multipart_length(writer: &MultipartWriter, instances: &[StoredInstance]) -> u64 {
+    let parts = instances.iter().enumerate().map(|(index, instance)| {
+        writer.part_start(index == 0, part(instance)).len() as u64 + instance.object_length_bytes
+    });
+    parts.sum::<u64>() + writer.end().len() as u64
+}
+
+/// Opens the first object before the answer begins, so that a store that is down is a clean error.
+async fn multipart_body(
+    app: App,
+    instances: Vec<StoredInstance>,
+    writer: MultipartWriter,
+) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
+    let mut opened = match instances.first() {
+        Some(first) => Some(app.archive.read_instance(first).await.map_err(|error| read_problem(&error))?),
+        None => None,
+    };
+    Ok(async_stream::try_stream! {
+        for (index, instance) in instances.iter().enumerate() {
+            yield writer.part_start(index == 0, part(instance));
+            let mut object = match opened.take() {
+                Some(object) => object,
+                None => app.archive.read_instance(instance).await.map_err(stream::broken)?,
+            };
+            while let Some(bytes) = stream::next(&mut object).await {
+                yield bytes?;
+            }
+        }
+        yield writer.end();
+    })
+}
+
+async fn single(app: &App, instances: &[StoredInstance], entity_tag: &str) -> Result<Response, Problem> {
+    let Some(instance) = instances.first() else { return Ok(Problem::not_found().into_response()) };
+    let mut object = app.archive.read_instance(instance).await.map_err(|error| read_problem(&error))?;
+    let body = async_stream::try_stream! {
+        while let Some(bytes) = stream::next(&mut object).await {
+            yield bytes?;
+        }
+    };
+    let content_type = part(instance).content_type();
+    Ok(stream::respond(&content_type, entity_tag, Some(instance.object_length_bytes), body))
+}

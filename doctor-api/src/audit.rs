@@ -1,0 +1,142 @@
+//! What is written to the audit trail beside the records that changes carry in their own transactions.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{AuditActor, AuditOutcome, AuditRecord};
+use model::access::Action;
+use service::http::problem::Problem;
+use uuid::Uuid;
+
+use crate::{errors, policy::Caller, state::AppState};
+
+/// Looking again at the same thing within this time is covered by the record of the first look.
+const SAME_LOOK_MINUTES: i64 = 5;
+
+/// Looks remembered at once. Beyond it every look gets its own record.
+const LOOKS_MAX: usize = 20_000;
+
+type Look = (Uuid, &'static str, String);
+
+/// Who looked at what lately, so that a page full of thumbnails is one record and not a hundred synchronous writes.
+#[derive(Default)]
+pub struct RecentLooks(Mutex<HashMap<Look, DateTime<Utc>>>);
+
+impl RecentLooks {
+    fn is_covered(&self, look: &Look, now: DateTime<Utc>) -> bool {
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looks.get(look).is_some_and(|since| is_recent(*since, now))
+    }
+
+    fn remember(&self, look: Look, now: DateTime<Utc>) {
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() >= LOOKS_MAX {
+            looks.retain(|_, since| is_recent(*since, now));
+        }
+        if looks.len() < LOOKS_MAX {
+            looks.insert(look, now);
+        }
+    }
+}
+
+fn is_recent(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - since < TimeDelta::minutes(SAME_LOOK_MINUTES)
+}
+
+/// What was looked at.
+pub struct Looked<'a> {
+    /// verb_noun.
+    pub action: &'static str,
+    /// The study, empty for none.
+    pub study_instance_uid: &'a str,
+    /// The id of what was asked for, empty for none.
+    pub subject: String,
+}
+
+/// Records a look at patient data before its first byte leaves; one record covers the same look for a while.
+pub async fn looked(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
+    let key = if what.study_instance_uid.is_empty() { &what.subject } else { what.study_instance_uid };
+    let look = (caller.principal.user_id, what.action, key.to_owned());
+    let now = state.clock.now();
+    if state.recent_looks.is_covered(&look, now) {
+        return Ok(());
+    }
+    let mut record = record_of(caller, &what);
+    record.detail = format!("covers {SAME_LOOK_MINUTES} minutes");
+    state.database().audit(record).await.map_err(errors::database)?;
+    state.recent_looks.remember(look, now);
+    Ok(())
+}
+
+/// Records that something leaves the house as a file: every time.
+pub async fn exported(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
+    state.database().audit(record_of(caller, &what)).await.map_err(errors::database)
+}
+
+fn record_of(caller: &Caller, what: &Looked<'_>) -> AuditRecord {
+    AuditRecord::success(&caller.actor(), what.action).about(&what.subject).of_study(what.study_instance_uid)
+}
+
+/// Records that the rules said no.
+pub async fn refused(state: &AppState, caller: &Caller, action: Action) -> Result<(), Problem> {
+    let mut record = AuditRecord::success(&caller.actor(), &name(action));
+    record.outcome = AuditOutcome::Refused;
+    state.database().audit(record).await.map_err(errors::database)
+}
+
+/// Records a sign-in.
+pub async fn signed_in(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    let record = AuditRecord::success(&caller.actor(), "create_session");
+    state.database().audit(record).await.map_err(errors::database)
+}
+
+/// Records a sign-in with a wrong password, or of nobody we know.
+pub async fn sign_in_failed(
+    state: &AppState,
+    user_id: Option<Uuid>,
+    source_address: String,
+    request_id: String,
+) -> Result<(), Problem> {
+    let actor = AuditActor { user_id, source_address, request_id, ..AuditActor::default() };
+    let mut record = AuditRecord::success(&actor, "create_session");
+    record.outcome = AuditOutcome::Refused;
+    state.database().audit(record).await.map_err(errors::database)
+}
+
+/// verb_noun: `ReadStudy` is `read_study`.
+pub fn name(action: Action) -> String {
+    let mut name = String::new();
+    for character in format!("{action:?}").chars() {
+        if character.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(character.to_ascii_lowercase());
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_have_the_names_of_the_trail() {
+        assert_eq!(name(Action::ReadStudy), "read_study");
+        assert_eq!(name(Action::ManageDoctors), "manage_doctors");
+    }
+
+    #[test]
+    fn a_look_is_covered_for_five_minutes() {
+        let looks = RecentLooks::default();
+        let look = (Uuid::from_u128(1), "read_study", "1.2".to_owned());
+        let at = |minutes: i64| DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).expect("time");
+        assert!(!looks.is_covered(&look, at(0)));
+        looks.remember(look.clone(), at(0));
+        assert!(looks.is_covered(&look, at(4)));
+        assert!(!looks.is_covered(&look, at(5)));
+        assert!(!looks.is_covered(&(Uuid::from_u128(2), look.1, look.2.clone()), at(4)));
+    }
+}

@@ -1,0 +1,43 @@
+//! Settings of this door.
+
+use serde::{Deserialize, Serialize};
+
+/// Section `[doctor_api]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoctorApiConfig {
+    /// Longest JSON body.
+    pub body_length_max_bytes: usize,
+    /// Rows of a list when the request does not say.
+    pub page_default: u32,
+    /// Most rows of a list.
+    pub page_max: u32,
+    /// Failed sign-ins of one user name in a minute.
+    pub sign_ins_per_minute_per_user: u32,
+    /// Failed sign-ins from one address in a minute.
+    pub sign_ins_per_minute_per_address: u32,
+    /// Passwords checked at the same time; each takes 64 MiB.
+    pub password_checks_max: usize,
+    /// Listeners on `/events` at the same time.
+    pub event_listeners_max: usize,
+    /// Time between two keep-alive comments on `/events`.
+    pub event_keep_alive_ms: u64,
+    /// Most X-rays listed for one study inside a consultation.
+    pub xrays_per_study_max: usize,
+}
+
+impl Default for DoctorApiConfig {
+    fn default() -> Self {
+        Self {
+            body_length_max_bytes: 1 << 20,
+            page_default: 100,
+            page_max: 1_000,
+            sign_ins_per_minute_per_user: 5,
+            sign_ins_per_minute_per_address: 20,
+            password_checks_max: 4,
+            event_listeners_max: 1_024,
+            event_keep_alive_ms: 15_000,
+            xrays_per_study_max: 500,
+        }
+    }
+}

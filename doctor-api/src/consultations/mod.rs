@@ -1,0 +1,81 @@
+//! Meetings of a doctor and a patient, and the studies linked to them.
+
+pub mod create_consultation;
+pub mod get_consultation;
+pub mod link_study;
+pub mod list_consultations;
+pub mod unlink_study;
+
+use chrono::{DateTime, Utc};
+use model::{StudyInstanceUid, clinical::Consultation};
+use serde::Serialize;
+use service::http::problem::Problem;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{errors, state::AppState};
+
+/// One meeting of a doctor and a patient.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Consultation)]
+pub struct ConsultationBody {
+    /// Identity.
+    id: Uuid,
+    /// The doctor.
+    doctor_id: Uuid,
+    /// Patient ID (0010,0020).
+    patient_id: String,
+    /// Issuer of Patient ID (0010,0021), often empty.
+    issuer_of_patient_id: String,
+    /// Name of the patient as the booker wrote it.
+    patient_name: String,
+    /// `booked`, `in_progress`, `completed` or `cancelled`.
+    #[schema(example = "booked")]
+    status: &'static str,
+    /// Agreed start.
+    scheduled_at: DateTime<Utc>,
+    /// Why the patient comes.
+    reason: String,
+    /// Grows with every change.
+    version: i64,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was last changed.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Consultation> for ConsultationBody {
+    fn from(consultation: Consultation) -> Self {
+        Self {
+            id: consultation.id,
+            doctor_id: consultation.doctor_id,
+            patient_id: consultation.patient_id,
+            issuer_of_patient_id: consultation.issuer_of_patient_id,
+            patient_name: consultation.patient_name,
+            status: consultation.status.as_str(),
+            scheduled_at: consultation.scheduled_at,
+            reason: consultation.reason,
+            version: consultation.version,
+            created_at: consultation.created_at,
+            updated_at: consultation.updated_at,
+        }
+    }
+}
+
+/// 404 unless the doctor is there and in reach.
+async fn require_doctor(
+    state: &AppState,
+    scope: &model::access::Scope,
+    doctor_id: Uuid,
+) -> Result<model::clinical::Doctor, Problem> {
+    if !scope.includes_doctor(doctor_id) {
+        return Err(Problem::not_found());
+    }
+    let doctor = state.database().doctor(doctor_id).await.map_err(errors::database)?;
+    doctor.ok_or_else(Problem::not_found)
+}
+
+/// A UID out of a path: what is none names nothing.
+fn study_in_path(text: &str) -> Result<StudyInstanceUid, Problem> {
+    StudyInstanceUid::parse(text).map_err(|_| Problem::not_found())
+}

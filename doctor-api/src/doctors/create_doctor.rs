@@ -1,0 +1,157 @@
+//! `POST /doctors`: a new profile, and when asked for an account to sign in with.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use database::{DatabaseError, NewDoctor, NewUser};
+use model::access::Role;
+use serde::Deserialize;
+use service::{
+    http::problem::Problem,
+    identity::{PASSWORD_LENGTH_MIN, PasswordError, hash_password},
+};
+use utoipa::ToSchema;
+
+use super::{DoctorBody, DoctorProfile, answer, utc};
+use crate::{
+    errors,
+    input::{check::Checks, json::JsonBody},
+    policy::{ManageDoctors, Permit},
+    sessions::create_session::USERNAME_LENGTH_MAX,
+    state::AppState,
+};
+
+/// A profile to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateDoctor {
+    /// Full name as shown.
+    #[schema(example = "Ada Osei", max_length = 200)]
+    name: String,
+    /// Specialties.
+    #[serde(default)]
+    #[schema(example = json!(["radiology"]), max_items = 32)]
+    specialties: Vec<String>,
+    /// Languages (BCP 47).
+    #[serde(default)]
+    #[schema(example = json!(["en", "fr"]), max_items = 32)]
+    languages: Vec<String>,
+    /// IANA time zone.
+    #[serde(default = "utc")]
+    #[schema(example = "Africa/Accra", max_length = 64)]
+    time_zone: String,
+    /// Licence number.
+    #[serde(default)]
+    #[schema(example = "MDC/RN/12345", max_length = 64)]
+    licence_number: String,
+    /// E-mail or phone.
+    #[serde(default)]
+    #[schema(example = "ada@example.org", max_length = 200)]
+    contact: String,
+    /// What the doctor signs in with; without it the profile has no account.
+    account: Option<NewAccount>,
+}
+
+/// What a doctor signs in with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Letters, digits and `.`, `_`, `-`, `@`.
+    #[schema(example = "dr.ada", max_length = 64)]
+    username: String,
+    /// At least 12 characters.
+    #[schema(example = "correct horse battery staple", min_length = 12, format = Password)]
+    password: String,
+}
+
+impl std::fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewAccount(..)")
+    }
+}
+
+impl CreateDoctor {
+    fn split(self) -> (DoctorProfile, Option<NewAccount>) {
+        let Self { name, specialties, languages, time_zone, licence_number, contact, account } = self;
+        let profile =
+            DoctorProfile { name, specialties, languages, time_zone, licence_number, contact, active: true };
+        (profile, account)
+    }
+}
+
+/// Create a doctor
+#[utoipa::path(
+    post,
+    path = "/doctors",
+    tag = "doctors",
+    security(("bearer" = ["manage_doctors"])),
+    request_body = CreateDoctor,
+    responses(
+        (status = 201, description = "Created", body = DoctorBody,
+         headers(("Location" = String, description = "Where the profile is"),
+                 ("ETag" = String, description = "Version, for If-Match"))),
+        (status = 409, description = "The user name is taken", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub async fn create_doctor(
+    State(state): State<AppState>,
+    permit: Permit<ManageDoctors>,
+    JsonBody(request): JsonBody<CreateDoctor>,
+) -> Result<Response, Problem> {
+    let (profile, account) = request.split();
+    let mut checks = Checks::new();
+    profile.check(&mut checks);
+    if let Some(account) = &account {
+        check_account(account, &mut checks);
+    }
+    checks.finish()?;
+    let user = match account {
+        Some(account) => Some(new_user(&state, account).await?),
+        None => None,
+    };
+    let doctor = NewDoctor {
+        name: profile.name,
+        specialties: profile.specialties,
+        languages: profile.languages,
+        time_zone: profile.time_zone,
+        licence_number: profile.licence_number,
+        contact: profile.contact,
+    };
+    let created = state.database().create_doctor(doctor, user, &permit.caller.actor()).await;
+    let doctor = created.map_err(|error| match error {
+        DatabaseError::Conflict(_) => {
+            Problem::conflict("the user name is taken").field("account.username", "is taken")
+        }
+        other => errors::database(other),
+    })?;
+    let location = HeaderValue::from_str(&format!("/doctors/{}", doctor.id));
+    let mut response = answer(StatusCode::CREATED, doctor);
+    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+    Ok(response)
+}
+
+fn check_account(account: &NewAccount, checks: &mut Checks) {
+    let name = &account.username;
+    checks.filled_line("account.username", name, USERNAME_LENGTH_MAX);
+    let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
+    checks.require(plain, "account.username", "may hold letters, digits and . _ - @ only");
+    if account.password.chars().count() < PASSWORD_LENGTH_MIN {
+        let message = format!("must have at least {PASSWORD_LENGTH_MIN} characters");
+        checks.refuse("account.password", message);
+    }
+}
+
+async fn new_user(state: &AppState, account: NewAccount) -> Result<NewUser, Problem> {
+    let turn = state.password_checks.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let NewAccount { username, password } = account;
+    let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await;
+    drop(turn);
+    let password_hash = hash.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
+        PasswordError::Length => Problem::unprocessable().field("account.password", error.to_string()),
+        PasswordError::Hash(_) => Problem::internal(&error),
+    })?;
+    Ok(NewUser { username, password_hash, role: Role::Doctor, doctor_id: None })
+}

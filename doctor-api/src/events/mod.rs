@@ -1,0 +1,4 @@
+//! What happens, told to whoever may know it, as it happens.
+
+pub mod listen;
+mod visibility;

@@ -1,0 +1,9 @@
+//! What comes from outside, made into checked values: JSON bodies, query and path parameters, ETags.
+
+pub mod check;
+pub mod etag;
+pub mod json;
+pub mod page;
+pub mod path;
+pub mod query;
+pub mod refusal;

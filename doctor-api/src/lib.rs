@@ -1,0 +1,27 @@
+//! The clinical door: REST and JSON for doctors and the platforms they work with, described by OpenAPI 3.1.
+//!
+//! `router.rs` lists every route. One file holds one operation: its request, its handler, its answer. Who may call
+//! it stands in the handler's arguments as a [`policy::Permit`], and again in its OpenAPI security requirement; a
+//! test compares both with the rules of `model::access`.
+
+mod audit;
+mod config;
+mod consultations;
+mod doctors;
+mod errors;
+mod events;
+mod input;
+mod openapi;
+mod patients;
+mod policy;
+mod router;
+mod sessions;
+mod state;
+#[cfg(test)]
+mod tests;
+mod xrays;
+
+pub use config::DoctorApiConfig;
+pub use openapi::PUBLIC_OPERATIONS;
+pub use router::{openapi, router, router_until};
+pub use state::DoctorApiState;

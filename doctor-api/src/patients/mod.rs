@@ -1,0 +1,3 @@
+//! What belongs to a patient.
+
+pub mod list_studies;

@@ -1,0 +1,88 @@
+//! Every route of this door.
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
+use service::shutdown::Shutdown;
+use utoipa::{OpenApi, openapi::OpenApi as Document};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{
+    consultations, doctors, events,
+    openapi::{BaseDocument, add_problems},
+    patients, sessions,
+    state::{AppState, DoctorApiState},
+    xrays,
+};
+
+/// What a page may load that shows the API: Swagger UI styles itself inline, nothing comes from elsewhere.
+const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                           object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What an answer may load when a browser is pointed at it: nothing.
+const ANSWER_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// The routes, `/openapi.json` and the page that shows it at `/docs`.
+pub fn router(state: DoctorApiState) -> Router {
+    router_until(state, Shutdown::new())
+}
+
+/// As [`router`]; the streams of `/events` end when the shutdown begins, so that it does not have to wait for them.
+pub fn router_until(state: DoctorApiState, shutdown: Shutdown) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    let document = finish(document);
+    let docs = SwaggerUi::new("/docs")
+        .url("/openapi.json", document)
+        .config(Config::default().persist_authorization(false).validator_url("none"));
+    let docs = Router::from(docs).layer(middleware::map_response(protect_docs));
+    routes
+        .with_state(AppState::new(state, shutdown))
+        .layer(middleware::map_response(protect_answer))
+        .merge(docs)
+}
+
+/// The OpenAPI 3.1 document, made from the code of the operations.
+pub fn openapi() -> Document {
+    finish(routes().into_openapi())
+}
+
+fn finish(mut document: Document) -> Document {
+    add_problems(&mut document);
+    document
+}
+
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(BaseDocument::openapi())
+        .routes(routes!(sessions::create_session::create_session))
+        .routes(routes!(sessions::current_session::current_session))
+        .routes(routes!(doctors::create_doctor::create_doctor, doctors::list_doctors::list_doctors))
+        .routes(routes!(doctors::get_doctor::get_doctor, doctors::update_doctor::update_doctor))
+        .routes(routes!(consultations::create_consultation::create_consultation))
+        .routes(routes!(consultations::list_consultations::list_consultations))
+        .routes(routes!(consultations::get_consultation::get_consultation))
+        .routes(routes!(consultations::link_study::link_study))
+        .routes(routes!(consultations::unlink_study::unlink_study))
+        .routes(routes!(xrays::list_xrays::list_xrays))
+        .routes(routes!(xrays::get_xray::get_xray))
+        .routes(routes!(xrays::download_xray::download_xray))
+        .routes(routes!(xrays::get_preview::get_preview))
+        .routes(routes!(patients::list_studies::list_studies))
+        .routes(routes!(events::listen::listen))
+}
+
+/// Answers hold patient data: no cache keeps them unless the operation says otherwise.
+async fn protect_answer(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ANSWER_POLICY));
+    response
+}
+
+async fn protect_docs(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(DOCS_POLICY));
+    response
+}

@@ -1,0 +1,102 @@
+//! What the handlers share.
+
+use std::sync::{Arc, OnceLock};
+
+use archive::Archive;
+use axum::extract::FromRef;
+use database::Database;
+use model::clock::Clock;
+use service::{
+    decoder::DecoderPool,
+    events::EventBus,
+    identity::{Authenticator, Issuer},
+    shutdown::Shutdown,
+};
+use tokio::sync::Semaphore;
+
+use crate::{audit::RecentLooks, config::DoctorApiConfig, sessions::rate_limit::RateLimit};
+
+/// What this door is built from.
+#[derive(Clone)]
+pub struct DoctorApiState {
+    /// Database and objects.
+    pub archive: Archive,
+    /// Signs access tokens.
+    pub issuer: Issuer,
+    /// Checks access tokens.
+    pub authenticator: Authenticator,
+    /// Events as they happen.
+    pub events: EventBus,
+    /// Decodes pixels.
+    pub decoder: DecoderPool,
+    /// Settings.
+    pub config: DoctorApiConfig,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// The parts, and what is kept between requests; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+/// See [`AppState`].
+pub struct Inner {
+    pub archive: Archive,
+    pub issuer: Issuer,
+    pub authenticator: Authenticator,
+    pub events: EventBus,
+    pub config: DoctorApiConfig,
+    pub clock: Clock,
+    /// Ends the event streams, which do not end by themselves.
+    pub shutdown: Shutdown,
+    /// Failed sign-ins by user name.
+    pub sign_ins_by_user: RateLimit,
+    /// Failed sign-ins by address.
+    pub sign_ins_by_address: RateLimit,
+    /// Bounds the memory that password checks take together.
+    pub password_checks: Semaphore,
+    /// The hash that stands in for an unknown user's, so that both take the same time.
+    pub stand_in_hash: OnceLock<String>,
+    /// Reads that were audited lately.
+    pub recent_looks: RecentLooks,
+    /// Bounds the listeners on `/events`.
+    pub event_listeners: Arc<Semaphore>,
+}
+
+impl AppState {
+    pub fn new(parts: DoctorApiState, shutdown: Shutdown) -> Self {
+        let DoctorApiState { archive, issuer, authenticator, events, decoder: _, config, clock } = parts;
+        Self(Arc::new(Inner {
+            sign_ins_by_user: RateLimit::new(config.sign_ins_per_minute_per_user),
+            sign_ins_by_address: RateLimit::new(config.sign_ins_per_minute_per_address),
+            password_checks: Semaphore::new(config.password_checks_max),
+            stand_in_hash: OnceLock::new(),
+            recent_looks: RecentLooks::default(),
+            event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),
+            archive,
+            issuer,
+            authenticator,
+            events,
+            config,
+            clock,
+            shutdown,
+        }))
+    }
+
+    pub fn database(&self) -> &Database {
+        self.0.archive.database()
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Authenticator {
+    fn from_ref(state: &AppState) -> Self {
+        state.authenticator.clone()
+    }
+}

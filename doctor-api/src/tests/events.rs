@@ -1,0 +1,120 @@
+//! Server-sent events.
+
+use std::time::Duration;
+
+use axum::{
+    body::BodyDataStream,
+    http::{StatusCode, header},
+};
+use futures_util::StreamExt;
+use model::access::Role;
+use serde_json::{Value, json};
+
+use super::house::{House, request};
+
+/// Does what the worker does: hands what is in the outbox to whoever listens.
+async fn relay(house: &House) {
+    for event in house.database().outbox_after(0, 1000).await.expect("outbox") {
+        house.events.publish(event);
+    }
+}
+
+struct Stream(BodyDataStream, String);
+
+impl Stream {
+    async fn open(house: &House, token: &str, last_event_id: Option<i64>) -> Self {
+        let mut request = request("GET", "/events", token, None);
+        if let Some(id) = last_event_id {
+            request.headers_mut().insert("last-event-id", id.to_string().parse().expect("header"));
+        }
+        let response = house.send(request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
+        Self(response.into_body().into_data_stream(), String::new())
+    }
+
+    /// The next event: its name and data. `None` when the stream has ended or nothing comes.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.1.split_once("\n\n") {
+                let field = |name: &str| {
+                    let line = event.lines().find_map(|line| line.strip_prefix(name));
+                    line.map(|value| value.trim().to_owned())
+                };
+                let parsed = field("event:").zip(field("data:"));
+                self.1 = rest.to_owned();
+                if let Some((name, data)) = parsed {
+                    return Some((name, serde_json::from_str(&data).expect("JSON")));
+                }
+                continue;
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(2), self.0.next()).await.ok()??;
+            self.1.push_str(std::str::from_utf8(&chunk.expect("chunk")).expect("UTF-8"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_doctor_hears_of_the_own_patients_only() {
+    let house = House::open().await;
+    let (ada, ben) = (house.doctor("Ada").await, house.doctor("Ben").await);
+    let (for_ada, for_ben) =
+        (house.token(Role::Doctor, Some(ada.id)), house.token(Role::Doctor, Some(ben.id)));
+    let mut ada_hears = Stream::open(&house, &for_ada, None).await;
+    let mut ben_hears = Stream::open(&house, &for_ben, None).await;
+    let consultation = house.book(&for_ada, &ada, "P1").await;
+    let (id, study) = house.store("P1", 1).await;
+    house.store("P2", 2).await;
+    house.book(&for_ben, &ben, "P2").await;
+    let link = json!({ "study_instance_uid": study });
+    house.post(&format!("/consultations/{consultation}/studies"), &for_ada, link).await;
+    house.make_preview(id).await;
+    relay(&house).await;
+    let (name, data) = ada_hears.next().await.expect("an event");
+    assert_eq!((name.as_str(), &data["consultation_id"]), ("consultation.scheduled", &json!(consultation)));
+    let (name, data) = ada_hears.next().await.expect("an event");
+    assert_eq!(
+        (name.as_str(), &data["xray_id"], &data["type"]),
+        ("instance.stored", &json!(id), &json!(name))
+    );
+    assert_eq!(ada_hears.next().await.expect("an event").0, "study.linked");
+    assert_eq!(ada_hears.next().await.expect("an event").0, "preview.made");
+    // Ben's patient's study came before the booking, but he is told when he may see it: now.
+    let (name, data) = ben_hears.next().await.expect("an event");
+    assert_eq!((name.as_str(), &data["study_instance_uid"]), ("instance.stored", &json!("1.2.3.2")));
+    assert_eq!(ben_hears.next().await.expect("an event").0, "consultation.scheduled");
+    assert_eq!(ben_hears.next().await, None);
+}
+
+#[tokio::test]
+async fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
+    let house = House::open().await;
+    let token = house.token(Role::Viewer, None);
+    house.store("P1", 1).await;
+    house.store("P1", 2).await;
+    let all = house.database().outbox_after(0, 10).await.expect("outbox");
+    let mut stream = Stream::open(&house, &token, Some(all[0].sequence)).await;
+    let (_, data) = stream.next().await.expect("the second event");
+    assert_eq!(data["sequence"], json!(all[1].sequence));
+    house.store("P1", 3).await;
+    relay(&house).await;
+    let (_, data) = stream.next().await.expect("the third event");
+    assert_eq!(data["study_instance_uid"], "1.2.3.3");
+    house.shutdown.begin();
+    assert_eq!(stream.next().await, None);
+    let mut malformed = request("GET", "/events", &token, None);
+    malformed.headers_mut().insert("last-event-id", "x".parse().expect("header"));
+    assert_eq!(house.call(malformed).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn listeners_are_limited() {
+    let config = crate::DoctorApiConfig { event_listeners_max: 1, ..Default::default() };
+    let house = House::with(config).await;
+    let token = house.token(Role::Viewer, None);
+    let first = Stream::open(&house, &token, None).await;
+    let second = house.call(request("GET", "/events", &token, None)).await;
+    assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    Stream::open(&house, &token, None).await;
+}

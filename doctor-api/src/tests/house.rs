@@ -1,0 +1,197 @@
+//! A house with this one door, and people who call at it.
+
+use std::net::SocketAddr;
+
+use archive::{Archive, ArchiveConfig, Form, Origin, StoreOutcome};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::ConnectInfo,
+    http::{HeaderMap, Request, StatusCode, header},
+    response::Response,
+};
+use bytes::Bytes;
+use database::{AuditActor, Database, DatabaseConfig, NewDoctor, NewUser, PreviewObjects};
+use model::{
+    access::{Principal, Role},
+    clinical::Doctor,
+    clock::Clock,
+};
+use object_storage::{ObjectStorage, ObjectStorageConfig};
+use serde_json::{Value, json};
+use service::{
+    decoder::DecoderPool,
+    events::EventBus,
+    http::limits::harden,
+    identity::{IdentityConfig, Issuer, hash_password},
+    shutdown::Shutdown,
+};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::part10;
+use crate::{DoctorApiConfig, DoctorApiState, router_until};
+
+pub struct House {
+    _directory: tempfile::TempDir,
+    pub router: Router,
+    pub archive: Archive,
+    pub events: EventBus,
+    pub shutdown: Shutdown,
+    issuer: Issuer,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+
+    /// The names of the refused fields.
+    pub fn refused(&self) -> Vec<String> {
+        let errors = self.json()["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().expect("field").to_owned()).collect()
+    }
+
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII")).unwrap_or_default()
+    }
+}
+
+impl House {
+    pub async fn open() -> Self {
+        Self::with(DoctorApiConfig::default()).await
+    }
+
+    pub async fn with(config: DoctorApiConfig) -> Self {
+        let directory = tempfile::tempdir().expect("directory");
+        let clock = Clock::system();
+        let (database, storage) = (DatabaseConfig::default(), ObjectStorageConfig::default());
+        let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
+        let storage = ObjectStorage::open(&storage, directory.path()).await.expect("storage");
+        let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());
+        let issuer = Issuer::ephemeral(IdentityConfig::default(), clock.clone()).expect("issuer");
+        let (events, shutdown) = (EventBus::new(), Shutdown::new());
+        let state = DoctorApiState {
+            archive: archive.clone(),
+            authenticator: issuer.authenticator(),
+            issuer: issuer.clone(),
+            events: events.clone(),
+            decoder: DecoderPool::in_process(|_| Vec::new()),
+            config,
+            clock,
+        };
+        let router = harden(router_until(state, shutdown.clone()));
+        Self { _directory: directory, router, archive, events, shutdown, issuer }
+    }
+
+    pub fn database(&self) -> &Database {
+        self.archive.database()
+    }
+
+    pub fn token(&self, role: Role, doctor_id: Option<Uuid>) -> String {
+        let principal = Principal { user_id: Uuid::now_v7(), role, doctor_id };
+        self.issuer.issue(&principal).expect("token").access_token
+    }
+
+    pub async fn doctor(&self, name: &str) -> Doctor {
+        let new = NewDoctor { name: name.into(), time_zone: "UTC".into(), ..NewDoctor::default() };
+        self.database().create_doctor(new, None, &AuditActor::default()).await.expect("doctor")
+    }
+
+    pub async fn user(&self, username: &str, password: &str, role: Role, doctor_id: Option<Uuid>) {
+        let password_hash = hash_password(password).expect("hash");
+        let user = NewUser { username: username.into(), password_hash, role, doctor_id };
+        self.database().create_user(user, &AuditActor::default()).await.expect("user");
+    }
+
+    /// Books `patient_id` with the doctor and gives the consultation's id.
+    pub async fn book(&self, token: &str, doctor: &Doctor, patient_id: &str) -> String {
+        let path = format!("/doctors/{}/consultation", doctor.id);
+        let answer = self.post(&path, token, json!({ "patient_id": patient_id })).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+        answer.json()["id"].as_str().expect("id").to_owned()
+    }
+
+    /// Stores a small X-ray; UIDs end in `number`.
+    pub async fn store(&self, patient_id: &str, number: u32) -> (Uuid, String) {
+        let study = format!("1.2.3.{number}");
+        let file = part10::file(patient_id, &study, &format!("{study}.1"), &format!("{study}.1.1"));
+        let origin = Origin {
+            door: "import",
+            calling_ae: None,
+            called_ae: None,
+            user_id: None,
+            source_address: String::new(),
+            request_id: String::new(),
+        };
+        let mut writer = self.archive.store_instance(origin, Form::Part10 { expected_study: None });
+        writer.write(Bytes::from(file)).await.expect("written");
+        match writer.commit().await.expect("stored").outcome {
+            StoreOutcome::Stored { id } => (id, study),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn make_preview(&self, id: Uuid) {
+        let preview = self.archive.put_preview(Bytes::from_static(b"preview")).await.expect("kept");
+        let thumbnail = self.archive.put_preview(Bytes::from_static(b"small")).await.expect("kept");
+        let objects = PreviewObjects {
+            preview_key: preview.into(),
+            preview_length_bytes: 7,
+            thumbnail_key: thumbnail.into(),
+            thumbnail_length_bytes: 5,
+            media_type: "image/jpeg".into(),
+            width: 2,
+            height: 2,
+        };
+        self.database().record_preview(id, objects).await.expect("recorded");
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Response {
+        let mut request = request;
+        let address = SocketAddr::from(([192, 0, 2, 1], 4242));
+        request.extensions_mut().insert(ConnectInfo(address));
+        self.router.clone().oneshot(request).await.expect("an answer")
+    }
+
+    pub async fn call(&self, request: Request<Body>) -> Answer {
+        let response = self.send(request).await;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body(), 1 << 24).await.expect("body");
+        Answer { status, headers, body }
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        self.call(request("GET", path, token, None)).await
+    }
+
+    pub async fn delete(&self, path: &str, token: &str) -> Answer {
+        self.call(request("DELETE", path, token, None)).await
+    }
+
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.call(request("POST", path, token, Some(body))).await
+    }
+}
+
+/// A request; no token when `token` is empty.
+pub fn request(method: &str, path: &str, token: &str, body: Option<Value>) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path);
+    if !token.is_empty() {
+        builder = builder.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let body = match body {
+        Some(body) => {
+            builder = builder.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        }
+        None => Body::empty(),
+    };
+    builder.body(body).expect("request")
+}

@@ -1,0 +1,11 @@
+//! The routes over a real SQLite archive in a directory of the test.
+
+mod consultations;
+mod doctors;
+mod events;
+mod house;
+mod openapi;
+mod part10;
+mod rights;
+mod sessions;
+mod xrays;

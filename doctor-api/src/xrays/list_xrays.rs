@@ -1,0 +1,125 @@
+//! `GET /xrays`: the X-rays of a study or of a patient.
+
+use axum::{Json, extract::State};
+use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
+use model::StudyInstanceUid;
+use serde::{Deserialize, Serialize};
+use service::http::problem::Problem;
+use utoipa::{IntoParams, ToSchema};
+
+use super::view::{PatientBody, SeriesBody, XraySummary};
+use crate::{
+    audit::{self, Looked},
+    errors,
+    input::{
+        check::Checks,
+        page::{Page, PageRequest},
+        query::QueryParameters,
+    },
+    policy::{Permit, ReadStudy},
+    state::AppState,
+};
+
+/// Which X-rays; one of `study_instance_uid` and `patient_id` is needed.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct XrayQuery {
+    /// Study Instance UID (0020,000D).
+    study_instance_uid: Option<String>,
+    /// Patient ID (0010,0020).
+    patient_id: Option<String>,
+    /// Most rows of the page.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Rows to leave out.
+    #[param(minimum = 0, maximum = 1_000_000)]
+    offset: Option<u64>,
+}
+
+/// An X-ray of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ListedXray {
+    /// The X-ray.
+    #[serde(flatten)]
+    xray: XraySummary,
+    /// Study Instance UID (0020,000D).
+    study_instance_uid: String,
+    /// Study Date (0008,0020), YYYYMMDD.
+    study_date: String,
+    /// Study Description (0008,1030).
+    study_description: String,
+    /// Its series.
+    series: SeriesBody,
+    /// Whose it is.
+    patient: PatientBody,
+}
+
+/// List X-rays
+#[utoipa::path(
+    get,
+    path = "/xrays",
+    tag = "xrays",
+    security(("bearer" = ["read_study"])),
+    params(XrayQuery),
+    responses((status = 200, description = "A page of X-rays, the newest study first; by series and instance number",
+               body = Page<ListedXray>))
+)]
+pub async fn list_xrays(
+    State(state): State<AppState>,
+    permit: Permit<ReadStudy>,
+    QueryParameters(query): QueryParameters<XrayQuery>,
+) -> Result<Json<Page<ListedXray>>, Problem> {
+    let mut checks = Checks::new();
+    let narrowed = query.study_instance_uid.is_some() || query.patient_id.is_some();
+    checks.require(narrowed, "study_instance_uid", "is needed, or else patient_id");
+    if let Some(Err(error)) = query.study_instance_uid.as_deref().map(StudyInstanceUid::parse) {
+        checks.refuse("study_instance_uid", error.to_string());
+    }
+    if let Some(patient_id) = &query.patient_id {
+        checks.require(!patient_id.is_empty(), "patient_id", "is empty");
+        checks.patient_id("patient_id", patient_id);
+    }
+    let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
+    checks.finish_query()?;
+    let what = Looked {
+        action: "list_xrays",
+        study_instance_uid: query.study_instance_uid.as_deref().unwrap_or_default(),
+        subject: String::new(),
+    };
+    audit::looked(&state, &permit.caller, what).await?;
+    let wanted = [
+        (Attribute::StudyInstanceUID, query.study_instance_uid.clone()),
+        (Attribute::PatientID, query.patient_id.clone()),
+    ];
+    let search = SearchQuery {
+        level: Level::Instance,
+        conditions: wanted
+            .into_iter()
+            .filter_map(|(attribute, value)| {
+                value.map(|value| Condition { attribute, matching: Matching::Equals(value) })
+            })
+            .collect(),
+        limit: page.limit,
+        offset: page.offset,
+        ..SearchQuery::default()
+    };
+    let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
+    // The index folds case; two patients may differ in nothing else.
+    let same_patient = |row: &SearchRow| {
+        query.patient_id.as_ref().is_none_or(|patient_id| row.patient.patient_id == *patient_id)
+    };
+    let items = found.rows.into_iter().filter(same_patient).filter_map(show).collect();
+    Ok(Json(Page { items, limit: page.limit, offset: page.offset, more: found.more }))
+}
+
+fn show(row: SearchRow) -> Option<ListedXray> {
+    Some(ListedXray {
+        xray: row.instance?.into(),
+        study_instance_uid: row.study.study_instance_uid.into(),
+        study_date: row.study.study_date,
+        study_description: row.study.study_description,
+        series: row.series?.attributes.into(),
+        patient: row.patient.into(),
+    })
+}

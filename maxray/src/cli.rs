@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
+
+/// Receives X-rays over DICOM and DICOMweb, keeps them safely, and shows them to doctors in consultations.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "With nothing configured MaxRay keeps everything under ./maxray-data (SQLite, a directory) and \
+                  listens on this machine only.\n\n\
+                  First steps:\n  \
+                  maxray demo                 see it work with built-in X-rays\n  \
+                  maxray serve                start it; the first start prints an admin password\n  \
+                  storescu -aec MAXRAY 127.0.0.1 11112 image.dcm    send an X-ray with DCMTK\n  \
+                  maxray config check         show every setting as it is in effect\n\n\
+                  Settings: maxray.toml in the working directory, or --config FILE; every key can be overridden \
+                  as MAXRAY_SECTION__KEY, as in MAXRAY_HTTP__LISTEN=127.0.0.1:9000."
+)]
+pub struct Arguments {
+    /// Configuration file [default: maxray.toml in the working directory, if there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "MAXRAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the server: DICOM, DICOMweb and REST
+    Serve,
+    /// Start a throw-away server, fill it with synthetic X-rays and a consultation, print links and curl lines
+    Demo(DemoOptions),
+    /// Store every DICOM file below a directory; can be stopped and run again
+    Import(ImportOptions),
+    /// Manage the accounts that sign in over HTTP
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Manage the DICOM application entities that may send from other machines
+    #[command(subcommand)]
+    Ae(AeCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Decode pixels for the server (started by it, not by people)
+    #[command(hide = true)]
+    Decoder {
+        #[arg(long)]
+        memory_max_bytes: u64,
+    },
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoOptions {
+    /// Keep the data here instead of in a temporary directory that is removed at the end
+    #[arg(long, value_name = "DIRECTORY")]
+    pub keep: Option<PathBuf>,
+    /// Stop after printing instead of serving on
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct ImportOptions {
+    /// Directory to read, with everything below it
+    pub directory: PathBuf,
+    /// Files at once [default: twice the cores]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Read files again that an earlier import of this directory stored
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// `user ...`
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account; works while the server runs
+    Add(UserAddOptions),
+}
+
+/// Options of `user add`.
+#[derive(Debug, Args)]
+pub struct UserAddOptions {
+    /// Name to sign in with
+    #[arg(long)]
+    pub username: String,
+    /// admin (manages, reads no images), doctor (own consultations), viewer (reads every study), service (stores
+    /// and reads every study)
+    #[arg(long)]
+    pub role: model::access::Role,
+    /// The doctor this account belongs to; needed with --role doctor
+    #[arg(long, value_name = "ID", required_if_eq("role", "doctor"))]
+    pub doctor_id: Option<Uuid>,
+    /// Read the password from standard input instead of making and printing one
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `ae ...`
+#[derive(Debug, Subcommand)]
+pub enum AeCommand {
+    /// Let an application entity send from an address
+    Add {
+        /// Its AE title
+        title: model::AeTitle,
+        /// Address or network (CIDR) it sends from, as in 192.0.2.17 or 192.0.2.0/24
+        address: String,
+    },
+    /// List the registered application entities
+    List,
+    /// Refuse an application entity from now on
+    Remove {
+        /// Its AE title
+        title: model::AeTitle,
+    },
+}
+
+/// `config ...`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read the configuration as the server would and print it, secrets hidden
+    Check,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

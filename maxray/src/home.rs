@@ -1,0 +1,64 @@
+//! What every command opens: the data directory, its lock, the database, the object storage, the archive.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use archive::Archive;
+use database::Database;
+use model::clock::Clock;
+use object_storage::ObjectStorage;
+
+use crate::settings::Settings;
+
+/// Held while a process writes objects under a data directory; released when the process ends, however it ends.
+pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] File);
+
+/// Makes the data directory (0700) or checks that nobody else can read it.
+pub fn prepare_directory(path: &Path) -> anyhow::Result<PathBuf> {
+    if !path.exists() {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder
+            .create(path)
+            .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
+    }
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        fs::set_permissions(path, Permissions::from_mode(0o700))
+            .with_context(|| format!("{} is open to other users: run chmod 700 on it", path.display()))?;
+    }
+    Ok(path.canonicalize()?)
+}
+
+/// Takes the lock of a data directory.
+pub fn lock(directory: &Path) -> anyhow::Result<Option<Lock>> {
+    use rustix::fs::{FlockOperation, flock};
+    let mut options = OpenOptions::new();
+    let file =
+        options.create(true).truncate(false).write(true).mode(0o600).open(directory.join("maxray.lock"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => bail!("the lock file cannot be locked: {error}"),
+    }
+}
+
+/// Opens the database alone: enough for accounts, and safe while a server runs.
+pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Database> {
+    Database::open(&settings.database, directory, clock.clone())
+        .await
+        .context("the database cannot be opened")
+}
+
+/// Opens everything that stores instances; the caller holds the [`Lock`].
+pub async fn open_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
+    let database = open_database(settings, directory, clock).await?;
+    let storage = ObjectStorage::open(&settings.object_storage, directory)
+        .await
+        .context("the object storage cannot be opened")?;
+    Ok(Archive::new(database, storage, settings.archive.clone(), clock.clone()))
+}

@@ -1,0 +1,51 @@
+//! `maxray`: one program that receives X-rays, keeps them safely, and shows them in consultations.
+
+mod cli;
+mod config_check;
+mod demo;
+mod home;
+mod import;
+mod serve;
+mod settings;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let outcome = match arguments.command {
+        // The decoder child must not start threads or read configuration: it holds strangers' bytes.
+        cli::Command::Decoder { memory_max_bytes } => {
+            service::decoder::serve_child(memory_max_bytes, rendering::wire::handle_request)
+                .map_err(anyhow::Error::from)
+        }
+        command => run(arguments.config.as_deref(), command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("maxray: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Result<()> {
+    // Two TLS stacks in the tree may each bring a provider: choose before anything asks.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let settings: settings::Settings = service::config::load(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        match command {
+            cli::Command::Serve => serve::run(settings).await,
+            cli::Command::Demo(options) => demo::run(settings, options).await,
+            cli::Command::Import(options) => import::run(settings, options).await,
+            cli::Command::User(cli::UserCommand::Add(options)) => user::add(settings, options).await,
+            cli::Command::Ae(command) => user::registry(settings, command).await,
+            cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
+            cli::Command::Decoder { .. } => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,238 @@
+//! `maxray serve`: opens the archive and runs the three doors and the worker until told to stop.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use archive::Archive;
+use axum::{Router, extract::Request, response::Redirect, routing::get};
+use model::clock::Clock;
+use service::{
+    decoder::DecoderPool, events::EventBus, http::health, http::limits::harden, identity::Issuer,
+    shutdown::Shutdown,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    home::{self, Lock},
+    settings::Settings,
+    user,
+};
+
+/// A server that listens already; `run` serves until the shutdown begins.
+pub struct Server {
+    pub http_address: SocketAddr,
+    pub dicom_address: SocketAddr,
+    pub shutdown: Shutdown,
+    /// Password of the account `admin`, when this start made it.
+    pub admin_password: Option<String>,
+    directory: PathBuf,
+    tasks: JoinSet<anyhow::Result<()>>,
+    archive: Archive,
+    _lock: Lock,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let mut server = Server::start(settings).await?;
+    server.shutdown.on_signals()?;
+    server.greet();
+    server.wait().await
+}
+
+impl Server {
+    /// Opens everything and begins to listen.
+    pub async fn start(settings: Settings) -> anyhow::Result<Self> {
+        let metrics = service::telemetry::start(&settings.log)?;
+        let clock = Clock::system();
+        let directory = home::prepare_directory(&settings.data_directory)?;
+        let lock = home::lock(&directory)?.with_context(|| {
+            format!(
+                "another maxray works on {}: stop it or choose another data_directory",
+                directory.display()
+            )
+        })?;
+        settings.http.check()?;
+        settings.pacs.check(settings.pacs.listen.ip())?;
+        settings.dicomweb.check()?;
+        let http = listen("http.listen", settings.http.listen).await?;
+        let dicom = listen("pacs.listen", settings.pacs.listen).await?;
+        let archive = home::open_archive(&settings, &directory, &clock).await?;
+        let admin_password = user::first_admin(archive.database()).await?;
+        let shutdown = Shutdown::new();
+        let parts = Parts {
+            issuer: Issuer::open(&directory.join("token.key"), settings.identity.clone(), clock.clone())?,
+            decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
+            events: EventBus::new(),
+            clock,
+        };
+        let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
+        let router = router(&settings, &archive, &parts, health::router(metrics, ready_check(&archive)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve_http(http, router, shutdown.clone(), settings.http.drain_timeout()));
+        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), archive.clone(), shutdown.clone()));
+        tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
+        write_run_file(&directory, http_address, dicom_address)?;
+        tracing::info!(http = %http_address, dicom = %dicom_address, "maxray listens");
+        Ok(Self {
+            http_address,
+            dicom_address,
+            shutdown,
+            admin_password,
+            directory,
+            tasks,
+            archive,
+            _lock: lock,
+        })
+    }
+
+    /// Prints where to look and how to sign in.
+    pub fn greet(&self) {
+        println!("MaxRay is running.");
+        println!("  REST API   http://{}/docs", self.http_address);
+        println!("  DICOMweb   http://{}/dicomweb", self.http_address);
+        println!(
+            "  DICOM      {} (try: echoscu {} {})",
+            self.dicom_address,
+            self.dicom_address.ip(),
+            self.dicom_address.port()
+        );
+        println!("  data       {}", self.directory.display());
+        match &self.admin_password {
+            Some(password) => {
+                println!("  sign in    user admin, password {password}  (shown this once; POST /sessions)");
+            }
+            None => println!("  sign in    POST /sessions; make accounts with: maxray user add --help"),
+        }
+    }
+
+    /// Waits until all parts have ended. A part that ends early takes the others down: half a server helps nobody.
+    pub async fn wait(&mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            let result = ended.map_err(anyhow::Error::from).and_then(|result| result);
+            if !self.shutdown.has_begun() {
+                tracing::error!("a part of the server ended; stopping the others");
+                self.shutdown.begin();
+            }
+            outcome = outcome.and(result);
+        }
+        self.archive.database().close().await;
+        let _ = std::fs::remove_file(self.directory.join("run.json"));
+        tracing::info!("stopped");
+        outcome
+    }
+}
+
+struct Parts {
+    issuer: Issuer,
+    decoder: DecoderPool,
+    events: EventBus,
+    clock: Clock,
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
+}
+
+fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
+    let authenticator = parts.issuer.authenticator();
+    let dicomweb = dicomweb::router(dicomweb::DicomwebState {
+        archive: archive.clone(),
+        authenticator: authenticator.clone(),
+        decoder: parts.decoder.clone(),
+        config: settings.dicomweb.clone(),
+    });
+    let doctor_api = doctor_api::router(doctor_api::DoctorApiState {
+        archive: archive.clone(),
+        issuer: parts.issuer.clone(),
+        authenticator,
+        events: parts.events.clone(),
+        decoder: parts.decoder.clone(),
+        config: settings.doctor_api.clone(),
+        clock: parts.clock.clone(),
+    });
+    let router = Router::new()
+        .route("/", get(|| async { Redirect::temporary("/docs") }))
+        .merge(health)
+        .merge(doctor_api)
+        .nest("/dicomweb", dicomweb);
+    harden(router)
+}
+
+fn ready_check(archive: &Archive) -> health::ReadyCheck {
+    let archive = archive.clone();
+    Arc::new(move || {
+        let archive = archive.clone();
+        Box::pin(async move {
+            archive.database().ping().await.map_err(|_| "the database does not answer".to_owned())?;
+            archive.storage().probe().await.map_err(|error| error.to_string())
+        })
+    })
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    router: Router,
+    shutdown: Shutdown,
+    drain: std::time::Duration,
+) -> anyhow::Result<()> {
+    use axum::ServiceExt;
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);
+    let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {
+        // Small answers must not wait for the peer's delayed acknowledgement.
+        let _ = socket.set_nodelay(true);
+    });
+    let stop = shutdown.clone();
+    let serving =
+        axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(drain).await } => {
+            tracing::warn!("requests were still running at the end of http.drain_timeout_ms");
+            Ok(())
+        }
+    }
+}
+
+async fn serve_dicom(
+    listener: TcpListener,
+    config: pacs::PacsConfig,
+    archive: Archive,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    pacs::serve(listener, config, archive, shutdown).await.context("the DICOM listener ended")
+}
+
+fn serve_worker(
+    settings: &Settings,
+    archive: &Archive,
+    parts: &Parts,
+    shutdown: Shutdown,
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let state = worker::WorkerState {
+        archive: archive.clone(),
+        events: parts.events.clone(),
+        decoder: parts.decoder.clone(),
+        config: settings.worker.clone(),
+        clock: parts.clock.clone(),
+    };
+    async move {
+        worker::run(state, shutdown).await;
+        Ok(())
+    }
+}
+
+/// Tells other commands and tests which ports were taken.
+fn write_run_file(directory: &Path, http: SocketAddr, dicom: SocketAddr) -> anyhow::Result<()> {
+    let run = serde_json::json!({ "http": http, "dicom": dicom, "pid": std::process::id() });
+    let temporary = directory.join("run.json.new");
+    std::fs::write(&temporary, run.to_string())?;
+    std::fs::rename(&temporary, directory.join("run.json"))?;
+    Ok(())
+}

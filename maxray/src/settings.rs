@@ -1,0 +1,43 @@
+//! All sections together; each section's type stands beside its owner.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole configuration. `maxray.toml` at the root shows every key with its default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where everything is kept that no other setting puts elsewhere.
+    pub data_directory: PathBuf,
+    pub log: service::telemetry::LogConfig,
+    pub http: service::http::limits::HttpConfig,
+    pub identity: service::identity::IdentityConfig,
+    pub pacs: pacs::PacsConfig,
+    pub dicomweb: dicomweb::DicomwebConfig,
+    pub doctor_api: doctor_api::DoctorApiConfig,
+    pub database: database::DatabaseConfig,
+    pub object_storage: object_storage::ObjectStorageConfig,
+    pub archive: archive::ArchiveConfig,
+    pub worker: worker::WorkerConfig,
+    pub decoder: service::decoder::DecoderConfig,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_directory: PathBuf::from("maxray-data"),
+            log: service::telemetry::LogConfig::default(),
+            http: service::http::limits::HttpConfig::default(),
+            identity: service::identity::IdentityConfig::default(),
+            pacs: pacs::PacsConfig::default(),
+            dicomweb: dicomweb::DicomwebConfig::default(),
+            doctor_api: doctor_api::DoctorApiConfig::default(),
+            database: database::DatabaseConfig::default(),
+            object_storage: object_storage::ObjectStorageConfig::default(),
+            archive: archive::ArchiveConfig::default(),
+            worker: worker::WorkerConfig::default(),
+            decoder: service::decoder::DecoderConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! PS3.7 and PS3.8 6: one established association, message by message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backend::{Backend, Peer},
+    dimse::{
+        command_set::{CommandSet, command_field, encode_response},
+        message::{receive_command, receive_value},
+        status,
+    },
+    echo_scp, store_scp,
+    upper_layer::{
+        End, Indication, UpperLayer,
+        framing::Transport,
+        negotiation::PresentationContext,
+        pdu::{AbortReason, RELEASE_RP},
+    },
+};
+
+/// What an association has done, for its last log line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Instances answered with success.
+    pub instances_stored: u64,
+    /// Instances answered with failure.
+    pub instances_refused: u64,
+    /// Bytes of data sets.
+    pub data_set_bytes: u64,
+}
+
+/// An established association.
+pub struct Association<'a, S, B> {
+    pub(crate) upper_layer: &'a mut UpperLayer<S>,
+    pub(crate) contexts: Vec<PresentationContext>,
+    pub(crate) peer: Peer,
+    pub(crate) backend: Arc<B>,
+    pub(crate) tally: Tally,
+}
+
+impl<S: Transport, B: Backend> Association<'_, S, B> {
+    /// Serves messages until the association is over. When `stopping` is cancelled it ends between two messages.
+    pub async fn serve(&mut self, stopping: &CancellationToken) -> End {
+        loop {
+            if let Err(end) = self.serve_message(stopping).await {
+                return end;
+            }
+        }
+    }
+
+    async fn serve_message(&mut self, stopping: &CancellationToken) -> Result<(), End> {
+        self.upper_layer.await_message();
+        let indication = tokio::select! {
+            biased;
+            () = stopping.cancelled() => return Err(End::Stopping),
+            indication = self.upper_layer.receive() => indication?,
+        };
+        let first = match indication {
+            Indication::Data(value) => value,
+            Indication::ReleaseRequested => {
+                self.upper_layer.send_pdu(&RELEASE_RP).await?;
+                return Err(End::Released);
+            }
+            Indication::ReleaseConfirmed => return Err(End::Aborting(AbortReason::UnexpectedPdu)),
+        };
+        let context = self.context(first.context_id)?;
+        let command = receive_command(self.upper_layer, first).await?;
+        self.dispatch(&context, &command).await
+    }
+
+    fn context(&self, id: u8) -> Result<PresentationContext, End> {
+        let context = self.contexts.iter().find(|context| context.id == id);
+        context.cloned().ok_or(End::Aborting(AbortReason::InvalidPduParameterValue))
+    }
+
+    async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
+        match command.command_field {
+            command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
+            command_field::C_STORE_RQ => store_scp::serve(self, context, command).await,
+            // Nothing that runs here can be cancelled, and a cancel is not answered (PS3.7 9.3.2.3).
+            command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,
+            field if field & command_field::RESPONSE != 0 => {
+                Err(End::Aborting(AbortReason::UnexpectedPduParameter))
+            }
+            _ => {
+                self.skip_data_set(context, command).await?;
+                self.respond(context, command, status::UNRECOGNIZED_OPERATION, "").await
+            }
+        }
+    }
+
+    /// The next fragment of the data set that follows a command, and whether it is the last.
+    pub(crate) async fn receive_fragment(
+        &mut self,
+        context: &PresentationContext,
+    ) -> Result<(Bytes, bool), End> {
+        let value = receive_value(self.upper_layer).await?;
+        if value.is_command || value.context_id != context.id {
+            return Err(End::Aborting(AbortReason::UnexpectedPduParameter));
+        }
+        self.tally.data_set_bytes += value.fragment.len() as u64;
+        Ok((value.fragment, value.is_last))
+    }
+
+    /// Receives what is left of a data set that nobody wants, so that the command can be answered in order.
+    pub(crate) async fn drain(&mut self, context: &PresentationContext) -> Result<(), End> {
+        let length_max = self.backend.instance_length_max_bytes();
+        let mut length = 0;
+        loop {
+            let (fragment, is_last) = self.receive_fragment(context).await?;
+            length += fragment.len() as u64;
+            if length > length_max {
+                return Err(End::Aborting(AbortReason::NotSpecified));
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drains the data set of a command, when it has one.
+    pub(crate) async fn skip_data_set(
+        &mut self,
+        context: &PresentationContext,
+        command: &CommandSet,
+    ) -> Result<(), End> {
+        if command.has_data_set { self.drain(context).await } else { Ok(()) }
+    }
+
+    /// Answers a command.
+    pub(crate) async fn respond(
+        &mut self,
+        context: &PresentationContext,
+        command: &CommandSet,
+        status: u16,
+        comment: &str,
+    ) -> Result<(), End> {
+        let message_id =
+            command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
+        let response = encode_response(command, message_id, status, comment);
+        self.upper_layer.send(context.id, true, true, &response).await
+    }
+}

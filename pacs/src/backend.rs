@@ -1,0 +1,82 @@
+//! What the door needs from the house: a place for instances, and who is registered.
+//!
+//! Associations are generic over it, so that the protocol can be tested without an archive.
+
+use std::{future::Future, net::IpAddr};
+
+use bytes::Bytes;
+use dicom_header::Identity;
+use model::AeTitle;
+use uuid::Uuid;
+
+use crate::upper_layer::{negotiation::PresentationContext, pdu::Rejection};
+
+/// Who is at the other end of an association. All of it is claimed except the address.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Identity of the association in logs, audit records and events.
+    pub association_id: Uuid,
+    /// Network address.
+    pub address: IpAddr,
+    /// Calling AE title.
+    pub calling_ae_title: AeTitle,
+    /// Called AE title.
+    pub called_ae_title: AeTitle,
+}
+
+/// Why an instance is not stored. No text holds patient data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Status (0000,0900).
+    pub status: u16,
+    /// Error Comment (0000,0902): what the sender is told.
+    pub comment: String,
+    /// What the operator is told.
+    pub reason: String,
+}
+
+impl Refused {
+    /// Everybody may know why.
+    pub fn saying(status: u16, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { status, comment: reason.clone(), reason }
+    }
+}
+
+/// The registry of AEs cannot be read now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unavailable;
+
+/// The house behind the door.
+pub trait Backend: Send + Sync + 'static {
+    /// Takes one data set.
+    type Writer: InstanceSink;
+
+    /// Longest instance that is taken.
+    fn instance_length_max_bytes(&self) -> u64;
+
+    /// Begins to store an instance; its data set must turn out to be `identity`.
+    fn begin_instance(&self, peer: &Peer, context: &PresentationContext, identity: Identity) -> Self::Writer;
+
+    /// An enabled AE with this title is registered for this address.
+    fn is_registered(
+        &self,
+        calling_ae_title: &AeTitle,
+        address: IpAddr,
+    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
+    /// Keeps a record of an association that was rejected.
+    fn record_rejection(&self, peer: &Peer, rejection: Rejection) -> impl Future<Output = ()> + Send;
+}
+
+/// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.
+pub trait InstanceSink: Send {
+    /// The next bytes. After an error nothing more is written.
+    fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Refused>> + Send;
+
+    /// All bytes are here: makes the instance durable and visible.
+    fn commit(self) -> impl Future<Output = Result<(), Refused>> + Send;
+
+    /// The bytes end early: forgets the instance.
+    fn abort(self) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,40 @@
+//! The DICOM door: associations (PS3.8), messages (PS3.7), and the service classes of PS3.4 that are offered.
+//!
+//! One file for each service; `upper_layer` is the protocol under them, `association` the message loop between.
+
+mod admission;
+mod archive_backend;
+mod association;
+mod backend;
+mod config;
+mod connection;
+mod dimse;
+mod echo_scp;
+mod server;
+mod storage_sop_classes;
+mod store_scp;
+pub mod store_scu;
+mod transfer_syntaxes;
+mod upper_layer;
+
+pub use config::{PacsConfig, PacsConfigError};
+pub use server::ServeError;
+pub use storage_sop_classes::is_storage_sop_class;
+
+use archive::Archive;
+use service::shutdown::Shutdown;
+use tokio::net::TcpListener;
+
+/// Serves DICOM associations on `listener` until `shutdown` begins. Operations that run then may end within
+/// `drain_timeout_ms`.
+///
+/// # Errors
+/// When the configuration is unsafe for the listener's address.
+pub async fn serve(
+    listener: TcpListener,
+    config: PacsConfig,
+    archive: Archive,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    server::serve_backend(listener, config, archive, shutdown).await
+}

@@ -1,0 +1,104 @@
+//! Accepts connections until the server stops, then lets running operations end.
+
+use std::{sync::Arc, time::Duration};
+
+use service::shutdown::Shutdown;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    backend::Backend,
+    config::{PacsConfig, PacsConfigError},
+    connection::Door,
+};
+
+/// After a failed accept (mostly: no file descriptor left) others get time to close something.
+const ACCEPT_RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Time for aborted associations to send their last PDU.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the door does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration is unsafe or useless.
+    #[error(transparent)]
+    Config(#[from] PacsConfigError),
+    /// The listener has no address.
+    #[error("the DICOM door cannot listen: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Serves connections of `listener` until `shutdown` begins, and then until they have drained.
+pub(crate) async fn serve_backend<B: Backend>(
+    listener: TcpListener,
+    config: PacsConfig,
+    backend: B,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    let address = listener.local_addr()?;
+    config.check(address.ip())?;
+    announce(&config, address);
+    let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
+    let pending = Arc::new(Semaphore::new(config.connections_pending_max as usize));
+    let door = Arc::new(Door::new(backend, config));
+    let connections = TaskTracker::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => admit(stream, peer.ip().to_canonical(), &door, &pending, &connections),
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a DICOM connection failed");
+                    sleep(ACCEPT_RETRY_AFTER).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    door.stopping.cancel();
+    connections.close();
+    if timeout(drain_timeout, connections.wait()).await.is_err() {
+        tracing::warn!(associations = connections.len(), "aborting associations that did not drain in time");
+        door.killed.cancel();
+        // What is left then are peers that do not close: nothing is lost with them.
+        let _ = timeout(ABORT_TIMEOUT, connections.wait()).await;
+    }
+    Ok(())
+}
+
+fn admit<B: Backend>(
+    stream: TcpStream,
+    address: std::net::IpAddr,
+    door: &Arc<Door<B>>,
+    pending: &Arc<Semaphore>,
+    connections: &TaskTracker,
+) {
+    let Ok(permit) = Arc::clone(pending).try_acquire_owned() else {
+        // A flood of connections that never speak: no time, memory or log line for it.
+        metrics::counter!("maxray_dimse_connections_dropped_total").increment(1);
+        return;
+    };
+    // Responses leave at once; without it they are only slower.
+    let _ = stream.set_nodelay(true);
+    connections.spawn(Arc::clone(door).serve_connection(stream, address, Some(permit)));
+}
+
+fn announce(config: &PacsConfig, address: std::net::SocketAddr) {
+    let loopback = config.accept_any_calling_ae_title_from_loopback;
+    tracing::info!(
+        %address,
+        ae_title = %config.ae_title,
+        called_ae_titles = if config.accept_any_called_ae_title { "any" } else { "ours only" },
+        calling_ae_titles_from_loopback = if loopback { "any" } else { "registered only" },
+        calling_ae_titles_from_elsewhere = "registered only",
+        "the DICOM door is open"
+    );
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "DICOM without TLS on an address that other machines reach");
+    }
+}

@@ -1,0 +1,106 @@
+//! PS3.4 Annex B and PS3.7 9.3.1, the Storage Service Class: C-STORE.
+//!
+//! Fragments go to the archive as they come, so memory does not grow with the instance. Success is answered after
+//! the commit and never before.
+
+use dicom_header::Identity;
+use model::{SopClassUid, SopInstanceUid};
+use tokio::time::Instant;
+
+use crate::{
+    association::Association,
+    backend::{Backend, InstanceSink, Refused},
+    dimse::{
+        command_set::{CommandSet, element},
+        status,
+    },
+    upper_layer::{
+        End,
+        framing::Transport,
+        negotiation::{PresentationContext, Service},
+    },
+};
+
+/// Receives the data set of a C-STORE-RQ, stores it and answers.
+pub(crate) async fn serve<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    command: &CommandSet,
+) -> Result<(), End> {
+    let began = Instant::now();
+    let outcome = match read_identity(context, command) {
+        Ok(identity) => receive(association, context, identity).await?,
+        Err(refused) => {
+            association.skip_data_set(context, command).await?;
+            Err(refused)
+        }
+    };
+    let (status, comment) = match outcome {
+        Ok(()) => {
+            association.tally.instances_stored += 1;
+            (status::SUCCESS, String::new())
+        }
+        Err(refused) => {
+            association.tally.instances_refused += 1;
+            tracing::warn!(
+                sop_class_uid = context.abstract_syntax.as_str(),
+                transfer_syntax_uid = context.transfer_syntax.as_str(),
+                status = format_args!("{:#06x}", refused.status),
+                reason = refused.reason,
+                "instance refused"
+            );
+            (refused.status, refused.comment)
+        }
+    };
+    metrics::counter!("maxray_dimse_c_store_total", "status" => format!("{status:04X}")).increment(1);
+    metrics::histogram!("maxray_dimse_c_store_seconds").record(began.elapsed().as_secs_f64());
+    association.respond(context, command, status, &comment).await
+}
+
+/// What the command says will come. The class must be the one of the presentation context (PS3.7 9.1.1.1.3).
+fn read_identity(context: &PresentationContext, command: &CommandSet) -> Result<Identity, Refused> {
+    let refused = |status, comment: &str| Refused::saying(status, comment);
+    let sop_class_uid = command.text(element::AFFECTED_SOP_CLASS_UID).unwrap_or_default();
+    if context.service != Service::Storage || sop_class_uid != context.abstract_syntax.as_str() {
+        let comment = "the SOP class is not that of the presentation context";
+        return Err(refused(status::SOP_CLASS_NOT_SUPPORTED, comment));
+    }
+    if !command.has_data_set {
+        return Err(refused(status::MISTYPED_ARGUMENT, "the command announces no data set"));
+    }
+    let sop_class_uid = SopClassUid::clone(&context.abstract_syntax);
+    let sop_instance_uid = command.text(element::AFFECTED_SOP_INSTANCE_UID).unwrap_or_default();
+    let sop_instance_uid = SopInstanceUid::parse(sop_instance_uid)
+        .map_err(|_| refused(status::CANNOT_UNDERSTAND, "Affected SOP Instance UID is not a UID"))?;
+    Ok(Identity { sop_class_uid, sop_instance_uid })
+}
+
+/// Streams the data set into the archive. The inner result is the answer; the outer one ends the association.
+async fn receive<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    identity: Identity,
+) -> Result<Result<(), Refused>, End> {
+    let mut writer = association.backend.begin_instance(&association.peer, context, identity);
+    loop {
+        let (fragment, is_last) = match association.receive_fragment(context).await {
+            Ok(received) => received,
+            Err(end) => {
+                writer.abort().await;
+                return Err(end);
+            }
+        };
+        if !fragment.is_empty()
+            && let Err(refused) = writer.write(fragment).await
+        {
+            drop(writer);
+            if !is_last {
+                association.drain(context).await?;
+            }
+            return Ok(Err(refused));
+        }
+        if is_last {
+            return Ok(writer.commit().await);
+        }
+    }
+}

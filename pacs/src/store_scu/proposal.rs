@@ -1,0 +1,118 @@
+//! PS3.8 7.1 as a requestor: what is proposed, and what of it the peer takes.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use dicom_dictionary_std::uids;
+use dicom_ul::pdu::{
+    AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
+    PresentationContextResultReason, UserVariableItem, read_pdu,
+};
+use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+
+use super::{PDU_LENGTH_MAX_BYTES, ScuError};
+use crate::{
+    transfer_syntaxes::trim_uid,
+    upper_layer::{
+        End,
+        negotiation::{APPLICATION_CONTEXT_NAME, PRESENTATION_CONTEXTS_MAX, own_user_variables},
+        pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, PduType},
+    },
+};
+
+/// Proposals that fit one association beside Verification.
+pub const PROPOSALS_MAX: usize = PRESENTATION_CONTEXTS_MAX - 1;
+
+/// A SOP class with the transfer syntaxes that its instances can be sent in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Proposal {
+    /// Abstract syntax.
+    pub sop_class_uid: SopClassUid,
+    /// Transfer syntaxes, the most wanted first.
+    pub transfer_syntax_uids: Vec<TransferSyntaxUid>,
+}
+
+/// A presentation context that the peer has accepted.
+pub struct AcceptedContext {
+    pub id: u8,
+    pub sop_class_uid: String,
+    pub transfer_syntax_uid: String,
+}
+
+/// The A-ASSOCIATE-RQ: Verification first, then the proposals in order.
+pub fn request_pdu(
+    calling_ae_title: &AeTitle,
+    called_ae_title: &AeTitle,
+    proposals: &[Proposal],
+) -> Result<AssociationRQ, ScuError> {
+    if proposals.len() > PROPOSALS_MAX
+        || proposals.iter().any(|proposal| proposal.transfer_syntax_uids.is_empty())
+    {
+        return Err(ScuError::Proposal);
+    }
+    let verification = PresentationContextProposed {
+        id: 1,
+        abstract_syntax: uids::VERIFICATION.to_owned(),
+        transfer_syntaxes: vec![IMPLICIT_VR_LITTLE_ENDIAN.to_owned()],
+    };
+    let others =
+        proposals.iter().zip((3..=255).step_by(2)).map(|(proposal, id)| PresentationContextProposed {
+            id,
+            abstract_syntax: proposal.sop_class_uid.to_string(),
+            transfer_syntaxes: proposal.transfer_syntax_uids.iter().map(ToString::to_string).collect(),
+        });
+    Ok(AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: calling_ae_title.to_string(),
+        called_ae_title: called_ae_title.to_string(),
+        application_context_name: APPLICATION_CONTEXT_NAME.to_owned(),
+        presentation_contexts: std::iter::once(verification).chain(others).collect(),
+        user_variables: own_user_variables(PDU_LENGTH_MAX_BYTES),
+    })
+}
+
+/// Reads the A-ASSOCIATE-AC or -RJ.
+pub fn read_answer(pdu_type: PduType, body: Bytes) -> Result<AssociationAC, ScuError> {
+    if pdu_type == PduType::AssociateRj {
+        let [_, result, source_, reason] = *body.first_chunk().ok_or(invalid())?;
+        return Err(ScuError::Rejected { result, source_, reason });
+    }
+    let mut header = BytesMut::with_capacity(6);
+    header.put_slice(&[2, 0]);
+    header.put_u32(body.len() as u32);
+    match read_pdu(header.freeze().chain(body), MAXIMUM_PDU_SIZE, false) {
+        Ok(Some(Pdu::AssociationAC(answer))) => Ok(answer),
+        _ => Err(invalid()),
+    }
+}
+
+fn invalid() -> ScuError {
+    End::Aborting(AbortReason::InvalidPduParameterValue).into()
+}
+
+/// Longest P-DATA-TF that the peer takes; 0 is no limit.
+pub fn peer_pdu_length_max(answer: &AssociationAC) -> Result<u32, ScuError> {
+    let announced = answer.user_variables.iter().find_map(|item| match item {
+        UserVariableItem::MaxLength(length) => Some(*length),
+        _ => None,
+    });
+    match announced {
+        None | Some(0) => Ok(0),
+        Some(length) if length < PEER_PDU_LENGTH_MIN_BYTES => Err(invalid()),
+        Some(length) => Ok(length),
+    }
+}
+
+/// The contexts that the peer accepted, in a transfer syntax that we did propose.
+pub fn accepted_contexts(request: &AssociationRQ, answer: &AssociationAC) -> Vec<AcceptedContext> {
+    let accepted = |proposed: &PresentationContextProposed| {
+        let result = answer.presentation_contexts.iter().find(|result| result.id == proposed.id)?;
+        let transfer_syntax_uid = trim_uid(&result.transfer_syntax);
+        let ours = result.reason == PresentationContextResultReason::Acceptance
+            && proposed.transfer_syntaxes.iter().any(|uid| uid == transfer_syntax_uid);
+        ours.then(|| AcceptedContext {
+            id: proposed.id,
+            sop_class_uid: proposed.abstract_syntax.clone(),
+            transfer_syntax_uid: transfer_syntax_uid.to_owned(),
+        })
+    };
+    request.presentation_contexts.iter().filter_map(accepted).collect()
+}

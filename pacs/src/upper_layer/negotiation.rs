@@ -1,0 +1,371 @@
+//! PS3.8 7.1 and 9.3.2 to 9.3.3; PS3.7 D.3: what is proposed, and what is answered.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use dicom_dictionary_std::uids;
+use dicom_ul::pdu::{
+    AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
+    PresentationContextResult, PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
+    write_pdu,
+};
+use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+
+use super::pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection};
+use crate::{
+    storage_sop_classes::{is_storage_sop_class, may_be_storage_sop_class},
+    transfer_syntaxes::{choose, trim_uid},
+};
+
+/// The DICOM Application Context Name (PS3.7 A.2.1).
+pub const APPLICATION_CONTEXT_NAME: &str = uids::DICOM_APPLICATION_CONTEXT;
+/// Presentation-context-IDs are odd and at most 255.
+pub const PRESENTATION_CONTEXTS_MAX: usize = 128;
+/// Protocol-version, reserved, two titles, reserved: what comes before the items (PS3.8 table 9-11).
+const FIXED_FIELDS_LENGTH_BYTES: usize = 68;
+
+/// What a request can be answered with other than acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A-ASSOCIATE-RJ.
+    Reject(Rejection),
+    /// A-ABORT: the PDU is broken.
+    Abort(AbortReason),
+}
+
+const INVALID: Refusal = Refusal::Abort(AbortReason::InvalidPduParameterValue);
+
+/// What the acceptor takes.
+#[derive(Debug, Clone, Default)]
+pub struct NegotiationRules {
+    /// Chosen first, in this order, when offered.
+    pub transfer_syntax_preferences: Vec<TransferSyntaxUid>,
+    /// Take SOP classes that are not in the list.
+    pub accept_unknown_sop_classes: bool,
+    /// Take transfer syntaxes that the Standard does not register.
+    pub accept_unknown_transfer_syntaxes: bool,
+    /// Announced to the peer.
+    pub pdu_length_max_bytes: u32,
+}
+
+/// What a presentation context is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// PS3.4 Annex A.
+    Verification,
+    /// PS3.4 Annex B.
+    Storage,
+}
+
+/// An accepted presentation context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentationContext {
+    /// Presentation-context-ID.
+    pub id: u8,
+    /// Abstract syntax: the SOP class.
+    pub abstract_syntax: SopClassUid,
+    /// The transfer syntax of data sets in it.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Who serves it.
+    pub service: Service,
+}
+
+/// What was agreed.
+#[derive(Debug, Clone)]
+pub struct Agreement {
+    /// Accepted contexts.
+    pub contexts: Vec<PresentationContext>,
+    /// Longest P-DATA-TF that the peer takes; 0 is no limit.
+    pub peer_pdu_length_max: u32,
+}
+
+/// Reads the body of an A-ASSOCIATE-RQ.
+///
+/// # Errors
+/// When it is for another protocol version or does not hold together.
+pub fn parse_request(body: Bytes) -> Result<AssociationRQ, Refusal> {
+    let Some((version, _)) =
+        body.split_first_chunk::<2>().filter(|_| body.len() >= FIXED_FIELDS_LENGTH_BYTES)
+    else {
+        return Err(INVALID);
+    };
+    // Only bit 0 is to be tested (PS3.8 table 9-11).
+    if version[1] & 1 == 0 {
+        return Err(Refusal::Reject(Rejection::ProtocolVersionNotSupported));
+    }
+    let known = without_unrecognized_items(body).ok_or(INVALID)?;
+    let mut header = BytesMut::with_capacity(6);
+    header.put_slice(&[1, 0]);
+    header.put_u32(known.len() as u32);
+    match read_pdu(header.freeze().chain(known), MAXIMUM_PDU_SIZE, false) {
+        Ok(Some(Pdu::AssociationRQ(request))) => Ok(request),
+        _ => Err(INVALID),
+    }
+}
+
+/// Items of a type that this version does not know are to be ignored (PS3.8 9.3.1); dicom-ul would refuse them.
+fn without_unrecognized_items(mut body: Bytes) -> Option<Bytes> {
+    let mut known = BytesMut::with_capacity(body.len());
+    known.put(body.split_to(FIXED_FIELDS_LENGTH_BYTES));
+    while !body.is_empty() {
+        let header = body.first_chunk::<4>()?;
+        let length = 4 + usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let item_type = header[0];
+        if length > body.len() {
+            return None;
+        }
+        let item = body.split_to(length);
+        if matches!(item_type, 0x10 | 0x20 | 0x50) {
+            known.put(item);
+        }
+    }
+    Some(known.freeze())
+}
+
+/// Called and calling AE title, when the request is for DICOM at all.
+///
+/// # Errors
+/// When the application context is another, or a title is none.
+pub fn read_titles(request: &AssociationRQ) -> Result<(AeTitle, AeTitle), Rejection> {
+    if trim_uid(&request.application_context_name) != APPLICATION_CONTEXT_NAME {
+        return Err(Rejection::ApplicationContextNameNotSupported);
+    }
+    let called =
+        AeTitle::parse(trim_uid(&request.called_ae_title)).or(Err(Rejection::CalledAeTitleNotRecognized))?;
+    let calling = AeTitle::parse(trim_uid(&request.calling_ae_title))
+        .or(Err(Rejection::CallingAeTitleNotRecognized))?;
+    Ok((called, calling))
+}
+
+/// Decides on each presentation context, and writes the A-ASSOCIATE-AC.
+///
+/// # Errors
+/// When the proposal breaks the rules of PS3.8 9.3.2.2, or nothing is proposed.
+pub fn negotiate(request: &AssociationRQ, rules: &NegotiationRules) -> Result<(Agreement, Vec<u8>), Refusal> {
+    let peer_pdu_length_max = peer_pdu_length_max(request)?;
+    check_context_ids(&request.presentation_contexts)?;
+    let mut contexts = Vec::new();
+    let mut results = Vec::with_capacity(request.presentation_contexts.len());
+    for proposed in &request.presentation_contexts {
+        let outcome = decide(proposed, rules);
+        let (reason, transfer_syntax) = match &outcome {
+            Ok(context) => {
+                (PresentationContextResultReason::Acceptance, context.transfer_syntax.as_str().to_owned())
+            }
+            // The sub-item must be there but says nothing (PS3.8 table 9-18).
+            Err(reason) => (reason.clone(), IMPLICIT_VR_LITTLE_ENDIAN.to_owned()),
+        };
+        results.push(PresentationContextResult { id: proposed.id, reason, transfer_syntax });
+        contexts.extend(outcome);
+    }
+    let answer = encode_answer(request, results, answer_roles(request, &contexts), rules)?;
+    Ok((Agreement { contexts, peer_pdu_length_max }, answer))
+}
+
+fn peer_pdu_length_max(request: &AssociationRQ) -> Result<u32, Refusal> {
+    let announced = request.user_variables.iter().find_map(|item| match item {
+        UserVariableItem::MaxLength(length) => Some(*length),
+        _ => None,
+    });
+    match announced {
+        // Mandatory (PS3.7 D.3.3.1), but nobody gains from refusing those who leave it out.
+        None | Some(0) => Ok(0),
+        Some(length) if length < PEER_PDU_LENGTH_MIN_BYTES => Err(INVALID),
+        Some(length) => Ok(length),
+    }
+}
+
+fn check_context_ids(proposed: &[PresentationContextProposed]) -> Result<(), Refusal> {
+    if proposed.is_empty() {
+        return Err(Refusal::Reject(Rejection::NoReasonGiven));
+    }
+    let mut seen = [false; 256];
+    for context in proposed {
+        if context.id.is_multiple_of(2) || std::mem::replace(&mut seen[usize::from(context.id)], true) {
+            return Err(INVALID);
+        }
+    }
+    Ok(())
+}
+
+fn decide(
+    proposed: &PresentationContextProposed,
+    rules: &NegotiationRules,
+) -> Result<PresentationContext, PresentationContextResultReason> {
+    let abstract_syntax = SopClassUid::parse(trim_uid(&proposed.abstract_syntax))
+        .or(Err(PresentationContextResultReason::AbstractSyntaxNotSupported))?;
+    let service = service_of(&abstract_syntax, rules)
+        .ok_or(PresentationContextResultReason::AbstractSyntaxNotSupported)?;
+    let transfer_syntax = choose(
+        &proposed.transfer_syntaxes,
+        &rules.transfer_syntax_preferences,
+        rules.accept_unknown_transfer_syntaxes,
+    )
+    .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
+    Ok(PresentationContext { id: proposed.id, abstract_syntax, transfer_syntax, service })
+}
+
+fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option<Service> {
+    let uid = abstract_syntax.as_str();
+    if uid == uids::VERIFICATION {
+        Some(Service::Verification)
+    } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))
+    {
+        Some(Service::Storage)
+    } else {
+        None
+    }
+}
+
+/// PS3.7 D.3.3.4: this server is SCP only, so the requestor may be SCU and nothing else.
+fn answer_roles(request: &AssociationRQ, contexts: &[PresentationContext]) -> Vec<UserVariableItem> {
+    let accepted = |uid: &str| contexts.iter().any(|context| context.abstract_syntax.as_str() == uid);
+    let mut answered: Vec<UserVariableItem> = Vec::new();
+    for item in &request.user_variables {
+        let UserVariableItem::ScuScpRoleSelectionSubItem(uid, proposed) = item else { continue };
+        let uid = trim_uid(uid);
+        let answer = UserVariableItem::ScuScpRoleSelectionSubItem(
+            uid.to_owned(),
+            RequestorRoles { scu: proposed.scu, scp: false },
+        );
+        if accepted(uid) && !answered.contains(&answer) {
+            answered.push(answer);
+        }
+    }
+    answered
+}
+
+fn encode_answer(
+    request: &AssociationRQ,
+    presentation_contexts: Vec<PresentationContextResult>,
+    roles: Vec<UserVariableItem>,
+    rules: &NegotiationRules,
+) -> Result<Vec<u8>, Refusal> {
+    let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
+    user_variables.extend(roles);
+    let answer = Pdu::AssociationAC(AssociationAC {
+        protocol_version: 1,
+        calling_ae_title: request.calling_ae_title.clone(),
+        called_ae_title: request.called_ae_title.clone(),
+        application_context_name: APPLICATION_CONTEXT_NAME.to_owned(),
+        presentation_contexts,
+        user_variables,
+    });
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    write_pdu(&mut bytes, &answer).or(Err(INVALID))?;
+    Ok(bytes)
+}
+
+/// Maximum length and who we are (PS3.7 D.3.3.1 and D.3.3.2), for requests and answers.
+pub fn own_user_variables(pdu_length_max_bytes: u32) -> Vec<UserVariableItem> {
+    vec![
+        UserVariableItem::MaxLength(pdu_length_max_bytes),
+        UserVariableItem::ImplementationClassUID(dicom_header::IMPLEMENTATION_CLASS_UID.to_owned()),
+        UserVariableItem::ImplementationVersionName(dicom_header::IMPLEMENTATION_VERSION_NAME.to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+    const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+    const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
+
+    fn request(contexts: &[(&str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
+        let presentation_contexts = contexts
+            .iter()
+            .zip((1..=255).step_by(2))
+            .map(|((abstract_syntax, transfer_syntaxes), id)| PresentationContextProposed {
+                id,
+                abstract_syntax: (*abstract_syntax).to_owned(),
+                transfer_syntaxes: transfer_syntaxes.iter().map(ToString::to_string).collect(),
+            })
+            .collect();
+        AssociationRQ {
+            protocol_version: 1,
+            calling_ae_title: "A".into(),
+            called_ae_title: "B".into(),
+            application_context_name: APPLICATION_CONTEXT_NAME.into(),
+            presentation_contexts,
+            user_variables,
+        }
+    }
+
+    fn answer(request: &AssociationRQ, rules: &NegotiationRules) -> (Agreement, AssociationAC) {
+        let (agreement, bytes) = negotiate(request, rules).expect("accepted");
+        match read_pdu(&bytes[..], MAXIMUM_PDU_SIZE, false) {
+            Ok(Some(Pdu::AssociationAC(answer))) => (agreement, answer),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_context_gets_its_own_result() {
+        use PresentationContextResultReason::{
+            AbstractSyntaxNotSupported as NoClass, Acceptance, TransferSyntaxesNotSupported as NoSyntax,
+        };
+        let request = request(
+            &[
+                (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+                (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
+                (CT, &["1.2.3"]),
+                (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+                ("1.2.3.4", &[IMPLICIT_VR_LITTLE_ENDIAN]),
+                ("../x", &[IMPLICIT_VR_LITTLE_ENDIAN]),
+                (CT, &[]),
+            ],
+            vec![UserVariableItem::MaxLength(0)],
+        );
+        let rules = NegotiationRules { pdu_length_max_bytes: 131_072, ..NegotiationRules::default() };
+        let (agreement, answer) = answer(&request, &rules);
+        let results: Vec<_> =
+            answer.presentation_contexts.iter().map(|result| result.reason.clone()).collect();
+        assert_eq!(results, [Acceptance, Acceptance, NoSyntax, NoClass, NoClass, NoClass, NoSyntax]);
+        assert_eq!(answer.presentation_contexts[1].transfer_syntax, JPEG_BASELINE);
+        assert_eq!(agreement.contexts.iter().map(|context| context.id).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(agreement.peer_pdu_length_max, 0);
+        let ours = dicom_header::IMPLEMENTATION_CLASS_UID.to_owned();
+        assert!(answer.user_variables.contains(&UserVariableItem::ImplementationClassUID(ours)));
+        assert!(answer.user_variables.contains(&UserVariableItem::MaxLength(131_072)));
+    }
+
+    #[test]
+    fn unknown_classes_and_syntaxes_when_configured() {
+        let request = request(&[("1.2.3.4", &["1.2.3"]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
+        let rules = NegotiationRules {
+            accept_unknown_sop_classes: true,
+            accept_unknown_transfer_syntaxes: true,
+            ..NegotiationRules::default()
+        };
+        let (agreement, _) = answer(&request, &rules);
+        assert_eq!(agreement.contexts.len(), 1);
+        assert_eq!(agreement.contexts[0].abstract_syntax.as_str(), "1.2.3.4");
+    }
+
+    #[test]
+    fn the_requestor_may_be_user_and_no_more() {
+        let role = |uid: &str, scu, scp| {
+            UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), RequestorRoles { scu, scp })
+        };
+        let identity = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+        let request = request(
+            &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])],
+            vec![role(CT, true, true), role(FIND, true, true), role(CT, true, false), identity],
+        );
+        let (_, answer) = answer(&request, &NegotiationRules::default());
+        let roles: Vec<_> = answer
+            .user_variables
+            .iter()
+            .filter(|item| matches!(item, UserVariableItem::ScuScpRoleSelectionSubItem(..)))
+            .collect();
+        assert_eq!(roles, [&role(CT, true, false)]);
+        assert!(!answer.user_variables.iter().any(|item| matches!(item, UserVariableItem::Unknown(..))));
+    }
+
+    #[test]
+    fn as_many_contexts_as_there_are_ids() {
+        let contexts = vec![(CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE][..]); PRESENTATION_CONTEXTS_MAX];
+        let (agreement, _) = answer(&request(&contexts, Vec::new()), &NegotiationRules::default());
+        assert_eq!(agreement.contexts.len(), PRESENTATION_CONTEXTS_MAX);
+    }
+}

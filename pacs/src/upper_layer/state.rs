@@ -1,0 +1,98 @@
+//! PS3.8 9.2, the upper-layer state machine: what to do when a PDU comes.
+//!
+//! States in which no PDU is looked at are places in the code instead: Sta1, Sta3, Sta4 and Sta8 lie between two
+//! reads, and in Sta13 everything that comes is thrown away until the connection ends (`Framing::close`). As an
+//! acceptor this program never asks for release, and as a requestor it answers a release collision by releasing
+//! (Sta9 to Sta12 come down to that).
+
+use super::pdu::{AbortReason, PduType};
+
+/// A state in which PDUs are received (PS3.8 9.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Sta2: connected; the A-ASSOCIATE-RQ is due.
+    AwaitingAssociateRq,
+    /// Sta5: requested; the answer is due.
+    AwaitingAssociateAnswer,
+    /// Sta6: established.
+    Established,
+    /// Sta7: release requested; the answer is due.
+    AwaitingReleaseRp,
+}
+
+/// What to do (PS3.8 9.2.2, in brackets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Read the request and decide (AE-6).
+    Negotiate,
+    /// The association is answered (AE-3, AE-4).
+    TakeAnswer,
+    /// Deliver the fragments (DT-2).
+    Deliver,
+    /// Answer the release (AR-2, AR-4).
+    AnswerRelease,
+    /// The release is confirmed (AR-3).
+    Released,
+    /// The peer has aborted (AA-2, AA-3).
+    AbortedByPeer,
+    /// Send A-ABORT and wait for the end of the connection (AA-1, AA-8).
+    Abort(AbortReason),
+}
+
+/// PS3.8 table 9-10, the rows of received PDUs.
+pub fn on_pdu(state: State, pdu_type: PduType) -> Action {
+    use Action::{Abort, AbortedByPeer, AnswerRelease, Deliver, Negotiate, Released, TakeAnswer};
+    use PduType::{AssociateAc, AssociateRj, AssociateRq, PDataTf, ReleaseRp, ReleaseRq, Unrecognized};
+    let unexpected = Abort(AbortReason::UnexpectedPdu);
+    match (state, pdu_type) {
+        (_, PduType::Abort) => AbortedByPeer,
+        (_, Unrecognized(_)) => Abort(AbortReason::UnrecognizedPdu),
+
+        (State::AwaitingAssociateRq, AssociateRq) => Negotiate,
+        (State::AwaitingAssociateAnswer, AssociateAc | AssociateRj) => TakeAnswer,
+        (State::Established | State::AwaitingReleaseRp, PDataTf) => Deliver,
+        (State::Established | State::AwaitingReleaseRp, ReleaseRq) => AnswerRelease,
+        (State::AwaitingReleaseRp, ReleaseRp) => Released,
+
+        (State::AwaitingAssociateRq, AssociateAc | AssociateRj | PDataTf | ReleaseRq | ReleaseRp)
+        | (State::AwaitingAssociateAnswer, AssociateRq | PDataTf | ReleaseRq | ReleaseRp)
+        | (State::Established, AssociateRq | AssociateAc | AssociateRj | ReleaseRp)
+        | (State::AwaitingReleaseRp, AssociateRq | AssociateAc | AssociateRj) => unexpected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 4] = [
+        State::AwaitingAssociateRq,
+        State::AwaitingAssociateAnswer,
+        State::Established,
+        State::AwaitingReleaseRp,
+    ];
+
+    #[test]
+    fn every_type_in_every_state() {
+        for state in STATES {
+            for byte in 0..=u8::MAX {
+                let action = on_pdu(state, PduType::from(byte));
+                match byte {
+                    7 => assert_eq!(action, Action::AbortedByPeer),
+                    1..=6 => assert_ne!(action, Action::Abort(AbortReason::UnrecognizedPdu)),
+                    _ => assert_eq!(action, Action::Abort(AbortReason::UnrecognizedPdu)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_established_association_takes_data_and_release_only() {
+        let actions: Vec<_> = (1..=6).map(|byte| on_pdu(State::Established, PduType::from(byte))).collect();
+        let unexpected = Action::Abort(AbortReason::UnexpectedPdu);
+        assert_eq!(
+            actions,
+            [unexpected, unexpected, unexpected, Action::Deliver, Action::AnswerRelease, unexpected]
+        );
+    }
+}

@@ -1,0 +1,59 @@
+//! Section `[worker]` of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+/// Settings of the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// Make previews.
+    pub previews: bool,
+    /// Previews made at the same time; 0 for one a core.
+    pub previews_parallel: usize,
+    /// Longest side of a preview.
+    pub preview_side_pixels: u32,
+    /// Longest side of a thumbnail.
+    pub thumbnail_side_pixels: u32,
+    /// JPEG quality of both, 1 to 100.
+    pub preview_quality: u8,
+    /// Memory that the frames being rendered may take together. A larger frame is rendered alone.
+    pub previews_memory_max_bytes: u64,
+    /// Largest stored frame of which a preview is made.
+    pub frame_length_max_bytes: u64,
+    /// Time between two looks at the queues when no commit tells of new work: what other nodes stored is found so.
+    pub poll_interval_ms: u64,
+    /// Longest time until a published event is marked as such. After a crash, events of that time are sent again.
+    pub relay_mark_interval_ms: u64,
+    /// Wait before a preview is tried again whose object or decoder failed.
+    pub preview_retry_ms: u64,
+    /// Wait at shutdown for previews that were begun.
+    pub shutdown_grace_ms: u64,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            previews: true,
+            previews_parallel: 0,
+            preview_side_pixels: 512,
+            thumbnail_side_pixels: 128,
+            preview_quality: 85,
+            previews_memory_max_bytes: 512 << 20,
+            frame_length_max_bytes: 512 << 20,
+            poll_interval_ms: 2_000,
+            relay_mark_interval_ms: 1_000,
+            preview_retry_ms: 5_000,
+            shutdown_grace_ms: 10_000,
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Previews made at the same time.
+    pub(crate) fn parallel(&self) -> usize {
+        if self.previews_parallel > 0 {
+            return self.previews_parallel;
+        }
+        std::thread::available_parallelism().map_or(2, usize::from)
+    }
+}

@@ -1,0 +1,33 @@
+//! Background work beside the doors: events out of the outbox, previews of what was stored.
+//!
+//! Every step may be interrupted and done again: nothing is remembered outside of the database.
+
+mod config;
+mod outbox_relay;
+mod previews;
+
+use archive::Archive;
+use model::clock::Clock;
+use service::{decoder::DecoderPool, events::EventBus, shutdown::Shutdown};
+
+pub use config::WorkerConfig;
+
+/// What the worker works with; cheap to clone.
+#[derive(Clone)]
+pub struct WorkerState {
+    /// Where instances, previews and the outbox are.
+    pub archive: Archive,
+    /// Where events go.
+    pub events: EventBus,
+    /// Where codecs run.
+    pub decoder: DecoderPool,
+    /// The settings.
+    pub config: WorkerConfig,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Works until the shutdown begins and what was begun is finished or given up for the next start.
+pub async fn run(state: WorkerState, shutdown: Shutdown) {
+    tokio::join!(outbox_relay::run(&state, &shutdown), previews::run(&state, &shutdown));
+}
