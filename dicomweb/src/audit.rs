@@ -7,6 +7,7 @@ use std::{
 };
 
 use database::{AuditActor, AuditRecord, Database};
+use futures_util::future::join_all;
 use model::StudyInstanceUid;
 use service::http::{bearer::Authenticated, request_id};
 use tokio::sync::mpsc;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 
 /// Records that may wait to be written.
 const QUEUE_MAX: usize = 1024;
+/// Records that are written at once.
+const BATCH_MAX: usize = 64;
 /// A viewer reads a study frame by frame: within this time one record tells of all of them.
 const REPEAT_AFTER: Duration = Duration::from_mins(5);
 /// Accounts and studies whose last record is remembered.
@@ -75,10 +78,15 @@ pub(crate) fn actor(who: &Authenticated) -> AuditActor {
 
 async fn write(database: Database, mut waiting: mpsc::Receiver<(Read, AuditRecord)>) {
     let mut seen = Seen::default();
-    while let Some((read, record)) = waiting.recv().await {
-        let known = read == Read::Content
-            && seen.lately(record.actor.user_id, &record.study_instance_uid, Instant::now());
-        if !known && let Err(error) = database.audit(record).await {
+    let mut batch = Vec::with_capacity(BATCH_MAX);
+    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let new = batch.drain(..).filter(|(read, record)| {
+            *read != Read::Content
+                || !seen.lately(record.actor.user_id, &record.study_instance_uid, Instant::now())
+        });
+        // Written at once, they share a transaction.
+        let written = join_all(new.map(|(_, record)| database.audit(record))).await;
+        for error in written.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "a read could not be recorded in the audit trail");
         }
     }

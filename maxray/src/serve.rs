@@ -64,6 +64,7 @@ impl Server {
         let admin_password = user::first_admin(archive.database()).await?;
         let shutdown = Shutdown::new();
         let parts = Parts {
+            shutdown: shutdown.clone(),
             issuer: Issuer::open(&directory.join("token.key"), settings.identity.clone(), clock.clone())?,
             decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
             events: EventBus::new(),
@@ -128,6 +129,7 @@ impl Server {
 }
 
 struct Parts {
+    shutdown: Shutdown,
     issuer: Issuer,
     decoder: DecoderPool,
     events: EventBus,
@@ -148,15 +150,18 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         decoder: parts.decoder.clone(),
         config: settings.dicomweb.clone(),
     });
-    let doctor_api = doctor_api::router(doctor_api::DoctorApiState {
-        archive: archive.clone(),
-        issuer: parts.issuer.clone(),
-        authenticator,
-        events: parts.events.clone(),
-        decoder: parts.decoder.clone(),
-        config: settings.doctor_api.clone(),
-        clock: parts.clock.clone(),
-    });
+    let doctor_api = doctor_api::router_until(
+        doctor_api::DoctorApiState {
+            archive: archive.clone(),
+            issuer: parts.issuer.clone(),
+            authenticator,
+            events: parts.events.clone(),
+            decoder: parts.decoder.clone(),
+            config: settings.doctor_api.clone(),
+            clock: parts.clock.clone(),
+        },
+        parts.shutdown.clone(),
+    );
     let router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/docs") }))
         .merge(health)

@@ -41,3 +41,22 @@ impl Default for Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+
+    /// `maxray.toml` is documentation: it must show every key, and the defaults as they are.
+    #[test]
+    fn the_documented_settings_are_the_defaults() {
+        let documented: toml::Value =
+            toml::from_str(include_str!("../../maxray.toml")).expect("maxray.toml is TOML");
+        let defaults = toml::Value::try_from(Settings::default()).expect("settings have a TOML form");
+        assert_eq!(documented, defaults);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        assert!(toml::from_str::<Settings>("[http]\nlisten_port = 1").is_err());
+    }
+}

@@ -5,6 +5,8 @@
 mod config;
 mod outbox_relay;
 mod previews;
+#[cfg(test)]
+mod tests;
 
 use archive::Archive;
 use model::clock::Clock;

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
     Database, DatabaseError,
     engine::Tx,
+    ingest::Waiting,
     statement::{Statement, rows, uuid_value},
 };
 
@@ -199,10 +201,13 @@ pub(crate) async fn insert_audit(tx: &mut Tx, records: &[AuditRecord]) -> Result
 
 impl Database {
     /// Records something that changes nothing else here: a read, a login, a refusal.
+    /// It is durable when this returns; concurrent calls share a transaction.
     pub async fn audit(&self, record: AuditRecord) -> Result<(), DatabaseError> {
-        let mut tx = self.begin().await?;
-        insert_audit(&mut tx, &[record]).await?;
-        self.commit(tx).await
+        let closed = || DatabaseError::Unavailable("closing".to_owned());
+        let queue = on!(self, engine => engine.ingest.as_ref()).ok_or_else(closed)?;
+        let (reply, recorded) = oneshot::channel();
+        queue.send(Waiting::Audit { record: Box::new(record), reply }).await.map_err(|_| closed())?;
+        recorded.await.map_err(|_| closed())?
     }
 
     /// Records after `after`, oldest first.

@@ -49,9 +49,9 @@ pub enum Database {
 
 /// The connections to one engine, and what the clones of a [`Database`] share.
 pub struct Engine<DB: sqlx::Database> {
-    /// Read-only connections on SQLite; on PostgreSQL the one pool.
+    /// Connections for reading; on SQLite they cannot write.
     pub(crate) read: Pool<DB>,
-    /// SQLite: the one connection that writes. PostgreSQL: the same pool as `read`.
+    /// Connections for writing; on SQLite there is one.
     pub(crate) write: Pool<DB>,
     pub(crate) shared: Arc<Shared>,
     /// Way to the task that commits instances; none in that task's own copy, so that it ends with the last clone.
@@ -140,6 +140,8 @@ impl Database {
 
     /// Commits, and wakes who waits for events.
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), DatabaseError> {
+        // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
+        let announce = tx.events || tx.dialect() == Dialect::Postgres;
         let committed = match tx.inner {
             TxInner::Postgres(transaction) => transaction.commit().await,
             TxInner::Sqlite(transaction) => {
@@ -154,13 +156,14 @@ impl Database {
             }
         };
         committed?;
-        if tx.events {
+        if announce {
             self.shared().commits.send_modify(|commits| *commits += 1);
         }
         Ok(())
     }
 
-    /// Tells of commits that wrote events or previews to make: the value only grows.
+    /// Tells of commits of this process that may have made events readable, or previews necessary: the value only
+    /// grows. Other nodes' commits are not announced: on PostgreSQL look again every second or so, too.
     pub fn subscribe_commits(&self) -> watch::Receiver<u64> {
         self.shared().commits.subscribe()
     }
@@ -171,6 +174,12 @@ impl Database {
             return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
         }
         on!(self, engine => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?);
+        Ok(())
+    }
+
+    /// Gives the query planner fresh statistics.
+    pub async fn refresh_statistics(&self) -> Result<(), DatabaseError> {
+        on!(self, engine => sqlx::query("ANALYZE").execute(&engine.write).await.map(|_| ())?);
         Ok(())
     }
 

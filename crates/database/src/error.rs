@@ -1,7 +1,9 @@
 //! What can go wrong with the database, told apart by what the caller can do about it.
 
+use std::fmt;
+
 /// Why a statement was not carried out. The texts hold no patient data.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum DatabaseError {
     /// No connection, no room, or the server is going away; trying later may help.
     #[error("the database is unavailable: {0}")]
@@ -27,6 +29,17 @@ pub enum DatabaseError {
     /// Anything else.
     #[error("database error")]
     Sqlx(#[source] sqlx::Error),
+}
+
+/// As the text: what an engine adds for debugging may quote the values of a row.
+impl fmt::Debug for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlx(source) => write!(f, "{self}: {source}"),
+            Self::Migrate(source) => write!(f, "{self}: {source}"),
+            _ => write!(f, "{self}"),
+        }
+    }
 }
 
 impl From<sqlx::Error> for DatabaseError {

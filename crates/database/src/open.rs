@@ -44,8 +44,8 @@ impl Database {
         let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
         let url = config.url.as_str();
         let writer = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = open_postgres(config).await?;
-            Self::Postgres(Engine { read: pool.clone(), write: pool, shared, ingest: None })
+            let (read, write) = open_postgres(config).await?;
+            Self::Postgres(Engine { read, write, shared, ingest: None })
         } else if url.is_empty() {
             open_sqlite(config, &data_directory.join(SQLITE_FILE), shared).await?
         } else if let Some(path) = url.strip_prefix("sqlite://") {
@@ -63,7 +63,8 @@ impl Database {
     }
 }
 
-async fn open_postgres(config: &DatabaseConfig) -> Result<Pool<Postgres>, DatabaseError> {
+/// The pool for reading and the one for writing: searches cannot take the connections that instances come in by.
+async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<Postgres>), DatabaseError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
         .application_name("maxray")
@@ -80,13 +81,21 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<Pool<Postgres>, Databa
         ("synchronous_commit", "on"),
         // Ours are many small statements over indexes; compiling one costs more than it saves.
         ("jit", "off"),
+        // Every statement here is made for an index and returns few rows. Without statistics, or with a plan that was
+        // kept from when the tables were small, the planner would read whole tables instead.
+        ("random_page_cost", "1.1"),
+        ("enable_seqscan", "off"),
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
     ]);
-    let pool = PoolOptions::new()
-        .max_connections(config.connections_max.max(2))
-        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-        .connect_with(options)
-        .await?;
-    Ok(pool)
+    let writers = (config.connections_max / 4).max(2);
+    let pool = |connections: u32| {
+        PoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+            .connect_lazy_with(options.clone())
+    };
+    Ok((pool(config.connections_max.saturating_sub(writers).max(1)), pool(writers)))
 }
 
 async fn check_postgres(connection: &mut PgConnection, config: &DatabaseConfig) -> Result<(), DatabaseError> {

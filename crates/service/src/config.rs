@@ -22,9 +22,9 @@ pub enum ConfigError {
     FileMissing(PathBuf),
     /// A key is unknown or a value has the wrong form.
     #[error("configuration: {0}")]
-    Invalid(#[from] Box<figment::Error>),
+    Invalid(Box<figment::Error>),
     /// The effective configuration cannot be written as TOML.
-    #[error("the configuration cannot be shown: {0}")]
+    #[error("the configuration cannot be shown")]
     Unprintable(#[from] toml::ser::Error),
 }
 

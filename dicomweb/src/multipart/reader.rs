@@ -53,7 +53,28 @@ where
             }
         }
     }
+
+    /// Reads and drops some of what is left.
+    async fn drain(&mut self) {
+        let work = async {
+            let mut left = DRAIN_LENGTH_MAX_BYTES;
+            while let Some(Ok(bytes)) = self.stream.next().await {
+                left = left.saturating_sub(bytes.len() as u64);
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        // Whether it came to its end or not makes no difference.
+        let _ended = tokio::time::timeout(DRAIN_TIMEOUT, work).await;
+    }
 }
+
+/// What is still read of a body after it was refused, so that a sender who writes first and reads then gets to see the
+/// answer and not a broken connection.
+const DRAIN_LENGTH_MAX_BYTES: u64 = 8 << 20;
+/// Longest time for that.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Reads one part after the other.
 pub struct MultipartReader<S> {
@@ -103,6 +124,11 @@ where
             }
         }
         Ok(None)
+    }
+
+    /// After an error: lets the sender finish, within limits.
+    pub async fn drain(&mut self) {
+        self.body.drain().await;
     }
 
     /// Reads what little may follow, so that the connection can be used again.

@@ -5,7 +5,7 @@ use archive::{Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
 use futures_util::Stream;
 use model::StudyInstanceUid;
-use service::http::{bearer::Authenticated, request_id};
+use service::http::{bearer::Authenticated, problem::Chain, request_id};
 use tokio::task::JoinSet;
 
 use super::{
@@ -21,6 +21,9 @@ use crate::{
 const CANNOT_UNDERSTAND: u16 = 0xC000;
 /// Failure Reason when the reason is inside: processing failure.
 const PROCESSING_FAILURE: u16 = 0x0110;
+
+/// Refused instances of one request that are logged one by one; of the others only the number is.
+const LOGGED_MAX: usize = 10;
 
 /// The payload ended before its end.
 pub(super) struct Interrupted(pub MultipartError);
@@ -38,6 +41,8 @@ pub(super) struct Storing<'a> {
 struct Outcome {
     stored: Stored,
     transient: bool,
+    /// Why not, for the log.
+    reason: String,
 }
 
 impl<'a> Storing<'a> {
@@ -58,11 +63,23 @@ impl<'a> Storing<'a> {
     where
         S: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        let result = self.each_part(&mut reader).await;
+        if result.is_err() {
+            reader.drain().await;
+        }
+        result
+    }
+
+    async fn each_part<S, E>(&mut self, reader: &mut MultipartReader<S>) -> Result<(), Interrupted>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin,
+    {
         while let Some(part) = reader.next_part().await.map_err(Interrupted)? {
             if !is_instance(part.content_type.as_ref()) {
                 self.outcomes.push(Some(Outcome {
                     stored: Stored::Failed { identity: None, reason: CANNOT_UNDERSTAND },
                     transient: false,
+                    reason: "the part is no application/dicom".to_owned(),
                 }));
                 continue;
             }
@@ -148,7 +165,7 @@ impl<'a> Storing<'a> {
                         study_instance_uid: study.to_string(),
                         retrieve_url: urls.instance(study, series, sop),
                     };
-                    Outcome { stored, transient: false }
+                    Outcome { stored, transient: false, reason: String::new() }
                 }
             };
             (index, outcome)
@@ -171,9 +188,11 @@ impl<'a> Storing<'a> {
         let unknown = || Outcome {
             stored: Stored::Failed { identity: None, reason: PROCESSING_FAILURE },
             transient: true,
+            reason: "the commit ended without an answer".to_owned(),
         };
         let outcomes: Vec<Outcome> =
             self.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unknown)).collect();
+        log_failures(&outcomes);
         let overloaded = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.transient);
         let instances = outcomes.into_iter().map(|outcome| outcome.stored).collect();
         (StoreResponse { instances }, overloaded)
@@ -186,8 +205,22 @@ fn identity(writer: &InstanceWriter) -> Option<(String, String)> {
 }
 
 fn failed(identity: Option<(String, String)>, error: &StoreError) -> Outcome {
-    let sop_instance_uid = identity.as_ref().map(|(_, uid)| uid.as_str()).unwrap_or_default();
-    tracing::warn!(%error, sop_instance_uid, "an instance was not stored");
     let stored = Stored::Failed { identity, reason: error.http_failure_reason() };
-    Outcome { stored, transient: error.is_transient() }
+    Outcome { stored, transient: error.is_transient(), reason: Chain(error).to_string() }
+}
+
+/// A request of many thousand refused parts must not fill the log.
+fn log_failures(outcomes: &[Outcome]) {
+    let mut failures = outcomes.iter().filter(|outcome| matches!(outcome.stored, Stored::Failed { .. }));
+    for outcome in failures.by_ref().take(LOGGED_MAX) {
+        let sop_instance_uid = match &outcome.stored {
+            Stored::Failed { identity: Some((_, uid)), .. } => uid.as_str(),
+            Stored::Failed { .. } | Stored::Accepted { .. } => "",
+        };
+        tracing::warn!(error = %outcome.reason, sop_instance_uid, "an instance was not stored");
+    }
+    let more = failures.count();
+    if more > 0 {
+        tracing::warn!(more, "more instances of the same request were not stored");
+    }
 }

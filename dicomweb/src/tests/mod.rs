@@ -49,8 +49,8 @@ impl Answer {
         })
     }
 
-    pub fn header(&self, name: header::HeaderName) -> &str {
-        self.headers.get(&name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 

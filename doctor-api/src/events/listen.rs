@@ -45,8 +45,12 @@ const BEARER_LENGTH: usize = "Bearer ".len();
     tag = "events",
     security(("bearer" = ["read_events"])),
     params(("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that you have seen")),
-    responses((status = 200, description = "A stream that does not end by itself", body = String,
-               content_type = "text/event-stream"))
+    responses(
+        (status = 200, description = "A stream that does not end by itself", body = String,
+         content_type = "text/event-stream"),
+        (status = 400, description = "Last-Event-ID is no number", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
 )]
 pub async fn listen(
     State(state): State<AppState>,

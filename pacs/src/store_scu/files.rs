@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dicom_header::{FileMetaReader, HeaderError};
-use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid};
+use dicom_header::{FileMetaRead, FileMetaReader, HeaderError, HeaderReader, Identity, Limits};
+use model::{AeTitle, TransferSyntaxUid};
 use tokio::{
     fs::File,
     io::{AsyncReadExt, AsyncSeekExt},
@@ -16,8 +16,8 @@ use tokio::{
 
 use super::{Proposal, ScuAssociation, ScuError, ScuTimeouts, StoreResponse, proposal::PROPOSALS_MAX};
 
-/// Bytes read at once while looking for the end of the file meta group.
-const META_READ_BYTES: usize = 4 * 1024;
+/// Bytes read at once while looking for the end of the file meta group, and for the identity after it.
+const HEAD_READ_BYTES: usize = 16 * 1024;
 
 /// Why a file was not sent, or not to the end.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +28,8 @@ pub enum FileError {
     /// The file is no Part 10 file.
     #[error("no DICOM file: {0}")]
     FileMeta(#[from] HeaderError),
-    /// Group 2 does not say which instance it is.
-    #[error("the file meta group does not name the instance")]
+    /// Nothing says which instance it is.
+    #[error("the file does not name its instance")]
     Unnamed,
     /// The association failed, or does not take it.
     #[error(transparent)]
@@ -57,8 +57,7 @@ impl FileOutcome {
 
 /// An instance in a file.
 struct FileInstance {
-    sop_class_uid: SopClassUid,
-    sop_instance_uid: SopInstanceUid,
+    identity: Identity,
     transfer_syntax_uid: TransferSyntaxUid,
     data_set_offset: u64,
     data_set_length: u64,
@@ -110,7 +109,7 @@ async fn next_batch(paths: &[PathBuf]) -> (Vec<Result<FileInstance, FileError>>,
         let instance = read_head(path).await;
         if let Ok(instance) = &instance {
             let proposal = Proposal {
-                sop_class_uid: instance.sop_class_uid.clone(),
+                sop_class_uid: instance.identity.sop_class_uid.clone(),
                 transfer_syntax_uids: vec![instance.transfer_syntax_uid.clone()],
             };
             if !seen.contains(&proposal) {
@@ -158,23 +157,29 @@ async fn store_file(
     path: &Path,
     instance: &FileInstance,
 ) -> Result<StoreResponse, FileError> {
-    if !instance.data_set_length.is_multiple_of(2) {
+    let odd = !instance.data_set_length.is_multiple_of(2);
+    let deflated = instance.transfer_syntax_uid.data_set_encoding().deflated;
+    if odd && !deflated {
         return Err(ScuError::OddLength.into());
     }
     let mut file = File::open(path).await?;
     file.seek(SeekFrom::Start(instance.data_set_offset)).await?;
-    let data_set = file.take(instance.data_set_length);
-    let FileInstance { sop_class_uid, sop_instance_uid, transfer_syntax_uid, .. } = instance;
-    Ok(association.store(sop_class_uid, sop_instance_uid, transfer_syntax_uid, data_set).await?)
+    // A deflated data set is padded with one byte to an even length (PS3.5 A.5).
+    let padding = if odd { &[0_u8][..] } else { &[] };
+    let data_set = file.take(instance.data_set_length).chain(padding);
+    let Identity { sop_class_uid, sop_instance_uid } = &instance.identity;
+    Ok(association.store(sop_class_uid, sop_instance_uid, &instance.transfer_syntax_uid, data_set).await?)
 }
 
+/// Reads the file meta group, and the data set as far as its identity. The data set's word counts before the meta
+/// group's: a peer compares the command with the data set.
 async fn read_head(path: &Path) -> Result<FileInstance, FileError> {
     let mut file = File::open(path).await?;
     let length = file.metadata().await?.len();
     let mut reader = FileMetaReader::new();
     let mut offset = 0;
-    let mut bytes = vec![0; META_READ_BYTES];
-    let head = loop {
+    let mut bytes = vec![0; HEAD_READ_BYTES];
+    let FileMetaRead { meta, data_set_start, .. } = loop {
         let count = file.read(&mut bytes).await?;
         if count == 0 {
             return Err(HeaderError::Truncated { offset }.into());
@@ -184,15 +189,30 @@ async fn read_head(path: &Path) -> Result<FileInstance, FileError> {
             break head;
         }
     };
-    let data_set_offset = offset - head.data_set_start.len() as u64;
-    match (head.meta.media_storage_sop_class_uid, head.meta.media_storage_sop_instance_uid) {
-        (Some(sop_class_uid), Some(sop_instance_uid)) => Ok(FileInstance {
-            sop_class_uid,
-            sop_instance_uid,
-            transfer_syntax_uid: head.meta.transfer_syntax_uid,
-            data_set_offset,
-            data_set_length: length.saturating_sub(data_set_offset),
-        }),
-        _ => Err(FileError::Unnamed),
+    let data_set_offset = offset - data_set_start.len() as u64;
+    let mut named = read_identity(&meta.transfer_syntax_uid, &data_set_start);
+    if named.is_none() && data_set_start.len() < HEAD_READ_BYTES {
+        // The meta group ended at the end of a read.
+        let mut start = data_set_start;
+        (&mut file).take(HEAD_READ_BYTES as u64).read_to_end(&mut start).await?;
+        named = read_identity(&meta.transfer_syntax_uid, &start);
     }
+    let from_meta = || {
+        let (class, instance) = (meta.media_storage_sop_class_uid?, meta.media_storage_sop_instance_uid?);
+        Some(Identity { sop_class_uid: class, sop_instance_uid: instance })
+    };
+    let identity = named.or_else(from_meta).ok_or(FileError::Unnamed)?;
+    Ok(FileInstance {
+        identity,
+        transfer_syntax_uid: meta.transfer_syntax_uid,
+        data_set_offset,
+        data_set_length: length.saturating_sub(data_set_offset),
+    })
+}
+
+fn read_identity(transfer_syntax_uid: &TransferSyntaxUid, start: &[u8]) -> Option<Identity> {
+    let mut reader = HeaderReader::new(transfer_syntax_uid, Limits::default());
+    // What follows the identity may be damaged: that is for the peer to judge.
+    let _ = reader.push(start);
+    reader.identity()
 }

@@ -21,6 +21,13 @@ pub const APPLICATION_CONTEXT_NAME: &str = uids::DICOM_APPLICATION_CONTEXT;
 pub const PRESENTATION_CONTEXTS_MAX: usize = 128;
 /// Protocol-version, reserved, two titles, reserved: what comes before the items (PS3.8 table 9-11).
 const FIXED_FIELDS_LENGTH_BYTES: usize = 68;
+/// Type, reserved byte and length in front of every item.
+const ITEM_HEADER_LENGTH_BYTES: usize = 4;
+const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
+const PRESENTATION_CONTEXT_ITEM: u8 = 0x20;
+const USER_INFORMATION_ITEM: u8 = 0x50;
+/// Maximum length, implementation class, role selection, implementation version (PS3.7 D.3.3.1, .2, .4).
+const SUB_ITEMS_READ: [u8; 4] = [0x51, 0x52, 0x54, 0x55];
 
 /// What a request can be answered with other than acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +98,7 @@ pub fn parse_request(body: Bytes) -> Result<AssociationRQ, Refusal> {
     if version[1] & 1 == 0 {
         return Err(Refusal::Reject(Rejection::ProtocolVersionNotSupported));
     }
-    let known = without_unrecognized_items(body).ok_or(INVALID)?;
+    let known = without_ignored_items(body).ok_or(INVALID)?;
     let mut header = BytesMut::with_capacity(6);
     header.put_slice(&[1, 0]);
     header.put_u32(known.len() as u32);
@@ -101,23 +108,39 @@ pub fn parse_request(body: Bytes) -> Result<AssociationRQ, Refusal> {
     }
 }
 
-/// Items of a type that this version does not know are to be ignored (PS3.8 9.3.1); dicom-ul would refuse them.
-fn without_unrecognized_items(mut body: Bytes) -> Option<Bytes> {
-    let mut known = BytesMut::with_capacity(body.len());
-    known.put(body.split_to(FIXED_FIELDS_LENGTH_BYTES));
+/// Leaves only the items that are looked at: types that this version does not know are to be ignored (PS3.8 9.3.1)
+/// where dicom-ul would refuse them, and a user identity (PS3.7 D.3.3.7) is better not even read.
+fn without_ignored_items(mut body: Bytes) -> Option<Bytes> {
+    let mut kept = BytesMut::with_capacity(body.len());
+    kept.put(body.split_to(FIXED_FIELDS_LENGTH_BYTES));
     while !body.is_empty() {
-        let header = body.first_chunk::<4>()?;
-        let length = 4 + usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let item_type = header[0];
-        if length > body.len() {
-            return None;
-        }
-        let item = body.split_to(length);
-        if matches!(item_type, 0x10 | 0x20 | 0x50) {
-            known.put(item);
+        let (item_type, mut item) = split_item(&mut body)?;
+        match item_type {
+            APPLICATION_CONTEXT_ITEM | PRESENTATION_CONTEXT_ITEM => kept.put(item),
+            USER_INFORMATION_ITEM => {
+                let mut sub_items = item.split_off(ITEM_HEADER_LENGTH_BYTES);
+                let mut kept_sub_items = BytesMut::new();
+                while !sub_items.is_empty() {
+                    let (sub_item_type, sub_item) = split_item(&mut sub_items)?;
+                    if SUB_ITEMS_READ.contains(&sub_item_type) {
+                        kept_sub_items.put(sub_item);
+                    }
+                }
+                kept.put_slice(&[item_type, 0]);
+                kept.put_u16(kept_sub_items.len() as u16);
+                kept.put(kept_sub_items);
+            }
+            _ => {}
         }
     }
-    Some(known.freeze())
+    Some(kept.freeze())
+}
+
+/// Takes the next item with its header off the front; nothing when its length runs past the end.
+fn split_item(items: &mut Bytes) -> Option<(u8, Bytes)> {
+    let [item_type, _reserved, length @ ..] = *items.first_chunk::<ITEM_HEADER_LENGTH_BYTES>()?;
+    let length = ITEM_HEADER_LENGTH_BYTES + usize::from(u16::from_be_bytes(length));
+    (length <= items.len()).then(|| (item_type, items.split_to(length)))
 }
 
 /// Called and calling AE title, when the request is for DICOM at all.
@@ -297,6 +320,19 @@ mod tests {
             Ok(Some(Pdu::AssociationAC(answer))) => (agreement, answer),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_user_identity_is_not_even_read() {
+        let identity = UserVariableItem::Unknown(0x58, b"\x02\x00\x00\x04user\x00\x04pass".to_vec());
+        let window = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+        let max_length = UserVariableItem::MaxLength(16_384);
+        let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+        let sent = request(contexts, vec![identity, max_length.clone(), window]);
+        let mut bytes = Vec::new();
+        write_pdu(&mut bytes, &Pdu::AssociationRQ(sent)).expect("encoded");
+        let read = parse_request(Bytes::from(bytes).slice(6..)).expect("read");
+        assert_eq!(read, request(contexts, vec![max_length]));
     }
 
     #[test]

@@ -124,7 +124,8 @@ fn choose_frame(state: &WorkerState, header: &HeaderRecord) -> Result<(PixelModu
         return Err(Refusal::last("the instance has no pixel data"));
     };
     let frames = header.frame_table.len();
-    let representative = module.representative_frame_number.and_then(|number| (number as usize).checked_sub(1));
+    let representative =
+        module.representative_frame_number.and_then(|number| (number as usize).checked_sub(1));
     let index = representative.filter(|index| *index < frames).unwrap_or(frames / 2);
     let Some(location) = header.frame_table.locate(index) else {
         return Err(Refusal::last("no whole frame is there"));

@@ -1,9 +1,6 @@
 //! Which previews are being made, and which are to be left alone for a while.
 
-use std::{
-    collections::HashMap,
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 use uuid::Uuid;

@@ -1,4 +1,4 @@
-//! Group commit: one task takes the instances that wait and commits them together, so that many senders share one
+//! Group commit: one task takes the instances and audit records that wait and commits them together, so that many senders share one
 //! sync of the disk. It never waits for more to come: while one group is committed, the next one gathers.
 
 use std::time::Duration;
@@ -6,21 +6,53 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{StoreInstanceError, StoreOutcome, known, prepare::Prepared, resolve, write};
-use crate::{Database, DatabaseError};
+use crate::{AuditRecord, Database, DatabaseError, audit::insert_audit};
 
 /// Headers of one group at most, so that a group of large ones does not take the memory.
 const GROUP_MAX_BYTES: usize = 16 << 20;
 /// How often a transaction that lost a race, or its connection, is run again.
-const ATTEMPTS_MAX: u32 = 6;
+const ATTEMPTS_MAX: u32 = 8;
 /// Wait before the first repetition; it doubles.
-const RETRY_FIRST_MS: u64 = 10;
+const RETRY_FIRST_MS: u64 = 20;
 
 type Outcome = Result<StoreOutcome, StoreInstanceError>;
 
-/// An instance in the queue, and who waits for it.
-pub(crate) struct Waiting {
-    pub(super) prepared: Prepared,
-    pub(super) reply: oneshot::Sender<Outcome>,
+/// Work in the queue, and who waits for it.
+pub(crate) enum Waiting {
+    /// An instance to store.
+    Instance { prepared: Box<Prepared>, reply: oneshot::Sender<Outcome> },
+    /// An audit record that belongs to no other write: a read is answered once it is durable.
+    Audit { record: Box<AuditRecord>, reply: oneshot::Sender<Result<(), DatabaseError>> },
+}
+
+/// What is committed together.
+#[derive(Default)]
+struct Group {
+    instances: Vec<Prepared>,
+    outcomes: Vec<oneshot::Sender<Outcome>>,
+    records: Vec<AuditRecord>,
+    recorded: Vec<oneshot::Sender<Result<(), DatabaseError>>>,
+    bytes: usize,
+}
+
+impl Group {
+    fn len(&self) -> usize {
+        self.instances.len() + self.records.len()
+    }
+
+    fn add(&mut self, waiting: Waiting) {
+        match waiting {
+            Waiting::Instance { prepared, reply } => {
+                self.bytes += prepared.weight_bytes();
+                self.instances.push(*prepared);
+                self.outcomes.push(reply);
+            }
+            Waiting::Audit { record, reply } => {
+                self.records.push(*record);
+                self.recorded.push(reply);
+            }
+        }
+    }
 }
 
 /// Why a transaction was not committed.
@@ -47,41 +79,49 @@ impl From<sqlx::Error> for Failure {
 pub(crate) async fn commit_in_groups(database: Database, mut queue: mpsc::Receiver<Waiting>) {
     let instances_max = database.shared().config.group_commit_instances_max.max(1);
     while let Some(first) = queue.recv().await {
-        let mut bytes = first.prepared.weight_bytes();
-        let mut group = vec![first];
-        while group.len() < instances_max && bytes < GROUP_MAX_BYTES {
+        let mut group = Group::default();
+        group.add(first);
+        while group.len() < instances_max && group.bytes < GROUP_MAX_BYTES {
             let Ok(next) = queue.try_recv() else { break };
-            bytes += next.prepared.weight_bytes();
-            group.push(next);
+            group.add(next);
         }
         metrics::histogram!("database_group_commit_instances").record(group.len() as f64);
         commit_group(&database, group).await;
     }
 }
 
-async fn commit_group(database: &Database, group: Vec<Waiting>) {
-    let (instances, replies): (Vec<_>, Vec<_>) =
-        group.into_iter().map(|waiting| (waiting.prepared, waiting.reply)).unzip();
-    match commit_repeatedly(database, &instances).await {
-        Ok(outcomes) => {
-            for (reply, outcome) in replies.into_iter().zip(outcomes) {
-                // Who waited may have gone: the instance is stored all the same.
+/// Commits and answers. Who waited for an answer may have gone: what was queued is stored all the same.
+async fn commit_group(database: &Database, group: Group) {
+    let Group { instances, outcomes, records, recorded, .. } = group;
+    let alone = instances.len() + records.len() == 1;
+    match commit_repeatedly(database, &instances, &records).await {
+        Ok(found) => {
+            for (reply, outcome) in outcomes.into_iter().zip(found) {
                 let _ = reply.send(outcome);
             }
-        }
-        Err(error) if instances.len() == 1 || is_of_the_server(&error) => {
-            for reply in replies {
-                let _ = reply.send(Err(StoreInstanceError::Database(repeat(&error))));
+            for reply in recorded {
+                let _ = reply.send(Ok(()));
             }
         }
-        // One instance may have spoilt the others' transaction: each alone, so that only that one fails.
+        Err(error) if alone || is_of_the_server(&error) => {
+            for reply in outcomes {
+                let _ = reply.send(Err(repeat(&error).into()));
+            }
+            for reply in recorded {
+                let _ = reply.send(Err(repeat(&error)));
+            }
+        }
+        // One of them may have spoilt the others' transaction: each alone, so that only that one fails.
         Err(_) => {
-            for (instance, reply) in instances.iter().zip(replies) {
-                let outcome = match commit_repeatedly(database, std::slice::from_ref(instance)).await {
-                    Ok(mut outcomes) => outcomes.pop().unwrap_or(Err(DatabaseError::Busy.into())),
-                    Err(error) => Err(error.into()),
-                };
+            for (instance, reply) in instances.into_iter().zip(outcomes) {
+                let found = commit_repeatedly(database, &[instance], &[]).await;
+                let outcome = found
+                    .map_err(StoreInstanceError::from)
+                    .and_then(|mut found| found.pop().unwrap_or(Err(DatabaseError::Busy.into())));
                 let _ = reply.send(outcome);
+            }
+            for (record, reply) in records.into_iter().zip(recorded) {
+                let _ = reply.send(commit_repeatedly(database, &[], &[record]).await.map(|_| ()));
             }
         }
     }
@@ -106,10 +146,14 @@ fn repeat(error: &DatabaseError) -> DatabaseError {
 /// A connection that is lost in COMMIT leaves it open whether the rows are there. Running the transaction again
 /// answers that: rows with our own ids are found if they are there, and written if not; should the lost COMMIT be
 /// still under way, the unique indexes make us wait for its end.
-async fn commit_repeatedly(database: &Database, group: &[Prepared]) -> Result<Vec<Outcome>, DatabaseError> {
+async fn commit_repeatedly(
+    database: &Database,
+    instances: &[Prepared],
+    records: &[AuditRecord],
+) -> Result<Vec<Outcome>, DatabaseError> {
     let mut wait = Duration::from_millis(RETRY_FIRST_MS);
     for attempt in 1.. {
-        let error = match commit_once(database, group).await {
+        let error = match commit_once(database, instances, records).await {
             Ok(outcomes) => return Ok(outcomes),
             Err(Failure::LostRace) => DatabaseError::Busy,
             Err(Failure::Database(error)) => error,
@@ -125,11 +169,19 @@ async fn commit_repeatedly(database: &Database, group: &[Prepared]) -> Result<Ve
     Err(DatabaseError::Busy)
 }
 
-async fn commit_once(database: &Database, group: &[Prepared]) -> Result<Vec<Outcome>, Failure> {
+async fn commit_once(
+    database: &Database,
+    instances: &[Prepared],
+    records: &[AuditRecord],
+) -> Result<Vec<Outcome>, Failure> {
     let mut tx = database.begin().await?;
-    let known = known::read(&mut tx, group).await?;
-    let mut plan = resolve::resolve(group, known);
-    write::write(&mut tx, group, &mut plan).await?;
+    let mut outcomes = Vec::new();
+    if !instances.is_empty() {
+        let known = known::read(&mut tx, instances).await?;
+        let plan = resolve::resolve(instances, known);
+        outcomes = write::write(&mut tx, instances, plan).await?;
+    }
+    insert_audit(&mut tx, records).await?;
     database.commit(tx).await?;
-    Ok(plan.outcomes)
+    Ok(outcomes)
 }

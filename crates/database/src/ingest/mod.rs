@@ -121,7 +121,7 @@ impl Database {
         let prepared = prepare(new).await?;
         let ingest = on!(self, engine => engine.ingest.as_ref()).ok_or_else(closed)?;
         let (reply, outcome) = oneshot::channel();
-        ingest.send(Waiting { prepared, reply }).await.map_err(|_| closed())?;
+        ingest.send(Waiting::Instance { prepared: Box::new(prepared), reply }).await.map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
 

@@ -81,18 +81,7 @@ fn resolve_one(
         });
     }
     let current = !versions.iter().any(|version| version.current);
-    if known
-        .series
-        .get(&new.series_instance_uid)
-        .is_some_and(|series| series.study_instance_uid != new.study_instance_uid)
-    {
-        return Err(StoreInstanceError::ForeignSeries);
-    }
-    if let Some(study) = known.studies.get(&new.study_instance_uid)
-        && is_of_another_patient(&study.demographics, &new.demographics)
-    {
-        return Err(StoreInstanceError::StudyOfAnotherPatient);
-    }
+    refuse_foreign(new, known)?;
     if !current && new.conflict_policy == ConflictPolicy::Refuse {
         return Err(StoreInstanceError::ConflictRefused);
     }
@@ -106,20 +95,34 @@ fn resolve_one(
         study_instance_uid: new.study_instance_uid.clone(),
         series_instance_uid: new.series_instance_uid.clone(),
     });
+    plan.events.push(event(new, current));
+    let id = new.id;
+    Ok((if current { StoreOutcome::Stored { id } } else { StoreOutcome::Conflict { id } }, Written::Now))
+}
+
+/// Nothing moves to another study or patient by being sent.
+fn refuse_foreign(new: &Prepared, known: &Known) -> Result<(), StoreInstanceError> {
+    if let Some(series) = known.series.get(&new.series_instance_uid)
+        && series.study_instance_uid != new.study_instance_uid
+    {
+        return Err(StoreInstanceError::ForeignSeries);
+    }
+    if let Some(study) = known.studies.get(&new.study_instance_uid)
+        && is_of_another_patient(&study.demographics, &new.demographics)
+    {
+        return Err(StoreInstanceError::StudyOfAnotherPatient);
+    }
+    Ok(())
+}
+
+fn event(new: &Prepared, current: bool) -> Event {
     let (xray_id, study_instance_uid) = (new.id, new.study_instance_uid.clone());
     let sop_instance_uid = new.sop_instance_uid.clone();
     if current {
         let series_instance_uid = new.series_instance_uid.clone();
-        plan.events.push(Event::InstanceStored {
-            xray_id,
-            study_instance_uid,
-            series_instance_uid,
-            sop_instance_uid,
-        });
-        Ok((StoreOutcome::Stored { id: new.id }, Written::Now))
+        Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid }
     } else {
-        plan.events.push(Event::InstanceConflicted { xray_id, study_instance_uid, sop_instance_uid });
-        Ok((StoreOutcome::Conflict { id: new.id }, Written::Now))
+        Event::InstanceConflicted { xray_id, study_instance_uid, sop_instance_uid }
     }
 }
 

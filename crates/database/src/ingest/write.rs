@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
+    StoreInstanceError, StoreOutcome,
     group_commit::Failure,
     known::demographics_values,
     prepare::Prepared,
@@ -105,8 +106,12 @@ static REVIEW_STUDIES: Statement = Statement::new(
     "UPDATE study SET review = true WHERE id IN (SELECT id FROM ROWS($1: id uuid) AS r) AND NOT review",
 );
 
-/// Writes the plan. Takes its events and audit records.
-pub(super) async fn write(tx: &mut Tx, group: &[Prepared], plan: &mut Plan) -> Result<(), Failure> {
+/// Writes the plan; gives what to answer once it is committed.
+pub(super) async fn write(
+    tx: &mut Tx,
+    group: &[Prepared],
+    mut plan: Plan,
+) -> Result<Vec<Result<StoreOutcome, StoreInstanceError>>, Failure> {
     let patients = plan.patients.iter().map(|(key, (index, flagged))| {
         with(vec![uuid_value(*key), Value::from(*flagged)], &group[*index].patient)
     });
@@ -132,7 +137,7 @@ pub(super) async fn write(tx: &mut Tx, group: &[Prepared], plan: &mut Plan) -> R
     update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
     insert_events(tx, &plan.events).await?;
     insert_audit(tx, &plan.audit).await?;
-    Ok(())
+    Ok(plan.outcomes)
 }
 
 async fn write_instances(

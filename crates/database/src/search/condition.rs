@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Condition, Level, Matching, SearchQuery,
+    Attribute, Condition, Level, Matching, SearchQuery,
     attribute::Kind,
     sql::{Bind, Sql},
 };
@@ -32,21 +32,35 @@ pub(super) fn push_conditions(sql: &mut Sql, scope: &Scope, query: &SearchQuery)
         sql.push(" AND ");
         push_condition(sql, condition, query.fuzzy);
     }
-    let series = if query.level < Level::Series { deeper(Level::Series).collect() } else { Vec::new() };
-    let instances: Vec<_> =
-        if query.level < Level::Instance { deeper(Level::Instance).collect() } else { Vec::new() };
-    if series.is_empty() && instances.is_empty() {
+    let series = deeper(Level::Series).filter(|_| query.level < Level::Series);
+    let instances: Vec<_> = deeper(Level::Instance).filter(|_| query.level < Level::Instance).collect();
+    let of_instances = !instances.is_empty();
+    let conditions: Vec<_> = series.chain(instances).collect();
+    if conditions.is_empty() {
         return;
     }
-    sql.push(match (query.level, instances.is_empty()) {
-        (Level::Study, true) => " AND EXISTS (SELECT 1 FROM series WHERE series.study = study.id",
-        (Level::Study, false) => {
+    // A UID names few rows: the plan is to start from them. Anything else may name very many: the plan is to look
+    // at each study in turn until the page is full.
+    let few = conditions
+        .iter()
+        .any(|c| matches!(c.attribute, Attribute::SeriesInstanceUID | Attribute::SOPInstanceUID));
+    sql.push(match (query.level, of_instances, few) {
+        (Level::Study, false, true) => " AND study.id IN (SELECT series.study FROM series WHERE 1 = 1",
+        (Level::Study, false, false) => " AND EXISTS (SELECT 1 FROM series WHERE series.study = study.id",
+        (Level::Study, true, true) => {
+            " AND study.id IN (SELECT series.study FROM instance JOIN series ON series.id = instance.series \
+             WHERE instance.current"
+        }
+        (Level::Study, true, false) => {
             " AND EXISTS (SELECT 1 FROM series JOIN instance ON instance.series = series.id \
              WHERE series.study = study.id AND instance.current"
         }
-        _ => " AND EXISTS (SELECT 1 FROM instance WHERE instance.series = series.id AND instance.current",
+        (_, _, true) => " AND series.id IN (SELECT instance.series FROM instance WHERE instance.current",
+        (_, _, false) => {
+            " AND EXISTS (SELECT 1 FROM instance WHERE instance.series = series.id AND instance.current"
+        }
     });
-    for condition in series.into_iter().chain(instances) {
+    for condition in conditions {
         sql.push(" AND ");
         push_condition(sql, condition, query.fuzzy);
     }

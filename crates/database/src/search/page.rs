@@ -23,10 +23,13 @@ use crate::{
     statement::{Dialect, Statement, spell, uuid_rows},
 };
 
+/// A statement with more values is not kept prepared: it hardly comes again, and its text is long.
+const PREPARED_BINDS_MAX: usize = 16;
+
 /// Binds the values of a dynamic statement.
 macro_rules! bind_all {
     ($query:expr, $binds:expr) => {{
-        let mut query = $query;
+        let mut query = $query.persistent($binds.len() <= PREPARED_BINDS_MAX);
         for bind in $binds {
             query = match bind {
                 Bind::Text(text) => query.bind(text),
@@ -68,9 +71,8 @@ fn build(scope: &Scope, query: &SearchQuery) -> Sql {
         }
         Level::Instance => sql.push(&format!(", {INSTANCE_ORDER}")),
     }
-    sql.push(" LIMIT ");
-    sql.bind(Bind::Number(i64::from(query.limit) + 1));
-    sql.push(" OFFSET ");
+    // Not bound: PostgreSQL plans by it. One row more tells whether there are more.
+    sql.push(&format!(" LIMIT {} OFFSET ", i64::from(query.limit) + 1));
     sql.bind(Bind::Number(i64::try_from(query.offset).unwrap_or(i64::MAX)));
     sql
 }

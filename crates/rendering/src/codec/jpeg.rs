@@ -105,7 +105,9 @@ impl OneFrame<'_> {
     fn decode(&self) -> Result<Vec<u8>, RenderError> {
         // All JPEG syntaxes have the same adapter; the retired ones have none of their own.
         let syntax = TransferSyntaxRegistry.get(JPEG_BASELINE);
-        let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = syntax.map(|syntax| syntax.codec()) else {
+        let Some(Codec::EncapsulatedPixelData(Some(reader), _)) =
+            syntax.map(dicom_encoding::TransferSyntax::codec)
+        else {
             return Err(RenderError::UnsupportedCodec("JPEG is not built in".into()));
         };
         let mut samples = Vec::new();

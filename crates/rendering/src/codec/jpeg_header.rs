@@ -104,8 +104,11 @@ fn frame_header(marker: u8, segment_at: usize, segment: &[u8]) -> Result<JpegHea
     })
 }
 
-/// The next marker with a segment: its code, where the segment's content starts, and the content.
-pub(super) fn next_segment(stream: &[u8], mut at: usize) -> Result<Option<(u8, usize, &[u8])>, RenderError> {
+/// A marker's code, where the content of its segment starts, and the content.
+pub(super) type Segment<'a> = (u8, usize, &'a [u8]);
+
+/// The next marker with a segment.
+pub(super) fn next_segment(stream: &[u8], mut at: usize) -> Result<Option<Segment<'_>>, RenderError> {
     loop {
         // Fill bytes and stray data before a marker are tolerated, as by all decoders.
         let Some(found) = stream.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xff)) else {

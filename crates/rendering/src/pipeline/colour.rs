@@ -103,8 +103,8 @@ pub(super) fn render_palette(
     // Entries that need more than 8 bits are of 16 bits whatever the descriptor says, and the other way round.
     let shift = if palette.iter().flat_map(|lut| &lut.entries).any(|entry| *entry > 255) { 8 } else { 0 };
     let level = |lut: &Lut, stored: i64| {
-        let last = lut.entries.len() as i64 - 1;
-        (lut.entries[(stored - i64::from(lut.first_mapped)).clamp(0, last) as usize] >> shift) as u8
+        let index = (stored - i64::from(lut.first_mapped)).max(0) as usize;
+        (lut.entries[index.min(lut.entries.len() - 1)] >> shift) as u8
     };
     let colours: Vec<[u8; 3]> = (0..=field.mask.min(0xffff))
         .map(|normal| [0, 1, 2].map(|i: usize| level(&palette[i], i64::from(normal) - i64::from(field.sign))))

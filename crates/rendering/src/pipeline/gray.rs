@@ -107,7 +107,7 @@ fn render_narrow(
             |y, weight, sums| {
                 for (sum, word) in sums.iter_mut().zip(source.row(y)) {
                     // A normal value has at most 16 bits: by way of i32 the cast is one vector instruction.
-                    *sum += field.normal(word) as i32 as f32 * weight;
+                    *sum += field.normal(word).cast_signed() as f32 * weight;
                 }
             },
             |line| samples.extend(line.iter().map(|normal| levels[((normal + 0.5) as usize).min(last)])),

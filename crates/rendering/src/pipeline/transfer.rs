@@ -43,9 +43,9 @@ impl<'a> Modality<'a> {
 /// An entry of a table; values outside of it get the first or last one (PS3.3 C.11.1.1.1). `lut` has entries.
 fn look_up(lut: &Lut, value: f64) -> u16 {
     let last = lut.entries.len() - 1;
-    // A cast of a float saturates; NaN becomes 0.
-    let index = (value - f64::from(lut.first_mapped)) as i64;
-    lut.entries[index.clamp(0, last as i64) as usize]
+    // A cast of a float saturates at 0 and at the greatest; NaN becomes 0.
+    let index = (value - f64::from(lut.first_mapped)) as usize;
+    lut.entries[index.min(last)]
 }
 
 /// VOI LUT: a table, a window, or the whole span of values.

@@ -147,12 +147,8 @@ impl Context {
         let k = golomb_parameter(self.count, self.sum);
         let mapped = coding.read_golomb(bits, k, coding.limit)?;
         let inverted = coding.near == 0 && k == 0 && 2 * self.bias <= -self.count;
-        let error = match (mapped & 1 == 1, inverted) {
-            (false, false) => mapped / 2,
-            (true, false) => -((mapped + 1) / 2),
-            (true, true) => mapped / 2,
-            (false, true) => -(mapped / 2) - 1,
-        };
+        let odd = mapped & 1 == 1;
+        let error = if odd == inverted { mapped / 2 } else { -(mapped / 2) - 1 };
         self.update(coding, error);
         Ok(error)
     }
@@ -202,7 +198,7 @@ impl RunContext {
         let mapped = coding.read_golomb(bits, k, limit)?;
         let shifted = mapped + self.kind;
         let odd = shifted & 1 == 1;
-        let size = (shifted + i32::from(odd)) / 2;
+        let size = shifted / 2 + i32::from(odd);
         let error = if (k != 0 || 2 * self.negatives >= self.count) == odd { -size } else { size };
         if error < 0 {
             self.negatives += 1;

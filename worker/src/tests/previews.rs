@@ -1,0 +1,88 @@
+//! What becomes of each kind of instance.
+
+use database::PreviewState;
+use rendering::wire::handle_request;
+
+use super::{EXPLICIT, Kit, RLE, data_set, fragment, slope};
+
+#[tokio::test]
+async fn a_native_instance_gets_a_preview_and_a_thumbnail() {
+    let kit = Kit::open(|_| panic!("native frames do not go to the decoder")).await;
+    let id = kit.store("1.2.3.4.5", EXPLICIT, data_set("1.2.3.4.5", 300, 600, Some(slope(300, 600)))).await;
+    let PreviewState::Made(made) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
+    assert_eq!((made.width, made.height, made.media_type.as_str()), (512, 256, "image/jpeg"));
+    let archive = &kit.state.archive;
+    let preview = archive.get_preview(made.preview_key).await.expect("preview");
+    let thumbnail = archive.get_preview(made.thumbnail_key).await.expect("thumbnail");
+    assert!(preview.starts_with(&[0xff, 0xd8]) && thumbnail.starts_with(&[0xff, 0xd8]));
+    assert_eq!(
+        (preview.len() as u64, thumbnail.len() as u64),
+        (made.preview_length_bytes, made.thumbnail_length_bytes)
+    );
+    assert!(thumbnail.len() < preview.len());
+}
+
+#[tokio::test]
+async fn a_compressed_instance_goes_through_the_decoder() {
+    let kit = Kit::open(handle_request).await;
+    // Two segments: high bytes 0, low bytes 7, for 4 x 8 pixels.
+    let mut frame = vec![2, 0, 0, 0, 64, 0, 0, 0, 66, 0, 0, 0];
+    frame.resize(64, 0);
+    frame.extend([225, 0, 225, 7]);
+    let id = kit.store("1.2.3.4.6", RLE, data_set("1.2.3.4.6", 4, 8, Some(fragment(&frame)))).await;
+    let ended = kit.while_running(kit.preview(id)).await;
+    assert!(matches!(&ended, PreviewState::Made(made) if (made.width, made.height) == (8, 4)), "{ended:?}");
+}
+
+#[tokio::test]
+async fn damaged_pixels_give_a_reason() {
+    let kit = Kit::open(handle_request).await;
+    let id = kit.store("1.2.3.4.7", RLE, data_set("1.2.3.4.7", 4, 8, Some(fragment(&[9; 80])))).await;
+    let PreviewState::Failed { reason } = kit.while_running(kit.preview(id)).await else {
+        panic!("a preview")
+    };
+    assert_eq!(
+        reason,
+        "no preview, because the RLE stream is damaged: the number of segments is not 1 to 15"
+    );
+}
+
+#[tokio::test]
+async fn a_decoder_that_dies_is_tried_three_times() {
+    let kit = Kit::open(|_| panic!("a codec fell over")).await;
+    let id = kit.store("1.2.3.4.8", RLE, data_set("1.2.3.4.8", 4, 8, Some(fragment(&[9; 80])))).await;
+    let PreviewState::Failed { reason } = kit.while_running(kit.preview(id)).await else {
+        panic!("a preview")
+    };
+    assert_eq!(reason, "no preview, because the decoder process ended without an answer");
+}
+
+#[tokio::test]
+async fn without_pixel_data_there_is_nothing_to_do() {
+    let kit = Kit::open(handle_request).await;
+    let id = kit.store("1.2.3.4.9", EXPLICIT, data_set("1.2.3.4.9", 4, 8, None)).await;
+    let PreviewState::Failed { reason } = kit.while_running(kit.preview(id)).await else {
+        panic!("a preview")
+    };
+    assert!(reason.contains("no pixel data"), "{reason}");
+}
+
+#[tokio::test]
+async fn every_instance_of_a_crowd_is_seen() {
+    let kit = Kit::open(handle_request).await;
+    let mut ids = Vec::new();
+    for number in 1..=20 {
+        let sop = format!("1.2.3.4.{number}");
+        let pixels = if number % 5 == 0 { fragment(&[9; 80]) } else { slope(8, 8) };
+        let syntax = if number % 5 == 0 { RLE } else { EXPLICIT };
+        ids.push(kit.store(&sop, syntax, data_set(&sop, 8, 8, Some(pixels))).await);
+    }
+    let all = async {
+        let mut made = 0;
+        for id in ids {
+            made += usize::from(matches!(kit.preview(id).await, PreviewState::Made(_)));
+        }
+        made
+    };
+    assert_eq!(kit.while_running(all).await, 16);
+}
