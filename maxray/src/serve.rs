@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -14,7 +15,7 @@ use service::{
     decoder::DecoderPool, events::EventBus, http::health, http::limits::harden, identity::Issuer,
     shutdown::Shutdown,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
     home::{self, Lock},
@@ -170,22 +171,36 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
     harden(router)
 }
 
+/// How long one look at the parts stands: the route is public, and a look writes to the store.
+const READY_FOR: Duration = Duration::from_secs(2);
+
 fn ready_check(archive: &Archive) -> health::ReadyCheck {
     let archive = archive.clone();
+    let last = Arc::new(Mutex::new(None::<(Instant, Result<(), String>)>));
     Arc::new(move || {
-        let archive = archive.clone();
+        let (archive, last) = (archive.clone(), Arc::clone(&last));
         Box::pin(async move {
-            archive.database().ping().await.map_err(|_| "the database does not answer".to_owned())?;
-            archive.storage().probe().await.map_err(|error| error.to_string())
+            let mut last = last.lock().await;
+            if let Some((_, outcome)) = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR) {
+                return outcome.clone();
+            }
+            let outcome = look(&archive).await;
+            *last = Some((Instant::now(), outcome.clone()));
+            outcome
         })
     })
+}
+
+async fn look(archive: &Archive) -> Result<(), String> {
+    archive.database().ping().await.map_err(|_| "the database does not answer".to_owned())?;
+    archive.storage().probe().await.map_err(|error| error.to_string())
 }
 
 async fn serve_http(
     listener: TcpListener,
     router: Router,
     shutdown: Shutdown,
-    drain: std::time::Duration,
+    drain: Duration,
 ) -> anyhow::Result<()> {
     use axum::ServiceExt;
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);

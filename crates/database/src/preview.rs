@@ -122,6 +122,21 @@ impl Database {
         self.commit(tx).await
     }
 
+    /// Puts a preview that was made into the queue again, because its pictures are gone.
+    pub async fn requeue_preview(&self, instance_id: Uuid) -> Result<(), DatabaseError> {
+        const SQL: &str = "UPDATE preview SET state = 'pending', attempts = 0, updated_at = $2 \
+            WHERE instance = $1 AND state = 'made'";
+        let mut tx = self.begin().await?;
+        let now = tx.now;
+        on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(instance_id)
+            .bind(now)
+            .execute(connection)
+            .await
+            .map(drop)?);
+        self.commit(tx).await
+    }
+
     /// Notes a failed attempt. A `final_` one, or the last that is allowed, gives the preview up.
     pub async fn record_preview_failure(
         &self,

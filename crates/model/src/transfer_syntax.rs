@@ -39,6 +39,15 @@ pub const RLE_LOSSLESS: &str = "1.2.840.10008.1.2.5";
 /// Deflated Image Frame Compression.
 pub const DEFLATED_IMAGE_FRAME: &str = "1.2.840.10008.1.2.8.1";
 
+/// JPIP Referenced: pixels are elsewhere.
+pub const JPIP_REFERENCED: &str = "1.2.840.10008.1.2.4.94";
+/// JPIP Referenced Deflate.
+pub const JPIP_REFERENCED_DEFLATE: &str = "1.2.840.10008.1.2.4.95";
+/// JPIP HTJ2K Referenced.
+pub const JPIP_HTJ2K_REFERENCED: &str = "1.2.840.10008.1.2.4.204";
+/// JPIP HTJ2K Referenced Deflate.
+pub const JPIP_HTJ2K_REFERENCED_DEFLATE: &str = "1.2.840.10008.1.2.4.205";
+
 /// How the data set itself is encoded, whatever the pixel codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataSetEncoding {
@@ -51,14 +60,16 @@ pub struct DataSetEncoding {
 }
 
 impl TransferSyntaxUid {
-    /// The encoding of the data set. Every syntax that is not one of the four named ones is Explicit VR Little
+    /// The encoding of the data set. Every syntax that is not named here is Explicit VR Little
     /// Endian (PS3.5 A.4); private ones are taken as that too.
     pub fn data_set_encoding(&self) -> DataSetEncoding {
         let explicit = DataSetEncoding { implicit_vr: false, big_endian: false, deflated: false };
         match self.as_str() {
             IMPLICIT_VR_LITTLE_ENDIAN => DataSetEncoding { implicit_vr: true, ..explicit },
             EXPLICIT_VR_BIG_ENDIAN => DataSetEncoding { big_endian: true, ..explicit },
-            DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN => DataSetEncoding { deflated: true, ..explicit },
+            DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN | JPIP_REFERENCED_DEFLATE | JPIP_HTJ2K_REFERENCED_DEFLATE => {
+                DataSetEncoding { deflated: true, ..explicit }
+            }
             _ => explicit,
         }
     }
@@ -71,6 +82,10 @@ impl TransferSyntaxUid {
                 | EXPLICIT_VR_LITTLE_ENDIAN
                 | EXPLICIT_VR_BIG_ENDIAN
                 | DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+                | JPIP_REFERENCED
+                | JPIP_REFERENCED_DEFLATE
+                | JPIP_HTJ2K_REFERENCED
+                | JPIP_HTJ2K_REFERENCED_DEFLATE
         )
     }
 

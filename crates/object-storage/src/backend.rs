@@ -5,7 +5,7 @@ use std::{ops::Range, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    directory::{Directory, DirectoryWriter},
+    directory::{Directory, DirectoryWriter, Durability},
     error::StorageError,
     key::ObjectKey,
     s3::{S3, S3Writer},
@@ -22,8 +22,20 @@ pub(crate) enum Backend {
 impl Backend {
     pub(crate) fn create(&self, key: ObjectKey) -> Result<Sink, StorageError> {
         match self {
-            Self::Directory(directory) => DirectoryWriter::new(directory, key).map(Sink::Directory),
+            Self::Directory(directory) => {
+                DirectoryWriter::new(directory, key, Durability::Synced).map(Sink::Directory)
+            }
             Self::S3(s3) => Ok(Sink::S3(S3Writer::new(s3, key))),
+        }
+    }
+
+    /// An object that can be made again: S3 knows no difference.
+    pub(crate) fn create_derived(&self, key: ObjectKey) -> Result<Sink, StorageError> {
+        match self {
+            Self::Directory(directory) => {
+                DirectoryWriter::new(directory, key, Durability::Derived).map(Sink::Directory)
+            }
+            Self::S3(_) => self.create(key),
         }
     }
 

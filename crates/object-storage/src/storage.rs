@@ -71,6 +71,18 @@ impl ObjectStorage {
         Ok(writer.finish().await?.key)
     }
 
+    /// Writes a whole small object that can be made again: a directory does not sync it, so a power cut may take it
+    /// or leave it shorter. Whoever reads it checks its length.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub async fn put_derived(&self, bytes: Bytes) -> Result<ObjectKey, StorageError> {
+        let key = ObjectKey::generate();
+        let mut writer = ObjectWriter::new(key, self.backend.create_derived(key)?);
+        writer.write(bytes).await?;
+        Ok(writer.finish().await?.key)
+    }
+
     /// The whole object as a stream.
     ///
     /// # Errors

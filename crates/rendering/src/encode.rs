@@ -5,11 +5,11 @@ use std::io::Cursor;
 use image::{
     ExtendedColorType, ImageEncoder, ImageError,
     codecs::{
-        jpeg::JpegEncoder,
         png::{CompressionType, FilterType, PngEncoder},
         webp::WebPEncoder,
     },
 };
+use jpeg_encoder::{ColorType, Encoder};
 use model::{TransferSyntaxUid, pixel::PixelModule};
 
 use crate::{
@@ -43,12 +43,7 @@ pub fn encode(image: &RenderedImage, format: ImageFormat) -> Result<Vec<u8>, Ren
     let colour = if image.channels == 3 { ExtendedColorType::Rgb8 } else { ExtendedColorType::L8 };
     let (samples, width, height) = (image.samples.as_slice(), image.width, image.height);
     match format {
-        ImageFormat::Jpeg { quality } => {
-            if !(1..=100).contains(&quality) {
-                return Err(RenderError::InvalidOptions("the quality is a number from 1 to 100".into()));
-            }
-            JpegEncoder::new_with_quality(&mut file, quality).write_image(samples, width, height, colour)
-        }
+        ImageFormat::Jpeg { quality } => return encode_jpeg(image, quality),
         ImageFormat::Png => {
             PngEncoder::new_with_quality(&mut file, CompressionType::Fast, FilterType::Adaptive)
                 .write_image(samples, width, height, colour)
@@ -57,6 +52,23 @@ pub fn encode(image: &RenderedImage, format: ImageFormat) -> Result<Vec<u8>, Ren
     }
     .map_err(|error: ImageError| RenderError::Encode(error.to_string().into()))?;
     Ok(file.into_inner())
+}
+
+/// `jpeg-encoder` takes half the time of the encoder that comes with `image`.
+fn encode_jpeg(image: &RenderedImage, quality: u8) -> Result<Vec<u8>, RenderError> {
+    if !(1..=100).contains(&quality) {
+        return Err(RenderError::InvalidOptions("the quality is a number from 1 to 100".into()));
+    }
+    let side = |pixels: u32| {
+        u16::try_from(pixels)
+            .map_err(|_| RenderError::Encode("a JPEG has at most 65,535 x 65,535 pixels".into()))
+    };
+    let colour = if image.channels == 3 { ColorType::Rgb } else { ColorType::Luma };
+    let mut file = Vec::new();
+    Encoder::new(&mut file, quality)
+        .encode(&image.samples, side(image.width)?, side(image.height)?, colour)
+        .map_err(|error| RenderError::Encode(error.to_string().into()))?;
+    Ok(file)
 }
 
 /// Makes several pictures of one frame and decodes it once. A picture that differs from the one before only by being

@@ -20,26 +20,25 @@ impl Reduction {
     /// Averages the area behind each target pixel. `fetch` adds row `y`, times a weight, to its second argument; `emit`
     /// takes each averaged row. One pass over the source: columns are summed first, since that vectorises.
     pub fn run(&self, mut fetch: impl FnMut(usize, f32, &mut [f32]), mut emit: impl FnMut(&[f32])) {
-        let columns = Spans::new(self.width, self.target_width);
-        let rows = Spans::new(self.height, self.target_height);
+        let columns = spans(self.width, self.target_width);
+        let rows = spans(self.height, self.target_height);
+        let scale = share(self.width, self.target_width) * share(self.height, self.target_height);
         let mut sums = vec![0_f32; self.width * self.channels];
         let mut line = vec![0_f32; self.target_width * self.channels];
-        for target_y in 0..self.target_height {
-            let span = rows.span(target_y);
+        for span in &rows {
             sums.fill(0.0);
             for y in span.first..=span.last {
                 fetch(y, span.weight(y), &mut sums);
             }
-            for target_x in 0..self.target_width {
-                let span = columns.span(target_x);
-                for channel in 0..self.channels {
+            for (span, pixel) in columns.iter().zip(line.chunks_exact_mut(self.channels)) {
+                for (channel, level) in pixel.iter_mut().enumerate() {
                     let sample = |x: usize| sums[x * self.channels + channel];
-                    let mut sum = sample(span.first) * span.first_weight;
-                    if span.last > span.first {
-                        sum += (span.first + 1..span.last).map(sample).sum::<f32>();
-                        sum += sample(span.last) * span.last_weight;
+                    let mut sum =
+                        sample(span.first) * span.first_weight + sample(span.last) * span.last_weight;
+                    for x in span.first + 1..span.last {
+                        sum += sample(x);
                     }
-                    line[target_x * self.channels + channel] = sum * columns.scale * rows.scale;
+                    *level = sum * scale;
                 }
             }
             emit(&line);
@@ -47,14 +46,7 @@ impl Reduction {
     }
 }
 
-/// How the source pixels of one axis fall onto the target pixels.
-struct Spans {
-    source: usize,
-    target: usize,
-    /// 1 / the source pixels behind one target pixel.
-    scale: f32,
-}
-
+/// The source pixels of one axis behind one target pixel. `last_weight` is 0 when there is only one.
 struct Span {
     first: usize,
     last: usize,
@@ -74,22 +66,24 @@ impl Span {
     }
 }
 
-impl Spans {
-    fn new(source: usize, target: usize) -> Self {
-        Self { source, target, scale: (target as f64 / source as f64) as f32 }
-    }
+/// 1 / the source pixels behind one target pixel.
+fn share(source: usize, target: usize) -> f32 {
+    (target as f64 / source as f64) as f32
+}
 
-    fn span(&self, index: usize) -> Span {
-        let ratio = self.source as f64 / self.target as f64;
-        let (start, end) = (index as f64 * ratio, ((index + 1) as f64 * ratio).min(self.source as f64));
-        let first = (start as usize).min(self.source - 1);
-        let last = ((end.ceil() as usize).max(1) - 1).clamp(first, self.source - 1);
+fn spans(source: usize, target: usize) -> Vec<Span> {
+    let ratio = source as f64 / target as f64;
+    let span = |index: usize| {
+        let (start, end) = (index as f64 * ratio, ((index + 1) as f64 * ratio).min(source as f64));
+        let first = (start as usize).min(source - 1);
+        let last = ((end.ceil() as usize).max(1) - 1).clamp(first, source - 1);
         if first == last {
             return Span { first, last, first_weight: (end - start) as f32, last_weight: 0.0 };
         }
         let first_weight = (first + 1) as f64 - start;
         Span { first, last, first_weight: first_weight as f32, last_weight: (end - last as f64) as f32 }
-    }
+    };
+    (0..target).map(span).collect()
 }
 
 /// The nearest grey level.

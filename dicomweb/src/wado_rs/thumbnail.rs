@@ -10,6 +10,7 @@ use http::StatusCode;
 use model::access::Action;
 use rendering::{ImageFormat, Output, RenderOptions, RenderedImage};
 use service::http::{bearer::Authenticated, problem::Problem};
+use uuid::Uuid;
 
 use super::{
     find, find_one,
@@ -42,7 +43,7 @@ pub(crate) async fn retrieve_thumbnail(
     let instance = middle(&instances).ok_or_else(Problem::not_found)?;
     let state = app.database().preview(instance.id).await.map_err(|error| problems::database(&error))?;
     if let PreviewState::Made(made) = state
-        && let Some(response) = stored(&app, &headers, &made, viewport, output.format).await
+        && let Some(response) = stored(&app, &headers, instance.id, &made, viewport, output.format).await
     {
         return Ok(response);
     }
@@ -99,20 +100,22 @@ fn middle(instances: &[StoredInstance]) -> Option<&StoredInstance> {
 async fn stored(
     app: &App,
     headers: &HeaderMap,
+    instance_id: Uuid,
     made: &PreviewObjects,
     (width, height): (u32, u32),
     format: ImageFormat,
 ) -> Option<Response> {
-    let key = match width.max(height) {
-        0..=THUMBNAIL_SIDE_PIXELS => made.thumbnail_key,
-        side if side <= PREVIEW_SIDE_PIXELS => made.preview_key,
+    let (key, length_bytes) = match width.max(height) {
+        0..=THUMBNAIL_SIDE_PIXELS => (made.thumbnail_key, made.thumbnail_length_bytes),
+        side if side <= PREVIEW_SIDE_PIXELS => (made.preview_key, made.preview_length_bytes),
         _ => return None,
     };
     let mut fingerprint = Fingerprint::new("thumbnail");
     fingerprint.add(key.as_bytes());
     let entity_tag = fingerprint.finish().entity_tag();
-    let bytes = match app.archive.get_preview(key).await {
-        Ok(bytes) => bytes,
+    let bytes = match app.archive.preview_picture(instance_id, key, length_bytes).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return None,
         Err(error) => {
             tracing::warn!(%error, "a thumbnail could not be read and is made anew");
             return None;

@@ -34,7 +34,8 @@ struct View {
     sop_class_uid: &'static str,
     modality: &'static str,
     body_part: &'static str,
-    view_position: &'static str,
+    /// View Position (0018,5101).
+    position: &'static str,
     description: &'static str,
     photometric: &'static str,
     /// Attenuation from 0 (air) to 1 (bone) at a point of the unit square.
@@ -46,7 +47,7 @@ const VIEWS: [View; 3] = [
         sop_class_uid: uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
         modality: "DX",
         body_part: "CHEST",
-        view_position: "PA",
+        position: "PA",
         description: "Chest PA",
         photometric: "MONOCHROME2",
         attenuation: chest_frontal,
@@ -55,7 +56,7 @@ const VIEWS: [View; 3] = [
         sop_class_uid: uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
         modality: "CR",
         body_part: "CHEST",
-        view_position: "LL",
+        position: "LL",
         description: "Chest lateral",
         photometric: "MONOCHROME2",
         attenuation: chest_lateral,
@@ -64,7 +65,7 @@ const VIEWS: [View; 3] = [
         sop_class_uid: uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
         modality: "CR",
         body_part: "HAND",
-        view_position: "PA",
+        position: "PA",
         description: "Hand PA",
         photometric: "MONOCHROME1",
         attenuation: hand,
@@ -99,7 +100,7 @@ fn instance(subject: &Subject, study_uid: &str, number: i32, view: &View) -> any
     text(tags::PATIENT_BIRTH_DATE, VR::DA, "");
     text(tags::PATIENT_SEX, VR::CS, "O");
     text(tags::BODY_PART_EXAMINED, VR::CS, view.body_part);
-    text(tags::VIEW_POSITION, VR::CS, view.view_position);
+    text(tags::VIEW_POSITION, VR::CS, view.position);
     text(tags::STUDY_INSTANCE_UID, VR::UI, study_uid);
     text(tags::SERIES_INSTANCE_UID, VR::UI, &uid_from_uuid(Uuid::now_v7()));
     text(tags::STUDY_ID, VR::SH, "1");

@@ -12,8 +12,10 @@ async fn a_native_instance_gets_a_preview_and_a_thumbnail() {
     let PreviewState::Made(made) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
     assert_eq!((made.width, made.height, made.media_type.as_str()), (512, 256, "image/jpeg"));
     let archive = &kit.state.archive;
-    let preview = archive.get_preview(made.preview_key).await.expect("preview");
-    let thumbnail = archive.get_preview(made.thumbnail_key).await.expect("thumbnail");
+    let picture =
+        async |key, length| archive.preview_picture(id, key, length).await.expect("readable").expect("there");
+    let preview = picture(made.preview_key, made.preview_length_bytes).await;
+    let thumbnail = picture(made.thumbnail_key, made.thumbnail_length_bytes).await;
     assert!(preview.starts_with(&[0xff, 0xd8]) && thumbnail.starts_with(&[0xff, 0xd8]));
     assert_eq!(
         (preview.len() as u64, thumbnail.len() as u64),
@@ -85,4 +87,19 @@ async fn every_instance_of_a_crowd_is_seen() {
         made
     };
     assert_eq!(kit.while_running(all).await, 16);
+}
+
+#[tokio::test]
+async fn pictures_that_a_power_cut_took_are_made_again() {
+    let kit = Kit::open(handle_request).await;
+    let id = kit.store("1.2.3.4.10", EXPLICIT, data_set("1.2.3.4.10", 8, 8, Some(slope(8, 8)))).await;
+    let PreviewState::Made(lost) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
+    let archive = &kit.state.archive;
+    archive.storage().delete(lost.preview_key.into()).await.expect("deleted");
+    let seen = archive.preview_picture(id, lost.preview_key, lost.preview_length_bytes).await;
+    assert_eq!(seen.expect("readable"), None);
+    let PreviewState::Made(made) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
+    assert_ne!(made.preview_key, lost.preview_key);
+    let seen = archive.preview_picture(id, made.preview_key, made.preview_length_bytes).await;
+    assert!(seen.expect("readable").is_some());
 }

@@ -38,6 +38,15 @@ use tokio::task::JoinHandle;
 use self::{buffer::BufferPool, free_space::FreeSpace};
 pub(crate) use write::DirectoryWriter;
 
+/// What an object must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// A power cut: file and directory are synced.
+    Synced,
+    /// The end of the process: it can be made again.
+    Derived,
+}
+
 use crate::{config::ObjectStorageConfig, error::StorageError, key::ObjectKey, storage::ObjectKeyStream};
 
 /// A step that touches the disk, in the order of the module's words.

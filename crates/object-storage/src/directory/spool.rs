@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Directory, Step, sync_directory};
+use super::{Directory, Durability, Step, sync_directory};
 use crate::{error::StorageError, key::ObjectKey};
 
 /// Removes a file when dropped, unless told to leave it. It travels with the work from thread to thread, so that
@@ -118,19 +118,24 @@ impl Part {
     }
 
     /// Steps 2 to 4 of the [module's](super) words.
-    pub(super) fn finish(self) -> Result<Finished, StorageError> {
+    pub(super) fn finish(self, durability: Durability) -> Result<Finished, StorageError> {
         let Self { directory, key, file, removal, .. } = self;
         let part = directory.part_path(key);
         let object = directory.object_path(key);
 
-        directory.step(Step::SyncFile).map_err(StorageError::io("sync an object"))?;
-        rustix::fs::fdatasync(&file).map_err(StorageError::io("sync an object"))?;
+        if durability == Durability::Synced {
+            directory.step(Step::SyncFile).map_err(StorageError::io("sync an object"))?;
+            rustix::fs::fdatasync(&file).map_err(StorageError::io("sync an object"))?;
+        }
 
         directory.step(Step::Rename).map_err(StorageError::io("name an object"))?;
         rename_without_replacing(&part, &object).map_err(StorageError::io("name an object"))?;
         removal.cancel();
         let finished = Finished(Removal(Some(object.clone())));
 
+        if durability == Durability::Derived {
+            return Ok(finished);
+        }
         directory.step(Step::SyncShard).map_err(StorageError::io("sync a shard directory"))?;
         let shard = object.parent().expect("an object lies in a shard");
         sync_directory(shard).map_err(StorageError::io("sync a shard directory"))?;

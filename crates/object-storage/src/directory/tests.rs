@@ -22,7 +22,7 @@ fn content(length: usize) -> Bytes {
 
 async fn store(directory: &Arc<Directory>, bytes: &[u8], chunk: usize) -> Result<ObjectKey, StorageError> {
     let key = ObjectKey::generate();
-    let mut writer = DirectoryWriter::new(directory, key)?;
+    let mut writer = DirectoryWriter::new(directory, key, Durability::Synced)?;
     for part in bytes.chunks(chunk) {
         writer.write(part).await?;
     }
@@ -109,7 +109,8 @@ async fn whichever_step_fails_nothing_is_stored_and_nothing_stays() {
 async fn a_writer_that_failed_takes_no_more() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
-    let mut writer = DirectoryWriter::new(&directory, ObjectKey::generate()).expect("writer");
+    let mut writer =
+        DirectoryWriter::new(&directory, ObjectKey::generate(), Durability::Synced).expect("writer");
     *directory.fail_at.lock().expect("lock") = Some(Step::Write);
     writer.write(&content(3 * MEBIBYTE)).await.expect_err("the disk fails");
     *directory.fail_at.lock().expect("lock") = None;
@@ -123,12 +124,14 @@ async fn a_writer_aborted_or_dropped_leaves_nothing() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
     for length in [0, 10, 3 * MEBIBYTE] {
-        let mut aborted = DirectoryWriter::new(&directory, ObjectKey::generate()).expect("writer");
+        let mut aborted =
+            DirectoryWriter::new(&directory, ObjectKey::generate(), Durability::Synced).expect("writer");
         aborted.write(&content(length)).await.expect("write");
         aborted.abort().await;
         assert!(spool_is_empty(&directory));
 
-        let mut dropped = DirectoryWriter::new(&directory, ObjectKey::generate()).expect("writer");
+        let mut dropped =
+            DirectoryWriter::new(&directory, ObjectKey::generate(), Durability::Synced).expect("writer");
         dropped.write(&content(length)).await.expect("write");
         drop(dropped);
         until_spool_is_empty(&directory).await;
@@ -183,7 +186,7 @@ async fn a_name_is_never_taken_twice() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
     let key = store(&directory, b"first", 10).await.expect("store");
-    let mut second = DirectoryWriter::new(&directory, key).expect("writer");
+    let mut second = DirectoryWriter::new(&directory, key, Durability::Synced).expect("writer");
     second.write(b"second").await.expect("write");
     second.finish().await.expect_err("the name is taken");
     assert_eq!(directory.read_range(key, 0..5).await.expect("read"), "first");
@@ -254,4 +257,18 @@ async fn the_store_as_the_others_see_it() {
     assert_eq!(whole.concat(), content(10));
     let keys: Vec<ObjectKey> = storage.list().try_collect().await.expect("list");
     assert_eq!(keys, [stored.key], "the probe left nothing");
+}
+
+#[tokio::test]
+async fn what_can_be_made_again_costs_no_sync() {
+    let root = TempDir::new().expect("tempdir");
+    let directory = open(root.path()).await;
+    directory.trace.lock().expect("trace").clear();
+    let key = ObjectKey::generate();
+    let mut writer = DirectoryWriter::new(&directory, key, Durability::Derived).expect("writer");
+    writer.write(b"picture").await.expect("write");
+    writer.finish().await.expect("finish");
+    assert_eq!(directory.length(key).await.expect("length"), 7);
+    let steps = directory.trace.lock().expect("trace").clone();
+    assert_eq!(steps, [Step::CreatePart, Step::Write, Step::Rename]);
 }

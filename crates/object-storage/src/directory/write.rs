@@ -4,13 +4,14 @@ use std::{mem, sync::Arc};
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Directory, blocking, buffer::Buffer, joined, spool::Part};
+use super::{Directory, Durability, blocking, buffer::Buffer, joined, spool::Part};
 use crate::{error::StorageError, key::ObjectKey};
 
 /// An object on its way to the disk. At most two buffers of memory.
 pub(crate) struct DirectoryWriter {
     directory: Arc<Directory>,
     key: ObjectKey,
+    durability: Durability,
     buffer: Option<Buffer>,
     state: State,
 }
@@ -25,10 +26,14 @@ enum State {
 }
 
 impl DirectoryWriter {
-    pub(crate) fn new(directory: &Arc<Directory>, key: ObjectKey) -> Result<Self, StorageError> {
+    pub(crate) fn new(
+        directory: &Arc<Directory>,
+        key: ObjectKey,
+        durability: Durability,
+    ) -> Result<Self, StorageError> {
         directory.free_space.take(0)?;
         let buffer = Some(directory.buffers.take());
-        Ok(Self { directory: Arc::clone(directory), key, buffer, state: State::Buffered })
+        Ok(Self { directory: Arc::clone(directory), key, durability, buffer, state: State::Buffered })
     }
 
     pub(crate) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), StorageError> {
@@ -85,7 +90,7 @@ impl DirectoryWriter {
             State::GivenUp => return Err(StorageError::GivenUp),
         };
         let directory = Arc::clone(&self.directory);
-        let key = self.key;
+        let (key, durability) = (self.key, self.durability);
         let finished = blocking(move || {
             let mut part = match part {
                 Some(part) => part,
@@ -93,7 +98,7 @@ impl DirectoryWriter {
             };
             part.append(tail.bytes())?;
             directory.buffers.give_back(tail);
-            part.finish()
+            part.finish(durability)
         });
         finished.await?.keep();
         Ok(())

@@ -69,6 +69,8 @@ struct Codestream {
     precision: u16,
     signed: bool,
     subsampled: bool,
+    /// The image begins at the origin of the reference grid, so that halving it is a plain division.
+    at_origin: bool,
     layers: u16,
     decompositions: u8,
 }
@@ -108,6 +110,7 @@ impl Codestream {
             precision: precisions().max().unwrap_or(0),
             signed: components[0] & 0x80 != 0,
             subsampled: components.chunks_exact(3).any(|component| component[1..] != [1, 1]),
+            at_origin: x_start == 0 && y_start == 0,
             layers,
             decompositions,
         })
@@ -134,6 +137,9 @@ impl Codestream {
 
     /// How many times the resolution may be halved with `target` still covered.
     fn reduction(&self, shape: &FrameShape, target: (u32, u32)) -> u32 {
+        if !self.at_origin {
+            return 0;
+        }
         let covers = |reduce: u32| shape.columns >> reduce >= target.0 && shape.rows >> reduce >= target.1;
         (1..=u32::from(self.decompositions).min(8)).take_while(|reduce| covers(*reduce)).last().unwrap_or(0)
     }

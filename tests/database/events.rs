@@ -1,0 +1,94 @@
+//! The outbox and the audit trail.
+
+use std::collections::HashSet;
+
+use database::{AuditOutcome, AuditRecord};
+use futures_util::future::join_all;
+
+use crate::support::{Home, START, actor, at, instance};
+
+on_both_engines!(
+    events_come_in_order_and_are_relayed_once,
+    commits_are_announced,
+    a_cursor_misses_nothing_while_nodes_write,
+    writes_leave_their_audit_record,
+);
+
+async fn events_come_in_order_and_are_relayed_once(home: Home) {
+    assert_eq!(home.database.outbox_last().await.expect("last"), 0);
+    for number in 1..=5 {
+        home.put(instance("1.2", number)).await;
+    }
+    let events = home.database.outbox_after(0, 3).await.expect("events");
+    assert_eq!(events.len(), 3);
+    assert_eq!(events[0].at, at(START));
+    let rest = home.database.outbox_after(events[2].sequence, 99).await.expect("events");
+    assert_eq!(rest.len(), 2);
+    assert_eq!(home.database.outbox_last().await.expect("last"), rest[1].sequence);
+    let text = serde_json::to_string(&rest[1]).expect("JSON");
+    assert!(text.contains(r#""type":"instance.stored""#) && text.contains("1.2.1.5"), "{text}");
+
+    let unrelayed = home.database.outbox_unrelayed(99).await.expect("unrelayed");
+    assert_eq!(unrelayed.len(), 5);
+    let relayed: Vec<i64> = unrelayed.iter().take(3).map(|event| event.sequence).collect();
+    home.database.mark_relayed(&relayed).await.expect("marked");
+    home.database.mark_relayed(&relayed).await.expect("marked again");
+    home.database.mark_relayed(&[]).await.expect("nothing to mark");
+    assert_eq!(home.database.outbox_unrelayed(99).await.expect("unrelayed").len(), 2);
+}
+
+async fn commits_are_announced(home: Home) {
+    let mut commits = home.database.subscribe_commits();
+    assert!(!commits.has_changed().expect("open"));
+    home.put(instance("1.2", 1)).await;
+    commits.changed().await.expect("open");
+    let again = home.store(instance("1.2", 1)).await.expect("an answer");
+    assert!(matches!(again, database::StoreOutcome::Duplicate { .. }));
+    home.database.audit(AuditRecord::success(&actor(), "read_study")).await.expect("recorded");
+    if matches!(home.database, database::Database::Sqlite(_)) {
+        assert!(!commits.has_changed().expect("open"), "only events are announced");
+    }
+}
+
+async fn a_cursor_misses_nothing_while_nodes_write(home: Home) {
+    let other_node = home.reopen().await;
+    let reader = async {
+        let (mut seen, mut cursor) = (HashSet::new(), 0);
+        while seen.len() < 300 {
+            for event in home.database.outbox_after(cursor, 50).await.expect("events") {
+                assert!(event.sequence > cursor);
+                cursor = event.sequence;
+                assert!(seen.insert(event.event_id), "seen twice");
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let writers = join_all((0..300).map(|number| {
+        let database = if number % 2 == 0 { home.database.clone() } else { other_node.clone() };
+        async move { database.store_instance(instance("1.2", number)).await.expect("stored") }
+    }));
+    let both = async { tokio::join!(reader, writers) };
+    tokio::time::timeout(std::time::Duration::from_mins(1), both).await.expect("every event is seen");
+}
+
+async fn writes_leave_their_audit_record(home: Home) {
+    let id = home.put(instance("1.2", 1)).await;
+    let record = AuditRecord {
+        outcome: AuditOutcome::Refused,
+        detail: "no rule".to_owned(),
+        ..AuditRecord::success(&actor(), "read_study").of_study("1.2")
+    };
+    home.sleep_seconds(60);
+    home.database.audit(record.clone()).await.expect("recorded");
+    let trail = home.database.audit_page(0, 99).await.expect("trail");
+    assert_eq!(trail.len(), 2);
+    let stored = &trail[0].record;
+    assert_eq!((stored.action.as_str(), stored.outcome), ("store_instance", AuditOutcome::Success));
+    assert_eq!((stored.subject.as_str(), stored.study_instance_uid.as_str()), (&*id.to_string(), "1.2"));
+    assert_eq!(
+        (stored.actor.calling_ae.as_str(), stored.actor.source_address.as_str()),
+        ("CR1", "192.0.2.7")
+    );
+    assert_eq!((&trail[1].record, trail[1].at), (&record, at(START + 60)));
+    assert_eq!(home.database.audit_page(trail[0].sequence, 99).await.expect("trail").len(), 1);
+}

@@ -1,0 +1,17 @@
+//! The same cases on SQLite and on PostgreSQL.
+
+#[macro_use]
+mod support;
+
+mod consultations;
+mod events;
+mod group_commit;
+mod identity;
+mod opening;
+mod people;
+mod plans;
+mod previews;
+mod reading;
+mod scope;
+mod search;
+mod speed;

@@ -1,0 +1,284 @@
+//! Every kind of matching, at every level.
+
+use database::{Attribute, Condition, Level, Matching, Order, SearchQuery};
+use model::access::Scope;
+
+use crate::support::{Home, instance, study_uids, with_uids};
+
+on_both_engines!(
+    single_values_match,
+    wildcards_match,
+    person_names_match_by_their_groups,
+    ranges_match_with_both_ends,
+    lists_match_any_of_their_values,
+    deeper_conditions_hold_for_one_series_or_instance,
+    numbers_match_as_numbers,
+    pages_do_not_overlap,
+    rows_carry_counts_and_modalities,
+    every_attribute_can_be_asked_for,
+);
+
+fn is(value: &str) -> Matching {
+    Matching::Equals(value.to_owned())
+}
+
+fn like(pattern: &str) -> Matching {
+    Matching::Wildcard(pattern.to_owned())
+}
+
+fn range(from: Option<&str>, to: Option<&str>) -> Matching {
+    Matching::Range { from: from.map(str::to_owned), to: to.map(str::to_owned) }
+}
+
+const NONE: [&str; 0] = [];
+
+async fn single_values_match(home: Home) {
+    let mut first = instance("1.1", 1);
+    first.header.patient.patient_id = "AB-1".into();
+    first.header.study.accession_number = "Zugang 7".into();
+    home.put(first).await;
+    let mut second = instance("1.2", 1);
+    second.header.series.modality = "DX".into();
+    second.header.study.study_description = "Schädel 50%".into();
+    second.header.patient.patient_sex = "O".into();
+    home.put(second).await;
+    assert_eq!(home.studies_with(Attribute::StudyInstanceUID, is("1.1")).await, ["1.1"]);
+    assert_eq!(home.studies_with(Attribute::StudyInstanceUID, is("1")).await, NONE);
+    assert_eq!(home.studies_with(Attribute::PatientID, is("ab-1")).await, ["1.1"]);
+    assert_eq!(home.studies_with(Attribute::PatientID, is("ab-")).await, NONE);
+    assert_eq!(home.studies_with(Attribute::AccessionNumber, is("ZUGANG 7")).await, ["1.1"]);
+    assert_eq!(home.studies_with(Attribute::StudyDescription, is("schadel 50%")).await, ["1.2"]);
+    assert_eq!(home.studies_with(Attribute::PatientSex, is("O")).await, ["1.2"]);
+    assert_eq!(home.studies_with(Attribute::StudyDate, is("20260101")).await, ["1.1", "1.2"]);
+    assert_eq!(home.studies_with(Attribute::ModalitiesInStudy, is("DX")).await, ["1.2"]);
+    assert_eq!(
+        home.studies_with(Attribute::SOPClassesInStudy, is("1.2.840.10008.5.1.4.1.1.1")).await.len(),
+        2
+    );
+    assert_eq!(home.studies_with(Attribute::ImageType, is("primary")).await.len(), 2);
+    assert_eq!(home.studies_with(Attribute::ImageType, is("PRIM")).await, NONE);
+    assert_eq!(home.studies_with(Attribute::PatientID, is("x' OR '1'='1")).await, NONE);
+    assert_eq!(home.studies_with(Attribute::PatientID, is("\0")).await, NONE);
+}
+
+async fn wildcards_match(home: Home) {
+    for (study, description) in [("1.1", "Knie links"), ("1.2", "Knöchel_1"), ("1.3", "KN!E")] {
+        let mut new = instance(study, 1);
+        new.header.study.study_description = description.into();
+        home.put(new).await;
+    }
+    let described = async |pattern: &str| home.studies_with(Attribute::StudyDescription, like(pattern)).await;
+    assert_eq!(described("kn*").await, ["1.1", "1.2", "1.3"]);
+    assert_eq!(described("*links").await, ["1.1"]);
+    assert_eq!(described("KNIE?LINKS").await, ["1.1"]);
+    assert_eq!(described("kn?e").await, ["1.3"]);
+    assert_eq!(described("kn!e").await, ["1.3"]);
+    assert_eq!(described("*_1").await, ["1.2"]);
+    assert_eq!(described("*%*").await, NONE);
+    assert_eq!(described("*").await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::ModalitiesInStudy, like("c*")).await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::Modality, like("?X")).await, NONE);
+    assert_eq!(home.studies_with(Attribute::ImageType, like("PRI*")).await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::ImageType, like("*GINAL")).await.len(), 3);
+}
+
+async fn person_names_match_by_their_groups(home: Home) {
+    for (study, name) in [
+        ("1.1", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+        ("1.2", "Yamada^Taro"),
+        ("1.3", "Müller^Änne^^Dr."),
+        ("1.4", "Tarou^Yamada"),
+    ] {
+        let mut new = instance(study, 1);
+        new.header.patient.patient_id = study.into();
+        new.header.patient.patient_name = name.into();
+        home.put(new).await;
+    }
+    let named = async |matching: Matching| home.studies_with(Attribute::PatientName, matching).await;
+    assert_eq!(named(is("yamada^tarou")).await, ["1.1"]);
+    assert_eq!(named(is("YAMADA^TARO")).await, ["1.2"]);
+    assert_eq!(named(is("Yamada")).await, NONE);
+    assert_eq!(named(like("yamada*")).await, ["1.1", "1.2"]);
+    assert_eq!(named(like("yamada^taro?")).await, ["1.1"]);
+    assert_eq!(named(like("*yamada*")).await, ["1.1", "1.2", "1.4"]);
+    assert_eq!(named(is("山田^太郎")).await, ["1.1"]);
+    assert_eq!(named(like("山田*")).await, ["1.1"]);
+    assert_eq!(named(like("やまだ^*")).await, ["1.1"]);
+    assert_eq!(named(is("Yamada^Tarou=山田^太郎=やまだ^たろう")).await, ["1.1"]);
+    assert_eq!(named(like("muller^anne*")).await, ["1.3"]);
+    assert_eq!(named(is("Müller^Änne^^Dr.")).await, ["1.3"]);
+
+    let fuzzy = async |name: &str| {
+        let conditions = vec![Condition { attribute: Attribute::PatientName, matching: is(name) }];
+        let query = SearchQuery { conditions, limit: 10, fuzzy: true, ..SearchQuery::default() };
+        study_uids(&home.find(&query).await)
+    };
+    assert_eq!(fuzzy("tarou yamada").await, ["1.1", "1.4"]);
+    assert_eq!(fuzzy("yam").await, ["1.1", "1.2", "1.4"]);
+    assert_eq!(fuzzy("ann*").await, ["1.3"]);
+    assert_eq!(fuzzy("山").await, ["1.1"]);
+    assert_eq!(fuzzy("amada").await, NONE);
+}
+
+async fn ranges_match_with_both_ends(home: Home) {
+    for (study, date, time) in [
+        ("1.1", "20251231", "235959.999999"),
+        ("1.2", "20260101", "1030"),
+        ("1.3", "20260102", "103059.5"),
+        ("1.4", "", ""),
+    ] {
+        let mut new = instance(study, 1);
+        new.header.study.study_date = date.into();
+        new.header.study.study_time = time.into();
+        home.put(new).await;
+    }
+    let dated = async |from, to| home.studies_with(Attribute::StudyDate, range(from, to)).await;
+    assert_eq!(dated(Some("20260101"), Some("20260102")).await, ["1.3", "1.2"]);
+    assert_eq!(dated(Some("20260102"), None).await, ["1.3"]);
+    assert_eq!(dated(None, Some("20251231")).await, ["1.1"]);
+    assert_eq!(dated(None, None).await, ["1.3", "1.2", "1.1"]);
+    let timed = async |from, to| home.studies_with(Attribute::StudyTime, range(from, to)).await;
+    assert_eq!(timed(Some("10"), Some("1030")).await, ["1.3", "1.2"], "10:30:59 is within the minute 10:30");
+    assert_eq!(timed(Some("103001"), None).await, ["1.3", "1.1"]);
+}
+
+async fn lists_match_any_of_their_values(home: Home) {
+    for study in ["1.1", "1.2", "1.3"] {
+        home.put(instance(study, 1)).await;
+    }
+    let list = |values: &[&str]| Matching::UidList(values.iter().map(|value| (*value).to_owned()).collect());
+    let found = home.studies_with(Attribute::StudyInstanceUID, list(&["1.3", "1.1", "9", ""])).await;
+    assert_eq!(found, ["1.1", "1.3"]);
+    assert_eq!(home.studies_with(Attribute::StudyInstanceUID, list(&[])).await, NONE);
+    assert_eq!(home.studies_with(Attribute::ModalitiesInStudy, list(&["DX", "CR"])).await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::SOPInstanceUID, list(&["1.2.1.1"])).await, ["1.2"]);
+    assert_eq!(home.studies_with(Attribute::PatientName, list(&["doe^jane", "x"])).await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::ImageType, list(&["PRIMARY", "x"])).await.len(), 3);
+    assert_eq!(home.studies_with(Attribute::Rows, list(&["5", "4"])).await.len(), 3);
+}
+
+async fn deeper_conditions_hold_for_one_series_or_instance(home: Home) {
+    for (series, modality, description, view) in
+        [("1.1.1", "CR", "Hand", "PA"), ("1.1.2", "DX", "Fuss", "LL")]
+    {
+        let mut new = with_uids("1.1", series, &format!("{series}.1"), 1);
+        new.header.series.modality = modality.into();
+        new.header.series.series_description = description.into();
+        new.header.instance.view_position = view.into();
+        home.put(new).await;
+    }
+    let ask = async |level: Level, asked: &[(Attribute, &str)]| {
+        let conditions =
+            asked.iter().map(|(attribute, value)| Condition { attribute: *attribute, matching: is(value) });
+        let query =
+            SearchQuery { level, conditions: conditions.collect(), limit: 10, ..SearchQuery::default() };
+        home.find(&query).await.len()
+    };
+    let (modality, description, view) =
+        (Attribute::Modality, Attribute::SeriesDescription, Attribute::ViewPosition);
+    assert_eq!(ask(Level::Study, &[(modality, "CR"), (description, "hand")]).await, 1);
+    assert_eq!(
+        ask(Level::Study, &[(modality, "CR"), (description, "fuss")]).await,
+        0,
+        "no one series has both"
+    );
+    assert_eq!(ask(Level::Study, &[(modality, "DX"), (view, "LL")]).await, 1);
+    assert_eq!(ask(Level::Study, &[(modality, "CR"), (view, "LL")]).await, 0);
+    assert_eq!(ask(Level::Series, &[(view, "LL")]).await, 1);
+    assert_eq!(ask(Level::Series, &[(modality, "CR"), (view, "LL")]).await, 0);
+    assert_eq!(ask(Level::Instance, &[(modality, "DX"), (Attribute::PatientID, "4711")]).await, 1);
+    assert_eq!(ask(Level::Series, &[(Attribute::ModalitiesInStudy, "DX")]).await, 2, "the other series too");
+}
+
+async fn numbers_match_as_numbers(home: Home) {
+    for number in [2, 10, 100] {
+        home.put(instance("1.1", number)).await;
+    }
+    let ask = async |matching: Matching| {
+        let conditions = vec![Condition { attribute: Attribute::InstanceNumber, matching }];
+        let query = SearchQuery { level: Level::Instance, conditions, limit: 10, ..SearchQuery::default() };
+        let rows = home.find(&query).await;
+        rows.iter().filter_map(|row| row.instance.as_ref()?.attributes.instance_number).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(is(" 010 ")).await, [10]);
+    assert_eq!(ask(range(Some("3"), Some("100"))).await, [10, 100]);
+    assert_eq!(ask(is("ten")).await, [0; 0]);
+    assert_eq!(ask(is("99999999999999999999")).await, [0; 0]);
+    assert_eq!(home.studies_with(Attribute::NumberOfFrames, is("1")).await, NONE);
+}
+
+async fn pages_do_not_overlap(home: Home) {
+    for number in 0..23 {
+        let mut new = instance(&format!("1.{number}"), 1);
+        new.header.study.study_date = format!("2026010{}", 1 + number % 3);
+        home.put(new).await;
+    }
+    let page = async |offset: u64, order: Order| {
+        let query = SearchQuery { limit: 10, offset, order, ..SearchQuery::default() };
+        home.database.search(&Scope::internal(), &query).await.expect("a page")
+    };
+    let mut seen = Vec::new();
+    for offset in [0, 10, 20] {
+        let found = page(offset, Order::Standard).await;
+        assert_eq!((found.more, found.total), (offset < 20, (offset == 20).then_some(23)));
+        seen.extend(
+            found.rows.iter().map(|row| (row.study.study_date.clone(), row.study.study_instance_uid.clone())),
+        );
+    }
+    assert_eq!(seen.len(), 23);
+    assert!(seen.is_sorted_by(|one, other| one.0 > other.0 || (one.0 == other.0 && one.1 < other.1)));
+    assert_eq!(page(23, Order::Standard).await.rows, []);
+    let oldest = page(0, Order::OldestFirst).await;
+    assert_eq!(oldest.rows[0].study.study_date, "20260101");
+}
+
+async fn rows_carry_counts_and_modalities(home: Home) {
+    for (series, modality, instances) in [("1.1.1", "DX", 3), ("1.1.2", "CR", 2), ("1.1.3", "", 1)] {
+        for number in 0..instances {
+            let mut new = with_uids("1.1", series, &format!("{series}.{number}"), number);
+            new.header.series.modality = modality.into();
+            home.put(new).await;
+        }
+    }
+    let new = instance("1.2", 1);
+    home.put(new.clone()).await;
+    let rows = home.find(&SearchQuery { limit: 10, ..SearchQuery::default() }).await;
+    assert_eq!(study_uids(&rows), ["1.1", "1.2"]);
+    assert_eq!(rows[0].modalities_in_study, ["CR", "DX"]);
+    assert_eq!((rows[0].number_of_study_related_series, rows[0].number_of_study_related_instances), (3, 6));
+    assert_eq!((&rows[1].patient, &rows[1].study), (&new.header.patient, &new.header.study));
+    assert!(rows[1].series.is_none());
+    let rows = home.find(&SearchQuery { level: Level::Series, limit: 10, ..SearchQuery::default() }).await;
+    let counts: Vec<u64> = rows
+        .iter()
+        .map(|row| row.series.as_ref().expect("a series").number_of_series_related_instances)
+        .collect();
+    assert_eq!(counts, [3, 2, 1, 1]);
+    assert_eq!(rows[2].number_of_study_related_instances, 6);
+    let rows = home.find(&SearchQuery { level: Level::Instance, limit: 10, ..SearchQuery::default() }).await;
+    assert_eq!(rows.len(), 7);
+    assert_eq!(rows[6].series.as_ref().expect("a series").attributes, new.header.series);
+    let found = rows[6].instance.as_ref().expect("an instance");
+    assert_eq!((found.id, &found.attributes), (new.id, &new.header.instance));
+}
+
+async fn every_attribute_can_be_asked_for(home: Home) {
+    home.put(instance("1.1", 1)).await;
+    for attribute in Attribute::ALL {
+        for matching in [
+            is("x"),
+            like("x*?"),
+            range(Some("1"), None),
+            Matching::UidList(vec!["1".to_owned(), "2".to_owned()]),
+        ] {
+            for level in [Level::Study, Level::Series, Level::Instance] {
+                for fuzzy in [false, true] {
+                    let conditions = vec![Condition { attribute: *attribute, matching: matching.clone() }];
+                    let query = SearchQuery { level, conditions, limit: 1, fuzzy, ..SearchQuery::default() };
+                    let found = home.database.search(&Scope::internal(), &query).await;
+                    assert!(found.is_ok(), "{attribute:?} {matching:?} {level:?}: {found:?}");
+                }
+            }
+        }
+    }
+}

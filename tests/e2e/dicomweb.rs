@@ -1,0 +1,99 @@
+//! The DICOMweb door as `dicomweb-client` (Python) and viewers use it: store, search, retrieve, bit for bit.
+
+use std::path::Path;
+
+use reqwest::StatusCode;
+use tests::{
+    fixtures, multipart,
+    platform::{Engine, Options, Platform},
+    python, qido,
+    synthetic::Synthetic,
+};
+
+/// One file of each way to keep pixels, from as many studies.
+const FILES: [&str; 8] = [
+    "cornerstone3d/CT0012.fragmented_no_bot_jpeg_baseline.51.dcm",
+    "cornerstone3d/TestPattern_RGB.dcm",
+    "cornerstone3d/US-YBR_FULL_422-EVRLE.dcm",
+    "cornerstone3d/CTImage.dcm_BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2.dcm",
+    "pydicom/693_J2KI.dcm",
+    "pydicom/CT_small.dcm",
+    "pydicom/JPEG2000.dcm",
+    "pydicom_dicomdir/77654033_CR1_6154.dcm",
+];
+
+/// What viewers send for frames.
+const STORED_FRAMES: &str = "multipart/related; type=application/octet-stream; transfer-syntax=*";
+
+#[tokio::test]
+async fn dicomweb_client_on_sqlite() {
+    check_dicomweb_client(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn dicomweb_client_on_postgres() {
+    check_dicomweb_client(Engine::Postgres).await;
+}
+
+async fn check_dicomweb_client(engine: Engine) {
+    let platform = Platform::start(Options::on(engine)).await;
+    let service = platform.user("service", "service").await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/dicomweb_client_check.py");
+    let files: Vec<String> =
+        FILES.iter().map(|name| fixtures::file(name).path.display().to_string()).collect();
+    let url = platform.url("/dicomweb");
+    let mut arguments = vec![url.as_str(), service.token()];
+    arguments.extend(files.iter().map(String::as_str));
+    let output = python::run(&script, &arguments);
+    assert!(output.trim().starts_with(&format!("equal {}", FILES.len())), "{output}");
+}
+
+/// The calls of OHIF 3 in their order, from the list to the pixels and the thumbnail.
+#[tokio::test]
+async fn what_ohif_asks_for() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let xray = Synthetic::cr("OHIF-1", 64, 48);
+    let request = service
+        .request(reqwest::Method::POST, "/dicomweb/studies")
+        .header("Content-Type", multipart::content_type("dcmjs"))
+        .body(multipart::encode("dcmjs", &[&xray.part10()]));
+    assert_eq!(request.send().await.expect("an answer").status(), StatusCode::OK);
+
+    let viewer = platform.user("viewer", "viewer").await;
+    let include = "includefield=00081030%2C00080060%2C00080090%2C00100030";
+    let list = format!("/studies?limit=101&offset=0&fuzzymatching=false&{include}");
+    assert_eq!(qido::rows(&viewer, &list).await.len(), 1);
+    let Synthetic { study_instance_uid, series_instance_uid, sop_instance_uid, .. } = &xray;
+    let twice = format!("{list}&StudyInstanceUID={study_instance_uid}%5C%5C1.2.3");
+    assert_eq!(qido::rows(&viewer, &twice).await.len(), 1);
+    let series = format!("/studies/{study_instance_uid}/series?includefield=00080021%2C00080031");
+    let series = qido::rows(&viewer, &series).await;
+    assert_eq!(series[0]["00201209"]["Value"][0], 1);
+    assert_eq!(series[0]["0020000D"]["Value"][0], study_instance_uid.as_str());
+
+    let instance = format!(
+        "/dicomweb/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}"
+    );
+    let frame = viewer.get_as(&format!("{instance}/frames/1"), STORED_FRAMES).await;
+    assert_eq!(frame.status(), StatusCode::OK);
+    let content_type = frame.headers()["content-type"].to_str().expect("ASCII").to_owned();
+    let body = frame.bytes().await.expect("a body");
+    let parts = multipart::decode(&content_type, &body);
+    assert_eq!(parts.len(), 1);
+    let header = parts[0].headers.iter().find(|line| line.starts_with("Content-Type:")).expect("spelled so");
+    assert!(header.contains("transfer-syntax=1.2.840.10008.1.2") && !header.contains('"'), "{header}");
+
+    for path in [
+        format!("/dicomweb/studies/{study_instance_uid}/thumbnail"),
+        format!(
+            "/dicomweb/studies/{study_instance_uid}/series/{series_instance_uid}/thumbnail?viewport=256%2C256"
+        ),
+        format!("{instance}/thumbnail"),
+        format!("{instance}/rendered"),
+    ] {
+        let picture = viewer.get_as(&path, "image/jpeg").await;
+        assert_eq!(picture.status(), StatusCode::OK, "{path}");
+        assert!(picture.bytes().await.expect("a body").starts_with(&[0xff, 0xd8]), "{path}");
+    }
+}

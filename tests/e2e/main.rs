@@ -1,0 +1,9 @@
+//! End to end: the true program, real senders and readers, both databases.
+
+mod crash;
+mod dicomweb;
+mod dimse;
+mod doctor_api;
+mod every_file;
+mod first_xray;
+mod hostile;

@@ -1,0 +1,181 @@
+//! A private PostgreSQL cluster on a socket in its own folder, a child of the test: it dies with it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::env;
+
+/// How long a cluster may take to take connections.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Whether a commit reaches stable storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// fsync off: quick, for tests of logic.
+    Unsafe,
+    /// As in production, for tests that kill.
+    Fsync,
+}
+
+/// A running cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    server: Child,
+    durability: Durability,
+}
+
+impl Cluster {
+    /// Makes and starts one.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed or does not start.
+    pub fn start(durability: Durability) -> Self {
+        let folder = tempfile::Builder::new().prefix("maxray-pg-").tempdir().expect("a temporary folder");
+        if rustix::process::geteuid().is_root() {
+            let owned = Command::new("chown").arg("postgres").arg(folder.path()).status();
+            assert!(
+                owned.is_ok_and(|status| status.success()),
+                "no user postgres: run ./test, it installs PostgreSQL"
+            );
+        }
+        let data = folder.path().join("data");
+        let mut initdb = as_postgres("initdb");
+        initdb.arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"]);
+        if durability == Durability::Unsafe {
+            initdb.arg("--no-sync");
+        }
+        let output = initdb.output().expect("initdb starts");
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let server = Self::server(folder.path(), durability);
+        let mut cluster = Self { folder, server, durability };
+        cluster.wait();
+        cluster
+    }
+
+    /// A new, empty database: its URL.
+    ///
+    /// # Panics
+    /// When the cluster refuses.
+    pub fn create_database(&self, name: &str) -> String {
+        let output = self.psql("postgres", &format!("CREATE DATABASE \"{name}\""));
+        assert!(output.is_ok(), "CREATE DATABASE {name}: {output:?}");
+        format!("postgres://postgres@localhost/{name}?host={}", self.folder.path().display())
+    }
+
+    /// Whether the server must be told that losing commits is fine.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Kills every process of the cluster as a crash would, then starts it again on the same data.
+    pub fn crash_and_restart(&mut self) {
+        self.stop(rustix::process::Signal::QUIT);
+        self.server = Self::server(self.folder.path(), self.durability);
+        self.wait();
+    }
+
+    fn server(folder: &Path, durability: Durability) -> Child {
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log file");
+        let mut command = as_postgres("postgres");
+        command.arg("-D").arg(folder.join("data"));
+        let socket = format!("unix_socket_directories={}", folder.display());
+        let settings = ["listen_addresses=", &socket, "shared_buffers=64MB", "max_connections=100"];
+        let unsafe_settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+        let chosen: &[&str] = if durability == Durability::Unsafe { &unsafe_settings } else { &[] };
+        for setting in settings.iter().chain(chosen) {
+            command.args(["-c", setting]);
+        }
+        let errors = log.try_clone().expect("a second handle");
+        command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().expect("postgres starts")
+    }
+
+    fn wait(&mut self) {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while let Err(error) = self.psql("postgres", "SELECT 1") {
+            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(matches!(self.server.try_wait(), Ok(None)), "PostgreSQL stopped:\n{log}");
+            assert!(Instant::now() < deadline, "PostgreSQL takes no connections: {error}\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn psql(&self, database: &str, statement: &str) -> Result<String, String> {
+        let output = Command::new(programs().join("psql"))
+            .args(["-X", "-q", "-t", "-A", "-U", "postgres", "-d", database, "-c", statement, "-h"])
+            .arg(self.folder.path())
+            .output()
+            .map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    fn stop(&mut self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        let _gone_already = rustix::process::kill_process(pid, signal);
+        let _status = self.server.wait();
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop(rustix::process::Signal::QUIT);
+    }
+}
+
+/// A PostgreSQL program; as root it runs as the user `postgres`, because the server refuses root.
+fn as_postgres(program: &str) -> Command {
+    let path = programs().join(program);
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(path);
+        command
+    } else {
+        Command::new(path)
+    };
+    command.current_dir("/");
+    command
+}
+
+/// The folder of the newest installed PostgreSQL.
+fn programs() -> PathBuf {
+    if let Some(folder) = env::path(env::PG_BIN) {
+        return folder;
+    }
+    let newest = newest_version(Path::new("/usr/lib/postgresql"));
+    newest.unwrap_or_else(|error| {
+        panic!("no PostgreSQL under /usr/lib/postgresql ({error}): run ./test, it installs it")
+    })
+}
+
+fn newest_version(root: &Path) -> io::Result<PathBuf> {
+    let mut versions: Vec<(u32, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path().join("bin");
+        let number = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse().ok());
+        if let (Some(number), true) = (number, path.join("postgres").exists()) {
+            versions.push((number, path));
+        }
+    }
+    versions.sort();
+    versions.pop().map(|(_, path)| path).ok_or_else(|| io::Error::other("only clients"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn starts_makes_a_database_and_survives_a_crash() {
+        let mut cluster = Cluster::start(Durability::Fsync);
+        assert!(cluster.create_database("one").contains("host=/"));
+        cluster.psql("one", "CREATE TABLE t AS SELECT 7 AS n").expect("a table");
+        cluster.crash_and_restart();
+        assert_eq!(cluster.psql("one", "SELECT n FROM t").as_deref(), Ok("7"));
+    }
+}

@@ -1,0 +1,36 @@
+//! What `./test` tells the tests: the only place of the kit that reads the environment.
+
+use std::path::PathBuf;
+
+/// The program under test; `./test` builds it and sets this.
+pub const BINARY: &str = "MAXRAY_TEST_BINARY";
+/// A Python with pydicom, pynetdicom and dicomweb-client.
+pub const PYTHON: &str = "MAXRAY_TEST_PYTHON";
+/// A larger set of DICOM files with a MANIFEST.csv, used when present.
+pub const DATA: &str = "MAXRAY_TEST_DATA";
+/// Rounds of kill -9 for each engine.
+pub const CRASH_ROUNDS: &str = "MAXRAY_TEST_CRASH_ROUNDS";
+/// Seed of the random choices, to repeat a run.
+pub const SEED: &str = "MAXRAY_TEST_SEED";
+/// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.
+pub const PG_BIN: &str = "MAXRAY_TEST_PG_BIN";
+
+/// A variable that is set and not empty.
+#[expect(clippy::disallowed_methods, reason = "tests are configured by ./test, not by service::config")]
+pub fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// A variable that holds a path.
+pub fn path(name: &str) -> Option<PathBuf> {
+    text(name).map(PathBuf::from)
+}
+
+/// A variable that holds a number.
+///
+/// # Panics
+/// When it is set to something else.
+pub fn number(name: &str, default: u64) -> u64 {
+    text(name)
+        .map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is not a number")))
+}

@@ -1,0 +1,32 @@
+//! The test kit: the true program as a child process, senders and readers of DICOM, synthetic instances, and the
+//! list of what the server acknowledged. Everything here panics with a sentence that says what to do.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`platform`] | `maxray serve` on free ports with its own data directory: start, kill -9, restart, stop |
+//! | [`session`] | users of every role and requests with their tokens |
+//! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
+//! | [`synthetic`] | instances of any size, syntax and identity |
+//! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
+//! | [`ledger`] | every acknowledged instance, checked byte for byte afterwards |
+//! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
+//! | [`qido`] | rows of search answers, page by page |
+//! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
+//! | [`cluster`] | a private PostgreSQL whose life ends with the test |
+//! | [`postgres`] | a private PostgreSQL for all tests of a process |
+
+pub mod cluster;
+pub mod digest;
+pub mod env;
+pub mod fixtures;
+pub mod ledger;
+pub mod multipart;
+pub mod part10;
+pub mod platform;
+pub mod postgres;
+pub mod python;
+pub mod qido;
+pub mod random;
+pub mod scu;
+pub mod session;
+pub mod synthetic;

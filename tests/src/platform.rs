@@ -1,0 +1,325 @@
+//! The true program, `maxray serve`, as a child process on free ports with its own data directory.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    cluster::{Cluster, Durability},
+    env,
+};
+
+/// How long the server may take until `/readyz` says 200. Generous: machines of tests are busy.
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a graceful stop may take.
+const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// A file in the data directory.
+    Sqlite,
+    /// A private cluster.
+    Postgres,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which database.
+    pub engine: Engine,
+    /// PostgreSQL with fsync on: for tests that kill.
+    pub fsync: bool,
+    /// More settings, as `("MAXRAY_PACS__AE_TITLE", "CR1")`.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { engine: Engine::Sqlite, fsync: false, environment: Vec::new() }
+    }
+}
+
+impl Options {
+    /// On one engine, everything else default.
+    pub fn on(engine: Engine) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
+    /// One more setting.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// What `serve` writes into `run.json` once its listeners are bound.
+#[derive(Debug, Clone, Deserialize)]
+struct Run {
+    http: SocketAddr,
+    dicom: SocketAddr,
+    pid: u32,
+}
+
+/// A server and everything it needs. Dropping it kills the server and removes its data.
+#[derive(Debug)]
+pub struct Platform {
+    folder: tempfile::TempDir,
+    environment: Vec<(String, String)>,
+    server: Option<Child>,
+    run: Option<Run>,
+    cluster: Option<Cluster>,
+    client: reqwest::Client,
+}
+
+impl Platform {
+    /// Starts a server on new data and waits until it is ready.
+    ///
+    /// # Panics
+    /// With the server's log when it does not get ready.
+    pub async fn start(options: Options) -> Self {
+        let folder = tempfile::Builder::new().prefix("maxray-test-").tempdir().expect("a temporary folder");
+        let mut environment = vec![
+            setting("MAXRAY_DATA_DIRECTORY", &folder.path().join("data").display()),
+            setting("MAXRAY_HTTP__LISTEN", &"127.0.0.1:0"),
+            setting("MAXRAY_PACS__LISTEN", &"127.0.0.1:0"),
+        ];
+        let durability = if options.fsync { Durability::Fsync } else { Durability::Unsafe };
+        let cluster = (options.engine == Engine::Postgres).then(|| Cluster::start(durability));
+        if let Some(cluster) = &cluster {
+            environment.push(setting("MAXRAY_DATABASE__URL", &cluster.create_database("maxray")));
+        }
+        if cluster.is_some() && durability == Durability::Unsafe {
+            environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
+        }
+        environment.extend(options.environment);
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build();
+        let client = client.expect("an HTTP client without TLS");
+        let mut platform = Self { folder, environment, server: None, run: None, cluster, client };
+        platform.restart().await;
+        platform
+    }
+
+    /// Starts the server again on the same data, with new ports.
+    ///
+    /// # Panics
+    /// As [`Self::start`]; when it is running.
+    pub async fn restart(&mut self) {
+        assert!(self.server.is_none(), "kill or stop the server first");
+        let _absent_at_first = fs::remove_file(self.run_file());
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file()).expect("a log file");
+        let errors = log.try_clone().expect("a second handle");
+        let mut command = self.command(&["serve"]);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.server = Some(command.spawn().expect("maxray starts"));
+        self.wait_until_ready().await;
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + READY_TIMEOUT;
+        loop {
+            if self.is_ready().await {
+                return;
+            }
+            let gone = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
+            assert!(gone.is_none(), "maxray serve ended ({gone:?}):\n{}", self.log());
+            assert!(Instant::now() < deadline, "maxray serve is not ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn is_ready(&mut self) -> bool {
+        let pid = self.server.as_ref().map(Child::id);
+        let text = fs::read_to_string(self.run_file()).unwrap_or_default();
+        self.run = serde_json::from_str::<Run>(&text).ok().filter(|run| Some(run.pid) == pid);
+        if self.run.is_none() {
+            return false;
+        }
+        let answer = self.client.get(self.url("/readyz")).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _gone_already = server.kill();
+            let _status = server.wait();
+        }
+        self.run = None;
+    }
+
+    /// SIGTERM, and the exit status once associations and requests have drained.
+    ///
+    /// # Panics
+    /// When the server does not end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        let mut server = self.server.take().expect("a running server");
+        self.run = None;
+        let pid = rustix::process::Pid::from_child(&server);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the server takes SIGTERM");
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        loop {
+            if let Some(status) = server.try_wait().expect("a child to wait for") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let _gone_already = server.kill();
+                let _status = server.wait();
+                panic!("maxray serve does not stop on SIGTERM:\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// `maxray ARGUMENTS` with this platform's settings, standard input closed.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        for name in ["PATH", "HOME", "LANG", "TZ", "RUST_LOG"] {
+            if let Some(value) = env::text(name) {
+                command.env(name, value);
+            }
+        }
+        command.env("RUST_BACKTRACE", "1").envs(self.environment.iter().cloned());
+        command
+    }
+
+    /// Whether the server's process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.server.as_mut().is_some_and(|server| matches!(server.try_wait(), Ok(None)))
+    }
+
+    /// Where the web answers, with a path.
+    ///
+    /// # Panics
+    /// When the server does not run.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.run().http)
+    }
+
+    /// Where the web answers.
+    ///
+    /// # Panics
+    /// When the server does not run.
+    pub fn http(&self) -> SocketAddr {
+        self.run().http
+    }
+
+    /// Where DICOM answers.
+    ///
+    /// # Panics
+    /// When the server does not run.
+    pub fn dicom(&self) -> SocketAddr {
+        self.run().dicom
+    }
+
+    /// Process id of the server.
+    ///
+    /// # Panics
+    /// When the server does not run.
+    pub fn pid(&self) -> u32 {
+        self.run().pid
+    }
+
+    /// A client without a token.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The PostgreSQL cluster, on that engine.
+    pub fn cluster(&mut self) -> Option<&mut Cluster> {
+        self.cluster.as_mut()
+    }
+
+    /// The server's data.
+    pub fn data_directory(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files, gone with the platform.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything the server has logged since the first start.
+    pub fn log(&self) -> String {
+        fs::read(self.log_file()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// Peak resident memory of the server's process in bytes (VmHWM).
+    pub fn peak_memory_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap_or(0) * 1024
+    }
+
+    /// Files below `data/objects`: what the directory backend holds.
+    pub fn stored_objects(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.data_directory().join("objects")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    _ => files.push(entry.path()),
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    fn run(&self) -> &Run {
+        self.run.as_ref().expect("the server runs")
+    }
+
+    fn run_file(&self) -> PathBuf {
+        self.data_directory().join("run.json")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let from = log.len().saturating_sub(8 * 1024);
+            let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+            eprintln!(
+                "---- end of the server's log ----\n{}\n---------------------------------",
+                &log[from..]
+            );
+        }
+    }
+}
+
+fn setting(name: &str, value: &impl ToString) -> (String, String) {
+    (name.to_owned(), value.to_string())
+}
+
+/// The program under test: `MAXRAY_TEST_BINARY`, else the one beside the test executable.
+///
+/// # Panics
+/// When there is none.
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::path(env::BINARY) {
+        assert!(path.exists(), "{}={} does not exist", env::BINARY, path.display());
+        return path;
+    }
+    let executable = std::env::current_exe().expect("a test knows its own path");
+    let beside = executable.parent().and_then(Path::parent).map(|folder| folder.join("maxray"));
+    beside.filter(|path| path.exists()).unwrap_or_else(|| {
+        panic!("no maxray beside {}: run ./test, or `cargo build -p maxray` first", executable.display())
+    })
+}

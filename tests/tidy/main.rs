@@ -1,0 +1,45 @@
+//! The rules of the house that a machine can hold. Each rule has a test of its own that shows it can fail.
+
+mod graph;
+mod lexer;
+mod rules;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+/// Root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+/// Fails with every finding, one a line.
+fn check(findings: &[String], rule: &str) {
+    assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
+}
+
+#[test]
+fn the_crate_graph_is_the_one_of_architecture_md() {
+    let packages = graph::read(&root());
+    check(&graph::findings(&packages), "edges that the crate graph does not allow");
+}
+
+#[test]
+fn sources_keep_the_rules() {
+    let sources = source::rust_files(&root());
+    assert!(sources.len() > 20, "only {} source files found: is the walk broken?", sources.len());
+    let mut findings = Vec::new();
+    for (name, rule) in rules::RULES {
+        findings.extend(sources.iter().flat_map(rule).map(|finding| format!("{finding}   [{name}]")));
+    }
+    check(&findings, "rules of the house");
+}
+
+#[test]
+fn nothing_names_the_machine_it_was_made_on() {
+    let mut findings = Vec::new();
+    for path in source::text_files(&root()) {
+        let text = std::fs::read(root().join(&path)).unwrap_or_default();
+        findings.extend(rules::machine_words(&path, &String::from_utf8_lossy(&text)));
+    }
+    check(&findings, "paths and names that are nobody else's business");
+}
