@@ -77,7 +77,7 @@ fn absurd_modules_end_in_an_answer() {
     for (name, instance) in small_instances() {
         for _ in 0..DAMAGES {
             let mut module = instance.module.clone();
-            for _ in 0..1 + random.below(3) {
+            for _ in 0..=random.below(3) {
                 let number = NUMBERS[random.below(NUMBERS.len())];
                 match random.below(9) {
                     0 => module.rows = number.wrapping_mul(1 + random.below(70_000) as u32),

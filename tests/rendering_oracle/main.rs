@@ -114,7 +114,9 @@ fn reduced_decoding_shows_the_same_image() {
         let Some(instance) = read_instance(&fixture.read()) else { continue };
         let Some(frame) = instance.frames.first() else { continue };
         let (module, syntax) = (&instance.module, &instance.transfer_syntax_uid);
-        if !matches!(syntax.frame_media_type(), "image/jp2" | "image/jphc") {
+        // Without a window the span of the values decides, and averages have a smaller one.
+        let windowed = module.samples_per_pixel > 1 || !module.windows.is_empty();
+        if !windowed || !matches!(syntax.frame_media_type(), "image/jp2" | "image/jphc") {
             continue;
         }
         let render = |options: RenderOptions| render_frame(module, syntax, frame, &options);

@@ -9,6 +9,7 @@
 //! durable; the transaction; the answer. An object is deleted only when the database has no row that names it.
 #![deny(missing_docs)]
 
+mod activity;
 mod config;
 mod preview;
 mod read;
@@ -19,6 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use activity::Activity;
 use database::Database;
 use model::clock::Clock;
 use object_storage::ObjectStorage;
@@ -39,12 +41,13 @@ struct Parts {
     storage: ObjectStorage,
     config: ArchiveConfig,
     clock: Clock,
+    activity: Arc<Activity>,
 }
 
 impl Archive {
     /// Puts a database and an object store together.
     pub fn new(database: Database, storage: ObjectStorage, config: ArchiveConfig, clock: Clock) -> Self {
-        Self(Arc::new(Parts { database, storage, config, clock }))
+        Self(Arc::new(Parts { database, storage, config, clock, activity: Activity::new() }))
     }
 
     /// What is known about instances.
@@ -60,6 +63,11 @@ impl Archive {
     /// The settings.
     pub fn config(&self) -> &ArchiveConfig {
         &self.0.config
+    }
+
+    /// Whether instances are coming in: work that can wait lets them pass.
+    pub fn is_receiving(&self) -> bool {
+        self.0.activity.is_busy()
     }
 
     /// The time.

@@ -1,6 +1,6 @@
 //! The header of each instance: its DICOM JSON and where its frames and bulk data lie, kept compressed.
 
-use std::io::Read;
+use std::{cell::RefCell, io};
 
 use model::{
     frame::FrameTable,
@@ -9,6 +9,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::{
     Database, DatabaseError,
@@ -18,7 +19,7 @@ use crate::{
 /// Headers compress five to ten times at the fastest level; the next levels cost more than they save.
 const ZSTD_LEVEL: i32 = 1;
 /// No header is made that unpacks to more, so a damaged row cannot take the memory.
-const UNPACKED_MAX_BYTES: u64 = 256 << 20;
+const UNPACKED_MAX_BYTES: usize = 256 << 20;
 
 /// What was read from an instance when it was stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,16 +61,36 @@ pub(crate) fn pack(header: &InstanceHeader) -> Result<(Vec<u8>, Vec<u8>), Databa
     Ok((compress(header.json.as_bytes())?, compress(&layout)?))
 }
 
+thread_local! {
+    // Making a context costs more than compressing a header with it.
+    static CONTEXTS: RefCell<Option<(Compressor<'static>, Decompressor<'static>)>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` with this thread's contexts, made when first used.
+fn with_contexts<T>(
+    work: impl FnOnce(&mut Compressor<'static>, &mut Decompressor<'static>) -> io::Result<T>,
+) -> io::Result<T> {
+    CONTEXTS.with_borrow_mut(|contexts| {
+        let made = match contexts.take() {
+            Some(made) => made,
+            None => (Compressor::new(ZSTD_LEVEL)?, Decompressor::new()?),
+        };
+        let (compressor, decompressor) = contexts.insert(made);
+        work(compressor, decompressor)
+    })
+}
+
 fn compress(bytes: &[u8]) -> Result<Vec<u8>, DatabaseError> {
-    zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|error| DatabaseError::Corrupt(error.to_string()))
+    with_contexts(|compressor, _| compressor.compress(bytes))
+        .map_err(|error| DatabaseError::Corrupt(error.to_string()))
 }
 
 fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DatabaseError> {
-    let unreadable = |_| DatabaseError::Corrupt("a header does not unpack".to_owned());
-    let mut unpacked = Vec::with_capacity(bytes.len().saturating_mul(6));
-    let decoder = zstd::Decoder::with_buffer(bytes).map_err(unreadable)?;
-    decoder.take(UNPACKED_MAX_BYTES).read_to_end(&mut unpacked).map_err(unreadable)?;
-    Ok(unpacked)
+    let unreadable = || DatabaseError::Corrupt("a header does not unpack".to_owned());
+    let length = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().ok_or_else(unreadable)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= UNPACKED_MAX_BYTES);
+    let length = length.ok_or_else(unreadable)?;
+    with_contexts(|_, decompressor| decompressor.decompress(bytes, length)).map_err(|_| unreadable())
 }
 
 static BY_INSTANCE: Statement = Statement::new(
@@ -121,5 +142,23 @@ impl Database {
     /// The header of one instance.
     pub async fn header(&self, instance_id: Uuid) -> Result<Option<HeaderRecord>, DatabaseError> {
         Ok(self.headers(&[instance_id]).await?.pop())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unpacks_what_was_packed_and_nothing_else() {
+        for length in [0, 1, 1_000, 1 << 20] {
+            let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+            let packed = compress(&bytes).expect("packs");
+            assert_eq!(decompress(&packed).expect("unpacks"), bytes);
+            assert!(decompress(&packed[..packed.len() - 1]).is_err());
+        }
+        for damaged in [&[][..], &[0; 40], b"(\xb5/\xfd\xe0\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\0"] {
+            assert!(decompress(damaged).is_err());
+        }
     }
 }

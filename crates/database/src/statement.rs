@@ -22,6 +22,17 @@ pub(crate) enum Dialect {
     Sqlite,
 }
 
+impl Dialect {
+    /// What stands before and after a subquery of which a column equals any row. PostgreSQL may turn `IN` into a join
+    /// that starts from the other side; an array it must make first.
+    pub(crate) fn any_of(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Postgres => ("= ANY(ARRAY(", "))"),
+            Self::Sqlite => ("IN (", ")"),
+        }
+    }
+}
+
 /// One SQL text, spelt for an engine when first used.
 pub(crate) struct Statement {
     text: &'static str,

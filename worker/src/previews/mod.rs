@@ -19,6 +19,10 @@ use crate::WorkerState;
 /// Memory is counted in units of this many bytes.
 const MEMORY_UNIT_BYTES: u64 = 1 << 20;
 
+/// While instances come in, one preview is made at a time, and after each this many times its duration is left to
+/// them: previews take at most a fifth of one core from senders.
+const REST_FACTOR: u32 = 4;
+
 /// Shares the memory of frames that are being rendered.
 pub(crate) struct Memory {
     units: Semaphore,
@@ -50,8 +54,11 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     let mut schedule = Schedule::new(Duration::from_millis(state.config.preview_retry_ms));
     let mut tasks = JoinSet::new();
     let mut failing = false;
+    let mut rest_until = Instant::now();
     while !shutdown.has_begun() {
-        let more = match start_pending(state, &memory, &mut schedule, &mut tasks, parallel).await {
+        let places =
+            if state.archive.is_receiving() { usize::from(Instant::now() >= rest_until) } else { parallel };
+        let more = match start_pending(state, &memory, &mut schedule, &mut tasks, places).await {
             Ok(()) => {
                 failing = false;
                 true
@@ -64,12 +71,15 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
                 false
             }
         };
-        let room = tasks.len() < parallel;
+        let room = tasks.len() < places;
+        let pause = if places == 0 { rest_until - Instant::now() } else { poll };
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => note_end(ended, &mut schedule),
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                rest_until = Instant::now() + note_end(ended, &mut schedule) * REST_FACTOR;
+            }
             Ok(()) = commits.changed(), if more && room => {}
-            () = tokio::time::sleep(poll) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
     let grace = Duration::from_millis(state.config.shutdown_grace_ms);
@@ -79,7 +89,8 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     }
 }
 
-type Ended = (Uuid, Result<(), PreviewError>);
+/// Which preview, how long it took, and how it ended.
+type Ended = (Uuid, Duration, Result<(), PreviewError>);
 
 async fn start_pending(
     state: &WorkerState,
@@ -102,21 +113,30 @@ async fn start_pending(
         schedule.begin(instance.id);
         let (state, memory) = (state.clone(), Arc::clone(memory));
         tasks.spawn(async move {
-            let id = instance.id;
-            (id, make_preview(&state, &memory, instance).await)
+            let (id, started) = (instance.id, Instant::now());
+            let result = make_preview(&state, &memory, instance).await;
+            (id, started.elapsed(), result)
         });
     }
     Ok(())
 }
 
-fn note_end(ended: Result<Ended, tokio::task::JoinError>, schedule: &mut Schedule) {
+/// Gives the time that the preview took.
+fn note_end(ended: Result<Ended, tokio::task::JoinError>, schedule: &mut Schedule) -> Duration {
     match ended {
-        Ok((id, Ok(()))) => schedule.end(id),
-        Ok((id, Err(error))) => {
+        Ok((id, took, Ok(()))) => {
+            schedule.end(id);
+            took
+        }
+        Ok((id, took, Err(error))) => {
             tracing::warn!(xray_id = %id, %error, "a preview could not be made now; trying again");
             schedule.retry_later(id, Instant::now());
+            took
         }
         // Which one it was is not known: it stays out of the schedule until the next start.
-        Err(error) => tracing::error!(%error, "making a preview panicked"),
+        Err(error) => {
+            tracing::error!(%error, "making a preview panicked");
+            Duration::ZERO
+        }
     }
 }

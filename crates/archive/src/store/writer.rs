@@ -14,7 +14,7 @@ use super::{
     intake::{Announced, Intake},
     metrics,
 };
-use crate::Archive;
+use crate::{Archive, activity::Receiving};
 
 /// What comes, and what was said about it beforehand.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ pub struct InstanceWriter {
     file_meta_sop_instance_uid: Option<SopInstanceUid>,
     warnings: Vec<String>,
     received_bytes: u64,
+    _receiving: Receiving,
 }
 
 enum Stage {
@@ -97,6 +98,7 @@ impl Archive {
             file_meta_sop_instance_uid: None,
             warnings: Vec::new(),
             received_bytes: 0,
+            _receiving: self.0.activity.enter(),
         }
     }
 }

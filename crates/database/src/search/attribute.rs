@@ -115,6 +115,11 @@ attributes! {
 }
 
 impl Attribute {
+    /// It is a column of the table `patient`.
+    pub(super) fn is_of_patient(self) -> bool {
+        self.column().starts_with("patient.")
+    }
+
     /// The attribute with this tag, when it can be matched.
     pub fn from_tag(tag: u32) -> Option<Self> {
         Self::ALL.iter().copied().find(|attribute| attribute.tag() == tag)

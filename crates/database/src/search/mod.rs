@@ -2,6 +2,7 @@
 
 mod attribute;
 mod condition;
+mod matching;
 mod page;
 mod row;
 mod sql;

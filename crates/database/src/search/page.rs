@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Level, Order, SearchQuery, SearchResult, SearchRow,
-    condition::push_conditions,
+    condition::{names_few, push_conditions},
     row::{
         Found, INSTANCE_COLUMNS, InstanceRecord, SERIES_COLUMNS, STUDY_COLUMNS, SeriesRecord, StudyRecord,
     },
@@ -41,8 +41,8 @@ macro_rules! bind_all {
     }};
 }
 
-fn build(scope: &Scope, query: &SearchQuery) -> Sql {
-    let mut sql = Sql::default();
+fn build(dialect: Dialect, scope: &Scope, query: &SearchQuery) -> Sql {
+    let mut sql = Sql::new(dialect);
     let (columns, tables) = match query.level {
         Level::Study => (STUDY_COLUMNS.to_owned(), "study JOIN patient ON patient.id = study.patient"),
         Level::Series => (
@@ -59,11 +59,16 @@ fn build(scope: &Scope, query: &SearchQuery) -> Sql {
     sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
     push_conditions(&mut sql, scope, query);
     sql.push(" ORDER BY ");
-    let by_study = match query.order {
-        Order::Standard => "study.study_date DESC, study.study_instance_uid",
-        Order::OldestFirst => "study.study_date, study.study_instance_uid DESC",
-    };
-    sql.push(by_study);
+    // Few rows are found first and then sorted: `|| ''` keeps the planner from the index that gives the order but
+    // has the whole archive in it.
+    let few = scope.doctor_id().is_some()
+        || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
+    sql.push(match (query.order, few) {
+        (Order::Standard, false) => "study.study_date DESC, study.study_instance_uid",
+        (Order::Standard, true) => "study.study_date || '' DESC, study.study_instance_uid",
+        (Order::OldestFirst, false) => "study.study_date, study.study_instance_uid DESC",
+        (Order::OldestFirst, true) => "study.study_date || '', study.study_instance_uid DESC",
+    });
     match query.level {
         Level::Study => {}
         Level::Series => {
@@ -84,7 +89,7 @@ pub(super) async fn search(
 ) -> Result<SearchResult, DatabaseError> {
     let timeout = Duration::from_millis(database.shared().config.statement_timeout_ms);
     let work = async {
-        let mut found = fetch(database, query.level, build(scope, query)).await?;
+        let mut found = fetch(database, query.level, build(database.dialect(), scope, query)).await?;
         let more = found.len() > query.limit as usize;
         found.truncate(query.limit as usize);
         add_counts(database, &mut found).await?;
@@ -170,7 +175,7 @@ pub(crate) async fn studies_by_id(
         database.dialect(),
     );
     let binds = vec![Bind::Text(uuid_rows(ids.iter().copied()))];
-    let mut found = fetch(database, Level::Study, Sql { text, binds }).await?;
+    let mut found = fetch(database, Level::Study, Sql { dialect: database.dialect(), text, binds }).await?;
     add_counts(database, &mut found).await?;
     Ok(found.into_iter().map(|found| (found.study, found.row)).collect())
 }
@@ -180,7 +185,7 @@ pub(super) async fn explain(
     scope: &Scope,
     query: &SearchQuery,
 ) -> Result<Vec<String>, DatabaseError> {
-    let sql = build(scope, query);
+    let sql = build(database.dialect(), scope, query);
     let (explain, column) = match database.dialect() {
         Dialect::Postgres => ("EXPLAIN", 0),
         Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
+use crate::statement::Dialect;
+
 /// A value to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Bind {
@@ -13,13 +15,18 @@ pub(super) enum Bind {
 }
 
 /// SQL under construction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sql {
+    pub(super) dialect: Dialect,
     pub(super) text: String,
     pub(super) binds: Vec<Bind>,
 }
 
 impl Sql {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, text: String::new(), binds: Vec::new() }
+    }
+
     pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }

@@ -137,7 +137,9 @@ impl Codestream {
 
     /// How many times the resolution may be halved with `target` still covered.
     fn reduction(&self, shape: &FrameShape, target: (u32, u32)) -> u32 {
-        if !self.at_origin {
+        // Averages mean nothing for palette indices and for negative numbers that were coded as large ones.
+        let averages = shape.photometric != Photometric::PaletteColor && (self.signed || !shape.signed);
+        if !self.at_origin || !averages {
             return 0;
         }
         let covers = |reduce: u32| shape.columns >> reduce >= target.0 && shape.rows >> reduce >= target.1;
