@@ -19,7 +19,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 const INSTALL: &str = "run ./test, or: apt-get install --no-install-recommends postgresql";
 
 /// Runs a server in `$1` with the programs of `$2`, as `$3...`, and ends it when its input ends. `initdb` takes
-/// longer than most tests: its result is kept in the cache of `./test` and copied.
+/// longer than most tests: its result is kept in the cache of `./test` and copied. Without autovacuum there are
+/// statistics only where a test asks for them.
 const SUPERVISE: &str = r#"
 folder=$1; programs=$2; shift 2
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/maxray
@@ -31,6 +32,7 @@ if ! cp -a "$template" "$folder/data" 2>"$folder/log"; then
 fi
 "$@" "$programs/postgres" -D "$folder/data" -c listen_addresses= -c unix_socket_directories="$folder" \
   -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB -c max_connections=300 \
+  -c autovacuum=off \
   >>"$folder/log" 2>&1 </dev/null &
 server=$!
 read -r _

@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
+use model::text::{fold, fold_person_name};
+
 use super::{
-    Attribute, Condition, Level, Matching, SearchQuery,
+    Condition, Matching,
     attribute::Kind,
     sql::{Bind, Sql},
 };
 use crate::text::{clean, index_fold_person_name};
-use model::{
-    access::Scope,
-    text::{fold, fold_person_name},
-};
 
 /// Sorts after every text that starts with what stands before it.
 const AFTER_PREFIX: char = '\u{10ffff}';
