@@ -1,7 +1,7 @@
 //! The clinical door: REST and JSON for doctors and the platforms they work with, described by OpenAPI 3.1.
 //!
 //! `router.rs` lists every route. One file holds one operation: its request, its handler, its answer. Who may call
-//! it stands in the handler's arguments as a [`policy::Permit`], and again in its OpenAPI security requirement; a
+//! it stands in the handler's arguments as a `policy::Permit`, and again in its OpenAPI security requirement; a
 //! test compares both with the rules of `model::access`.
 
 mod audit;

@@ -9,7 +9,7 @@ pub enum MediaTypeError {
     /// Not of the form `type/subtype`.
     #[error("a media type has the form type/subtype, with parameters after semicolons")]
     Malformed,
-    /// Over [`MEDIA_TYPE_LENGTH_MAX_BYTES`], or too many media ranges in one Accept.
+    /// Over `MEDIA_TYPE_LENGTH_MAX_BYTES`, or too many media ranges in one Accept.
     #[error("the media type is too long")]
     TooLong,
 }
