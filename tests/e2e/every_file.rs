@@ -20,8 +20,14 @@ use tests::{
 /// Files that are broken in a way that no archive should keep, and the statuses that say so (PS3.4 B.2.3).
 const CANNOT_UNDERSTAND: std::ops::RangeInclusive<u16> = 0xa900..=0xcfff;
 
-/// Files that no archive could keep: no Study or Series Instance UID, cut off, or no storage SOP class at all.
+/// Files that no archive could keep: no Study or Series Instance UID, cut off, no storage SOP class at all, or a study
+/// that another file of the set gives to another patient.
 const REFUSED: &[&str] = &[
+    "orthanc_synth/Issue111.dcm",
+    "orthanc_synth/Issue195-bis.dcm",
+    "orthanc_synth/Issue195.dcm",
+    "orthanc_synth/Issue196.dcm",
+    "orthanc_synth/PatientIdsCollision_Issue131-",
     "pydicom/JPEGLSNearLossless_08.dcm",
     "pydicom/JPEGLSNearLossless_16.dcm",
     "pydicom/MR_truncated.dcm",
@@ -127,23 +133,25 @@ fn is_part10(file: &Fixture) -> bool {
 fn identity(file: &[u8]) -> Option<part10::Head> {
     let mut head = part10::head(file)?;
     let data_set = &file[head.data_set_offset..];
-    head.sop_class_uid = uid_of(data_set, 0x16).unwrap_or(head.sop_class_uid);
-    head.sop_instance_uid = uid_of(data_set, 0x18).unwrap_or(head.sop_instance_uid);
+    let big = head.transfer_syntax_uid == model::transfer_syntax::EXPLICIT_VR_BIG_ENDIAN;
+    head.sop_class_uid = uid_of(data_set, 0x16, big).unwrap_or(head.sop_class_uid);
+    head.sop_instance_uid = uid_of(data_set, 0x18, big).unwrap_or(head.sop_instance_uid);
     Some(head)
 }
 
 /// The UID in element (0008,00xx), found by its bytes: good enough for the start of a data set in any encoding.
-fn uid_of(data_set: &[u8], element: u8) -> Option<String> {
+fn uid_of(data_set: &[u8], element: u8, big: bool) -> Option<String> {
     let start = &data_set[..data_set.len().min(4096)];
-    let (little, big) = ([8, 0, element, 0], [0, 8, 0, element]);
-    let at = start.windows(4).position(|tag| tag == little || tag == big)?;
-    let rest = &start[at + 4..];
-    let (length, value) = match rest.get(..2)? {
-        b"UI" if start[at] == 0 => (u16::from_be_bytes([rest[2], rest[3]]), rest.get(4..)?),
-        b"UI" => (u16::from_le_bytes([rest[2], rest[3]]), rest.get(4..)?),
-        b"UN" => (u16::from_le_bytes([rest[4], rest[5]]), rest.get(8..)?),
-        length => (u16::from_le_bytes([length[0], length[1]]), rest.get(4..)?),
+    let tag = if big { [0, 8, 0, element] } else { [8, 0, element, 0] };
+    let at = start.windows(4).position(|window| window == tag)?;
+    let rest = start.get(at + 4..at + 12)?;
+    let (length, skip) = match &rest[..2] {
+        b"UI" if big => (u16::from_be_bytes([rest[2], rest[3]]), 8),
+        b"UI" => (u16::from_le_bytes([rest[2], rest[3]]), 8),
+        b"UN" => (u16::from_le_bytes([rest[4], rest[5]]), 12),
+        length => (u16::from_le_bytes([length[0], length[1]]), 8),
     };
+    let value = start.get(at + skip..)?;
     let uid = std::str::from_utf8(value.get(..usize::from(length))?).ok()?.trim_end_matches(['\0', ' ']);
     model::uid::check_uid(uid).ok().map(|()| uid.to_owned())
 }
