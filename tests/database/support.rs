@@ -144,7 +144,7 @@ pub fn actor() -> AuditActor {
 }
 
 pub fn doctor_scope(doctor_id: Uuid) -> Scope {
-    Principal { user_id: Uuid::now_v7(), role: Role::Doctor, doctor_id: Some(doctor_id) }
+    Principal::new(Uuid::now_v7(), Role::Doctor, Some(doctor_id))
         .authorize(Action::ReadStudy)
         .expect("a doctor reads studies")
 }

@@ -77,7 +77,7 @@ impl Door {
     }
 
     pub fn token(&self, role: Role, doctor_id: Option<Uuid>) -> String {
-        let principal = Principal { user_id: Uuid::from_u128(9), role, doctor_id };
+        let principal = Principal::new(Uuid::from_u128(9), role, doctor_id);
         format!("Bearer {}", self.issuer.issue(&principal).expect("token").access_token)
     }
 

@@ -104,7 +104,7 @@ pub async fn create_session(
     state.sign_ins_by_address.give_back(&address_key);
     state.sign_ins_by_user.give_back(&user_key);
 
-    let principal = Principal { user_id: user.id, role: user.role, doctor_id: user.doctor_id };
+    let principal = Principal::new(user.id, user.role, user.doctor_id);
     let token = state.issuer.issue(&principal).map_err(|error| Problem::internal(&error))?;
     audit::signed_in(&state, &Caller { principal, source_address, request_id }).await?;
     Ok((StatusCode::CREATED, Json(session(token, user.role, user.doctor_id))))

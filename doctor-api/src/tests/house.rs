@@ -95,7 +95,7 @@ impl House {
     }
 
     pub fn token(&self, role: Role, doctor_id: Option<Uuid>) -> String {
-        let principal = Principal { user_id: Uuid::now_v7(), role, doctor_id };
+        let principal = Principal::new(Uuid::now_v7(), role, doctor_id);
         self.issuer.issue(&principal).expect("token").access_token
     }
 

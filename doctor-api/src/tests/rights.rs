@@ -52,8 +52,7 @@ async fn each_role_may_do_what_the_rules_say() {
     let doctor = house.doctor("Ada Osei").await;
     for role in Role::ALL {
         let doctor_id = (role == Role::Doctor).then_some(doctor.id);
-        let (principal, token) =
-            (Principal { user_id: Uuid::nil(), role, doctor_id }, house.token(role, doctor_id));
+        let (principal, token) = (Principal::new(Uuid::nil(), role, doctor_id), house.token(role, doctor_id));
         for (method, path, right, body) in calls() {
             let action = right.map(|right| {
                 let found = Action::ALL.into_iter().find(|action| audit::name(*action) == right);

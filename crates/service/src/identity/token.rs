@@ -208,7 +208,7 @@ impl Authenticator {
         if claims.iat > now.saturating_add(LEEWAY_SECONDS) {
             return Err(refuse("the token comes from the future"));
         }
-        Ok(Principal { user_id: claims.sub, role: claims.role, doctor_id: claims.doctor_id })
+        Ok(Principal::new(claims.sub, claims.role, claims.doctor_id))
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     fn principal() -> Principal {
-        Principal { user_id: Uuid::from_u128(5), role: Role::Doctor, doctor_id: Some(Uuid::from_u128(6)) }
+        Principal::new(Uuid::from_u128(5), Role::Doctor, Some(Uuid::from_u128(6)))
     }
 
     fn issuer_at(time: &Arc<AtomicI64>) -> Issuer {
