@@ -9,6 +9,9 @@ mod audit;
 mod conditional;
 mod config;
 pub mod dicom_json;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod media_type;
 pub mod multipart;
 mod problems;

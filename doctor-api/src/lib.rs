@@ -10,6 +10,9 @@ mod consultations;
 mod doctors;
 mod errors;
 mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod input;
 mod openapi;
 mod patients;

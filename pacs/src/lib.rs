@@ -10,6 +10,9 @@ mod config;
 mod connection;
 mod dimse;
 mod echo_scp;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod server;
 mod storage_sop_classes;
 mod store_scp;

@@ -20,8 +20,8 @@ use tests::{
 /// Files that are broken in a way that no archive should keep, and the statuses that say so (PS3.4 B.2.3).
 const CANNOT_UNDERSTAND: std::ops::RangeInclusive<u16> = 0xa900..=0xcfff;
 
-/// Files that no archive could keep: no Study or Series Instance UID, cut off, no storage SOP class at all, or a study
-/// that another file of the set gives to another patient.
+/// Files that no archive could keep: no Study or Series Instance UID, cut off, no storage SOP class at all, written
+/// otherwise than their transfer syntax says, or a study that another file of the set gives to another patient.
 const REFUSED: &[&str] = &[
     "orthanc_synth/Issue111.dcm",
     "orthanc_synth/Issue195-bis.dcm",
@@ -33,6 +33,7 @@ const REFUSED: &[&str] = &[
     "pydicom/MR_truncated.dcm",
     "pydicom/SC_rgb_jls_lossy_line.dcm",
     "pydicom/SC_rgb_jls_lossy_sample.dcm",
+    "pydicom/SC_rgb_jpeg.dcm",
     "pydicom/UN_sequence.dcm",
     "pydicom/no_meta_group_length.dcm",
     "pydicom/priv_SQ.dcm",

@@ -25,6 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const CUTS: usize = 4;
 
 const EXPLICIT: &str = model::transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN;
+const IMPLICIT: &str = model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
+const BIG_ENDIAN: &str = model::transfer_syntax::EXPLICIT_VR_BIG_ENDIAN;
 const DEFLATED: &str = model::transfer_syntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 
 #[tokio::test]
@@ -86,12 +88,21 @@ async fn a_data_set_that_is_not_what_the_command_says_is_refused() {
     let (status, answer) = stow_to(&service, &elsewhere, &[&xray.part10()]).await;
     assert_eq!(status, 409, "STOW into another study: {answer}");
     check_nothing_stored(&service).await;
-    // Implicit bytes under an explicit context are common: kept if they can be read, and then read rightly.
-    let implicit = xray.clone().with_transfer_syntax(model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN);
-    if store(platform.dicom(), &right, &implicit.data_set()) == Some(0) {
-        let rows = qido::rows(&service, &format!("/studies?PatientID={}", xray.patient_id)).await;
-        assert_eq!(rows.len(), 1, "another syntax than negotiated: stored and not found");
+    // threats.md row 18: written otherwise than negotiated, the object would lie about itself.
+    for (negotiated, written) in [(EXPLICIT, IMPLICIT), (IMPLICIT, EXPLICIT), (EXPLICIT, BIG_ENDIAN)] {
+        let other = xray.clone().with_transfer_syntax(written);
+        let head = part10::Head { transfer_syntax_uid: negotiated.into(), ..right.clone() };
+        assert_eq!(
+            store(platform.dicom(), &head, &other.data_set()),
+            Some(0xc000),
+            "{written} as {negotiated}"
+        );
+        let meta = part10::file_meta(CR_IMAGE_STORAGE, &xray.sop_instance_uid, negotiated);
+        let (status, answer) = stow(&service, &[&[meta, other.data_set()].concat()]).await;
+        assert_eq!(status, 409, "{written} as {negotiated}: {answer}");
     }
+    check_nothing_stored(&service).await;
+    assert_eq!(platform.stored_objects(), Vec::<std::path::PathBuf>::new(), "objects of refused instances");
     check_alive(&mut platform, &service).await;
 }
 

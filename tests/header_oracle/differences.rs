@@ -8,6 +8,7 @@ pub const REFUSED: &[(&str, &str, &str)] = &[
     ("rtplan_truncated.dcm", "Truncated", "ends inside a sequence"),
     ("emri_small_jpeg_2k_lossless_too_short.dcm", "Truncated", "ends inside a fragment"),
     ("no_meta.dcm", "NotDicom", "a stray byte in front of the data set"),
+    ("SC_rgb_jpeg.dcm", "OtherEncoding", "implicit VR under an explicit transfer syntax"),
     ("bad_sequence.dcm", "InvalidUid", "Study Instance UID is no UID"),
 ];
 
@@ -71,10 +72,5 @@ pub const JUSTIFIED: &[Justified] = &[
         reason: "Number of Frames is `1A`: a string that is no number stays a string, pydicom gives up",
         files: &["badVR.dcm"],
         covers: |difference| difference.kind == Kind::TheirError && difference.path == "00280008",
-    },
-    Justified {
-        reason: "implicit VR under an encapsulated syntax: without a VR Pixel Data are OW (PS3.5 A.1), and native data are no frames of that syntax",
-        files: &["SC_rgb_jpeg.dcm"],
-        covers: |difference| difference.path == "7FE00010" || difference.kind == Kind::Frames,
     },
 ];

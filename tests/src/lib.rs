@@ -9,6 +9,7 @@
 //! | [`synthetic`] | instances of any size, syntax and identity |
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
 //! | [`ledger`] | every acknowledged instance, checked byte for byte afterwards |
+//! | [`guard`] | what an attack must leave behind: nothing |
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
@@ -19,6 +20,7 @@ pub mod cluster;
 pub mod digest;
 pub mod env;
 pub mod fixtures;
+pub mod guard;
 pub mod ledger;
 pub mod multipart;
 pub mod part10;

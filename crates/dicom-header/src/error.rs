@@ -42,6 +42,12 @@ pub enum HeaderError {
         /// Which rule is broken.
         what: &'static str,
     },
+    /// The first element is not written as the transfer syntax says: kept under it, the object would lie about itself.
+    #[error("data set is {found}, unlike its transfer syntax")]
+    OtherEncoding {
+        /// How it is written.
+        found: &'static str,
+    },
     /// A mandatory UID is absent or empty.
     #[error("{0} is missing")]
     MissingUid(&'static str),

@@ -15,6 +15,9 @@ mod facts;
 mod file_meta;
 mod file_meta_encode;
 mod frame_table;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod inflate;
 mod json;

@@ -12,9 +12,9 @@ use crate::{
 pub(crate) enum Sniffed {
     /// As declared, as far as can be seen.
     AsDeclared,
-    /// Readable, but with or without VR against the declaration.
+    /// With or without VR, against the declaration.
     OtherVr(Encoding),
-    /// The other byte order: refused, for its numbers would be read wrongly by whoever believes the transfer syntax.
+    /// The other byte order.
     OtherByteOrder,
 }
 

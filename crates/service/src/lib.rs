@@ -5,6 +5,9 @@
 pub mod config;
 pub mod decoder;
 pub mod events;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod identity;
 pub mod shutdown;

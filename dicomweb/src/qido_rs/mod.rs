@@ -1,7 +1,7 @@
 //! PS3.18 10.6, Search Transaction.
 
 mod matching;
-mod request;
+pub(crate) mod request;
 mod response;
 
 use axum::{

@@ -1,6 +1,6 @@
 //! PS3.18 10.5, Store Transaction.
 
-mod request;
+pub(crate) mod request;
 mod response;
 mod store;
 

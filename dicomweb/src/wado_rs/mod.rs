@@ -8,7 +8,7 @@ pub(crate) mod rendered;
 pub(crate) mod thumbnail;
 
 mod frame_payload;
-mod render;
+pub(crate) mod render;
 mod stream;
 
 use archive::ReadError;

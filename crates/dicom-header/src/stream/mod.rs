@@ -182,21 +182,18 @@ impl Stream {
         Ok(used)
     }
 
-    /// Compares the first element of the data set, or of an item that may be either, with its declared encoding.
+    /// Compares the first element of the data set, or of an item that may be either, with its declared encoding. A
+    /// data set in another one could be read here, but not by whoever believes the object's file meta group.
     fn sniff(&mut self) -> Result<(), HeaderError> {
         self.sniffs = false;
         match (sniff(&self.head, self.encoding()), self.containers.last_mut()) {
             (Sniffed::OtherVr(encoding), None) => {
-                self.encoding = encoding;
-                self.document.warnings.add(if encoding.implicit_vr {
-                    "the data set is implicit VR although its transfer syntax is explicit"
-                } else {
-                    "the data set is explicit VR although its transfer syntax is implicit"
-                });
+                let found = if encoding.implicit_vr { "Implicit VR" } else { "Explicit VR" };
+                return Err(HeaderError::OtherEncoding { found });
             }
             (Sniffed::OtherVr(encoding), Some(item)) => item.encoding = encoding,
             (Sniffed::OtherByteOrder, None) => {
-                return Err(self.malformed("the byte order is not the one of the transfer syntax"));
+                return Err(HeaderError::OtherEncoding { found: "of the other byte order" });
             }
             (Sniffed::AsDeclared | Sniffed::OtherByteOrder, _) => {}
         }

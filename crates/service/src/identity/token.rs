@@ -124,7 +124,7 @@ impl Issuer {
         Self::from_pkcs8(&new_key()?, config, clock)
     }
 
-    fn from_pkcs8(pkcs8: &[u8], config: IdentityConfig, clock: Clock) -> Result<Self, KeyError> {
+    pub(crate) fn from_pkcs8(pkcs8: &[u8], config: IdentityConfig, clock: Clock) -> Result<Self, KeyError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)
             .map_err(|_| KeyError::Malformed)?;
         let public_key = pair.public_key().as_ref().to_vec();

@@ -152,7 +152,11 @@ fn random_bytes_do_no_harm() {
                 bytes[at] = random() as u8;
             }
             let size = 1 + random() as usize % 40;
-            assert_eq!(read_in(uid, &bytes, size), read(uid, &bytes));
+            let (in_pieces, whole) = (read_in(uid, &bytes, size), read(uid, &bytes));
+            // Of a damaged deflate stream more or less is inflated before the damage shows: two reasons to refuse it.
+            if uid != DEFLATED || in_pieces.is_ok() || whole.is_ok() {
+                assert_eq!(in_pieces, whole);
+            }
         }
     }
 }

@@ -1,0 +1,82 @@
+//! What must hold for any bytes whatever: the bodies of the fuzz targets of this crate, see `fuzz/README.md`.
+
+use axum::{
+    body::Bytes,
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, Request, header},
+};
+use futures_util::FutureExt;
+use serde::de::DeserializeOwned;
+use service::http::problem::Problem;
+
+use crate::{
+    consultations::{
+        create_consultation::BookConsultation, link_study::StudyToLink, list_consultations::ConsultationQuery,
+    },
+    doctors::{DoctorProfile, create_doctor::CreateDoctor, list_doctors::DoctorQuery},
+    input::{etag, json, query::QueryParameters},
+    patients::list_studies::PatientQuery,
+    sessions::create_session::Credentials,
+    xrays::{get_preview::PreviewQuery, list_xrays::XrayQuery},
+};
+
+/// Longest answer to a body that is refused, in bytes of JSON.
+const REFUSAL_LENGTH_MAX_BYTES: usize = 4 * 1024;
+
+/// Any bytes as the body, the query and the conditions of a REST request.
+///
+/// # Panics
+/// When a refusal is not the client's fault, is long, or repeats control characters.
+pub fn rest_request(input: &[u8]) {
+    let body = Bytes::copy_from_slice(input);
+    check(json::parse::<BookConsultation>(&body));
+    check(json::parse::<StudyToLink>(&body));
+    check(json::parse::<CreateDoctor>(&body));
+    check(json::parse::<DoctorProfile>(&body));
+    check(json::parse::<Credentials>(&body));
+    if let Ok(value) = HeaderValue::from_bytes(input) {
+        let headers =
+            HeaderMap::from_iter([(header::IF_MATCH, value.clone()), (header::IF_NONE_MATCH, value)]);
+        if let Ok(version) = etag::expected_version(&headers) {
+            assert!(etag::is_known(&headers, version), "one version for If-Match, another for If-None-Match");
+        }
+    }
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    query::<ConsultationQuery>(text);
+    query::<DoctorQuery>(text);
+    query::<PatientQuery>(text);
+    query::<PreviewQuery>(text);
+    query::<XrayQuery>(text);
+}
+
+fn query<T: DeserializeOwned>(text: &str) {
+    let Ok(request) = Request::get(format!("/?{text}")).body(()) else { return };
+    let (mut parts, ()) = request.into_parts();
+    let parsed = QueryParameters::<T>::from_request_parts(&mut parts, &()).now_or_never();
+    check(parsed.expect("a query is read without waiting"));
+}
+
+fn check<T>(parsed: Result<T, Problem>) {
+    let Err(problem) = parsed else { return };
+    assert!((400..500).contains(&problem.status), "{problem:?}");
+    for error in &problem.errors {
+        assert!(!error.field.chars().any(char::is_control), "{problem:?}");
+        assert!(!error.message.chars().any(char::is_control), "{problem:?}");
+    }
+    let answer = serde_json::to_vec(&problem).expect("a problem is JSON");
+    assert!(answer.len() <= REFUSAL_LENGTH_MAX_BYTES, "{} bytes of refusal", answer.len());
+}
+
+#[cfg(test)]
+#[path = "../../fuzz/replay.rs"]
+mod replay;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn corpus_rest_request() {
+        replay::replay("rest_request", rest_request);
+    }
+}

@@ -1,0 +1,4 @@
+//! Clients of the REST door: see `doctor_api::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| doctor_api::fuzzing::rest_request(input));
