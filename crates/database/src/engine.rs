@@ -9,8 +9,9 @@ use chrono::{DateTime, Utc};
 use model::clock::Clock;
 use sqlx::{Pool, Postgres, Sqlite, Transaction};
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
-use crate::{DatabaseConfig, DatabaseError, ingest::Waiting, statement::Dialect};
+use crate::{DatabaseConfig, DatabaseError, ingest::Waiting, session::RevokedSessions, statement::Dialect};
 
 /// Pastes `$body` under both arms of a [`Database`]; in it `$engine` is the [`Engine`].
 macro_rules! on {
@@ -77,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) commits: watch::Sender<u64>,
     /// Set when the disk failed under a COMMIT on SQLite: nothing may be promised until a restart.
     pub(crate) broken: std::sync::atomic::AtomicBool,
+    /// Sessions that are not to be trusted any more.
+    pub(crate) revoked_sessions: RevokedSessions,
 }
 
 /// A transaction that writes.
@@ -86,6 +89,8 @@ pub(crate) struct Tx {
     /// Counts the rows of outbox and audit: see `SEQUENCE` in `statement.rs`.
     ordinal: i64,
     events: bool,
+    /// Sessions that are revoked once this is committed, and until when their tokens could live.
+    pub(crate) revoked_sessions: Vec<(Uuid, DateTime<Utc>)>,
 }
 
 pub(crate) enum TxInner {
@@ -135,7 +140,7 @@ impl Database {
             Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
             Self::Sqlite(engine) => TxInner::Sqlite(engine.write.begin_with("BEGIN IMMEDIATE").await?),
         };
-        Ok(Tx { inner, now: shared.clock.now(), ordinal: 0, events: false })
+        Ok(Tx { inner, now: shared.clock.now(), ordinal: 0, events: false, revoked_sessions: Vec::new() })
     }
 
     /// Commits, and wakes who waits for events.
@@ -156,6 +161,7 @@ impl Database {
             }
         };
         committed?;
+        self.shared().revoked_sessions.add(tx.revoked_sessions);
         if announce {
             self.shared().commits.send_modify(|commits| *commits += 1);
         }

@@ -24,6 +24,7 @@ mod outbox;
 mod preview;
 mod scope;
 mod search;
+mod session;
 mod statement;
 mod text;
 mod user;
@@ -44,4 +45,5 @@ pub use search::{
     Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
     SeriesRow,
 };
+pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use user::{NewUser, User};

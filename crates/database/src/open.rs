@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine, engine::Shared, ingest, migrate::migrator,
-    statement::Dialect,
+    session::RevokedSessions, statement::Dialect,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -40,6 +40,7 @@ impl Database {
             config: config.clone(),
             commits: watch::channel(0).0,
             broken: std::sync::atomic::AtomicBool::new(false),
+            revoked_sessions: RevokedSessions::default(),
         });
         let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
         let url = config.url.as_str();

@@ -37,7 +37,7 @@ impl std::fmt::Debug for User {
 /// A role as the database keeps it.
 #[derive(sqlx::Type)]
 #[sqlx(transparent)]
-struct RoleText(String);
+pub(crate) struct RoleText(String);
 
 impl TryFrom<RoleText> for Role {
     type Error = model::access::UnknownRole;
