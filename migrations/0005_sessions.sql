@@ -32,3 +32,20 @@ CREATE TABLE refresh_token (
     used_at TIMESTAMPTZ
 );
 CREATE INDEX refresh_token_by_session ON refresh_token (session_id);
+
+-- Accounts that are no people with a password: service accounts (`client`: password_hash holds the SHA-256 of their
+-- secret) and people whom another issuer proves (`external`: issuer and subject of its tokens).
+ALTER TABLE users ADD COLUMN kind TEXT NOT NULL DEFAULT 'person';
+ALTER TABLE users ADD COLUMN external_issuer TEXT NOT NULL DEFAULT '';
+ALTER TABLE users ADD COLUMN external_subject TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX users_by_external_subject ON users (external_issuer, external_subject)
+    WHERE external_subject <> '';
+
+-- How much of its allowance a name or an address has used up by failed sign-ins: one row each, so that a restart
+-- forgets nothing. The key is a SHA-256: what people type in place of their name may be their password.
+CREATE TABLE sign_in_rate (
+    key BYTEA NOT NULL PRIMARY KEY,
+    -- Microseconds since 1970 at which all of the allowance is there again.
+    whole_again_at_us BIGINT NOT NULL
+);
+CREATE INDEX sign_in_rate_by_time ON sign_in_rate (whole_again_at_us);

@@ -87,20 +87,13 @@ pub async fn refused(state: &AppState, caller: &Caller, action: Action) -> Resul
     state.database().audit(record).await.map_err(errors::database)
 }
 
-/// Records a sign-in.
-pub async fn signed_in(state: &AppState, caller: &Caller) -> Result<(), Problem> {
-    let record = AuditRecord::success(&caller.actor(), "create_session");
-    state.database().audit(record).await.map_err(errors::database)
-}
-
 /// Records a sign-in with a wrong password, or of nobody we know.
 pub async fn sign_in_failed(
     state: &AppState,
     user_id: Option<Uuid>,
-    source_address: String,
-    request_id: String,
+    actor: AuditActor,
 ) -> Result<(), Problem> {
-    let actor = AuditActor { user_id, source_address, request_id, ..AuditActor::default() };
+    let actor = AuditActor { user_id, ..actor };
     let mut record = AuditRecord::success(&actor, "create_session");
     record.outcome = AuditOutcome::Refused;
     state.database().audit(record).await.map_err(errors::database)

@@ -14,6 +14,8 @@ pub struct DoctorApiConfig {
     pub page_max: u32,
     /// Failed sign-ins of one user name in a minute.
     pub sign_ins_per_minute_per_user: u32,
+    /// Failed sign-ins of one user name in an hour.
+    pub sign_ins_per_hour_per_user: u32,
     /// Failed sign-ins from one address in a minute.
     pub sign_ins_per_minute_per_address: u32,
     /// Passwords checked at the same time; each takes 64 MiB.
@@ -33,6 +35,7 @@ impl Default for DoctorApiConfig {
             page_default: 100,
             page_max: 1_000,
             sign_ins_per_minute_per_user: 5,
+            sign_ins_per_hour_per_user: 50,
             sign_ins_per_minute_per_address: 20,
             password_checks_max: 4,
             event_listeners_max: 1_024,

@@ -5,6 +5,7 @@
 //! test compares both with the rules of `model::access`.
 
 mod audit;
+mod clients;
 mod config;
 mod consultations;
 mod doctors;
@@ -22,6 +23,7 @@ mod sessions;
 mod state;
 #[cfg(test)]
 mod tests;
+mod users;
 mod xrays;
 
 pub use config::DoctorApiConfig;

@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 /// Method and path of the operations that need no token.
-pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[("POST", "/sessions")];
+pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[("POST", "/sessions"), ("POST", "/sessions/refresh")];
 
 /// Name of the security scheme.
 const BEARER: &str = "bearer";
@@ -29,7 +29,8 @@ const BEARER: &str = "bearer";
     components(schemas(Problem, ProblemField)),
     modifiers(&BearerScheme),
     tags(
-        (name = "sessions", description = "Sign in"),
+        (name = "sessions", description = "Sign in, go on, sign out"),
+        (name = "users", description = "Accounts of people and programs"),
         (name = "doctors", description = "Profiles"),
         (name = "consultations", description = "Meetings of a doctor and a patient, and the studies linked to them"),
         (name = "xrays", description = "Instances: metadata, previews, download"),

@@ -70,6 +70,7 @@ policies!(
     ReadStudy,
     ReadDoctor,
     ManageDoctors,
+    ManageUsers,
     UpdateDoctor,
     ReadConsultation,
     CreateConsultation,

@@ -12,11 +12,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    consultations, doctors, events,
+    clients, consultations, doctors, events,
     openapi::{BaseDocument, add_problems},
     patients, sessions,
     state::{AppState, DoctorApiState},
-    xrays,
+    users, xrays,
 };
 
 /// What a page may load that shows the API: Swagger UI styles itself inline, nothing comes from elsewhere.
@@ -57,8 +57,27 @@ fn finish(mut document: Document) -> Document {
 
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(BaseDocument::openapi())
-        .routes(routes!(sessions::create_session::create_session))
-        .routes(routes!(sessions::current_session::current_session))
+        .routes(routes!(sessions::create_session::create_session, sessions::list_sessions::list_sessions))
+        .routes(routes!(sessions::refresh_session::refresh_session))
+        .routes(routes!(
+            sessions::current_session::current_session,
+            sessions::end_current_session::end_current_session
+        ))
+        .routes(routes!(sessions::change_password::change_password))
+        .routes(routes!(sessions::end_session::end_session))
+        .routes(routes!(users::create_user::create_user, users::list_users::list_users))
+        .routes(routes!(
+            users::get_user::get_user,
+            users::update_user::update_user,
+            users::deactivate_user::deactivate_user
+        ))
+        .routes(routes!(users::set_password::set_password))
+        .routes(routes!(
+            users::list_user_sessions::list_user_sessions,
+            users::end_user_sessions::end_user_sessions
+        ))
+        .routes(routes!(clients::create_client::create_client))
+        .routes(routes!(clients::renew_client_secret::renew_client_secret))
         .routes(routes!(doctors::create_doctor::create_doctor, doctors::list_doctors::list_doctors))
         .routes(routes!(doctors::get_doctor::get_doctor, doctors::update_doctor::update_doctor))
         .routes(routes!(consultations::create_consultation::create_consultation))

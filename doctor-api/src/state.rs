@@ -14,7 +14,7 @@ use service::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{audit::RecentLooks, config::DoctorApiConfig, sessions::rate_limit::RateLimit};
+use crate::{audit::RecentLooks, config::DoctorApiConfig};
 
 /// What this door is built from.
 #[derive(Clone)]
@@ -49,10 +49,6 @@ pub struct Inner {
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
     pub shutdown: Shutdown,
-    /// Failed sign-ins by user name.
-    pub sign_ins_by_user: RateLimit,
-    /// Failed sign-ins by address.
-    pub sign_ins_by_address: RateLimit,
     /// Bounds the memory that password checks take together.
     pub password_checks: Semaphore,
     /// The hash that stands in for an unknown user's, so that both take the same time.
@@ -67,8 +63,6 @@ impl AppState {
     pub fn new(parts: DoctorApiState, shutdown: Shutdown) -> Self {
         let DoctorApiState { archive, issuer, authenticator, events, decoder: _, config, clock } = parts;
         Self(Arc::new(Inner {
-            sign_ins_by_user: RateLimit::new(config.sign_ins_per_minute_per_user),
-            sign_ins_by_address: RateLimit::new(config.sign_ins_per_minute_per_address),
             password_checks: Semaphore::new(config.password_checks_max),
             stand_in_hash: OnceLock::new(),
             recent_looks: RecentLooks::default(),

@@ -40,6 +40,12 @@ pub enum Command {
     /// Manage the accounts that sign in over HTTP
     #[command(subcommand)]
     User(UserCommand),
+    /// Manage service accounts: programs that prove a secret
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Manage keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Manage the DICOM application entities that may send from other machines
     #[command(subcommand)]
     Ae(AeCommand),
@@ -83,6 +89,79 @@ pub struct ImportOptions {
 pub enum UserCommand {
     /// Make an account; works while the server runs
     Add(UserAddOptions),
+    /// List accounts: name, kind, role, state, id
+    List,
+    /// Refuse an account and all its tokens
+    Deactivate {
+        /// Its name
+        username: String,
+    },
+    /// Let an account sign in again
+    Activate {
+        /// Its name
+        username: String,
+    },
+    /// Set a new password; ends the account's sessions
+    Password(PasswordOptions),
+    /// Change what an account may do; ends its sessions
+    Role {
+        /// Its name
+        username: String,
+        /// admin, doctor, paramedic, viewer, service
+        role: model::access::Role,
+        /// The doctor this account belongs to; needed with the role doctor
+        #[arg(long, value_name = "ID", required_if_eq("role", "doctor"))]
+        doctor_id: Option<Uuid>,
+    },
+    /// List where an account is signed in, devices included
+    Sessions {
+        /// Its name
+        username: String,
+    },
+    /// End every session of an account; it may sign in again
+    Revoke {
+        /// Its name
+        username: String,
+    },
+}
+
+/// Options of `user password`.
+#[derive(Debug, Args)]
+pub struct PasswordOptions {
+    /// Name of the account
+    pub username: String,
+    /// Read the password from standard input instead of making and printing one
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `client ...`
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// Make a service account and print its id and secret, once
+    Add {
+        /// What people call it
+        name: String,
+        /// service (stores instances, books consultations) or viewer (sees what it is granted)
+        #[arg(long)]
+        role: model::access::Role,
+    },
+    /// Give a service account a new secret; the old one and its tokens are refused
+    Secret {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `key ...`
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Sign access tokens with a new key; older tokens stay good until they end
+    RotateSigning {
+        /// Refuse every older token at once: the old key may have leaked
+        #[arg(long)]
+        drop_old: bool,
+    },
 }
 
 /// Options of `user add`.

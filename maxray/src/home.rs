@@ -14,6 +14,9 @@ use object_storage::ObjectStorage;
 
 use crate::settings::Settings;
 
+/// The keys that sign access tokens, in the data directory.
+pub const TOKEN_KEYS_FILE: &str = "token-keys.json";
+
 /// Held while a process writes objects under a data directory; released when the process ends, however it ends.
 pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] File);
 

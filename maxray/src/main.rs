@@ -1,5 +1,6 @@
 //! `maxray`: one program that receives X-rays, keeps them safely, and shows them in consultations.
 
+mod accounts;
 mod cli;
 mod config_check;
 mod demo;
@@ -42,7 +43,11 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Serve => serve::run(settings).await,
             cli::Command::Demo(options) => demo::run(settings, options).await,
             cli::Command::Import(options) => import::run(settings, options).await,
-            cli::Command::User(cli::UserCommand::Add(options)) => user::add(settings, options).await,
+            cli::Command::User(command) => accounts::run(settings, command).await,
+            cli::Command::Client(command) => accounts::client(settings, command).await,
+            cli::Command::Key(cli::KeyCommand::RotateSigning { drop_old }) => {
+                accounts::rotate_signing(settings, drop_old).await
+            }
             cli::Command::Ae(command) => user::registry(settings, command).await,
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),

@@ -57,6 +57,7 @@ impl Server {
             )
         })?;
         settings.http.check()?;
+        settings.identity.check()?;
         settings.pacs.check(settings.pacs.listen.ip())?;
         settings.dicomweb.check()?;
         let http = listen("http.listen", settings.http.listen).await?;
@@ -66,7 +67,11 @@ impl Server {
         let shutdown = Shutdown::new();
         let parts = Parts {
             shutdown: shutdown.clone(),
-            issuer: Issuer::open(&directory.join("token.key"), settings.identity.clone(), clock.clone())?,
+            issuer: Issuer::open(
+                &directory.join(home::TOKEN_KEYS_FILE),
+                settings.identity.clone(),
+                clock.clone(),
+            )?,
             decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
             events: EventBus::new(),
             clock,
@@ -144,7 +149,7 @@ async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListene
 }
 
 fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
-    let authenticator = parts.issuer.authenticator();
+    let authenticator = parts.issuer.authenticator_with(archive.database().clone());
     let dicomweb = dicomweb::router(dicomweb::DicomwebState {
         archive: archive.clone(),
         authenticator: authenticator.clone(),

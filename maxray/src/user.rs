@@ -1,6 +1,6 @@
 //! `maxray user` and `maxray ae`: accounts over HTTP and application entities over DICOM.
 
-use std::{io::Read, net::IpAddr};
+use std::net::IpAddr;
 
 use anyhow::{Context, bail};
 use database::{AuditActor, Database, NewAe, NewUser};
@@ -8,6 +8,7 @@ use model::{access::Role, clock::Clock};
 use service::identity::{generate_password, hash_password};
 
 use crate::{
+    accounts::new_password,
     cli::{AeCommand, UserAddOptions},
     home,
     settings::Settings,
@@ -24,13 +25,7 @@ pub async fn add(settings: Settings, options: UserAddOptions) -> anyhow::Result<
     if let Some(id) = options.doctor_id {
         database.doctor(id).await?.with_context(|| format!("there is no doctor {id}"))?;
     }
-    let (password, generated) = if options.password_stdin {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("the password could not be read")?;
-        (text.trim_end_matches(['\n', '\r']).to_owned(), false)
-    } else {
-        (generate_password()?, true)
-    };
+    let (password, generated) = new_password(options.password_stdin)?;
     let user = NewUser {
         username: options.username.clone(),
         password_hash: hash_password(&password)?,

@@ -14,4 +14,5 @@ mod previews;
 mod reading;
 mod scope;
 mod search;
+mod sessions;
 mod speed;

@@ -8,7 +8,7 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("dicom-header", &["model"]),
-    ("service", &["model"]),
+    ("service", &["model", "database"]),
     ("rendering", &["model"]),
     ("database", &["model"]),
     ("object-storage", &["model"]),

@@ -8,6 +8,7 @@
 #[macro_use]
 mod engine;
 
+mod account;
 mod ae;
 mod audit;
 mod config;
@@ -25,10 +26,12 @@ mod preview;
 mod scope;
 mod search;
 mod session;
+mod sign_in_rate;
 mod statement;
 mod text;
 mod user;
 
+pub use account::{UserChanges, UserFilter, UserKind};
 pub use ae::{NewAe, RegisteredAe};
 pub use audit::{AuditActor, AuditOutcome, AuditRecord, AuditRow};
 pub use config::DatabaseConfig;
@@ -46,4 +49,5 @@ pub use search::{
     SeriesRow,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
+pub use sign_in_rate::Allowance;
 pub use user::{NewUser, User};

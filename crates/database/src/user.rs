@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use model::{access::Role, text::fold};
 use uuid::Uuid;
 
-use crate::{AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, text::clean};
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError, UserChanges, UserKind, account::UserKindText,
+    audit::insert_audit, engine::Tx, text::clean,
+};
 
 /// An account.
 #[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -20,6 +23,9 @@ pub struct User {
     pub role: Role,
     /// The doctor it belongs to.
     pub doctor_id: Option<Uuid>,
+    /// What it is.
+    #[sqlx(try_from = "UserKindText")]
+    pub kind: UserKind,
     /// False when it may not log in any more.
     pub active: bool,
     /// When it was made.
@@ -59,8 +65,8 @@ pub struct NewUser {
     pub doctor_id: Option<Uuid>,
 }
 
-const COLUMNS: &str =
-    "SELECT id, username, password_hash, role, doctor_id, active, created_at, updated_at FROM users";
+pub(crate) const COLUMNS: &str =
+    "SELECT id, username, password_hash, role, doctor_id, kind, active, created_at, updated_at FROM users";
 
 /// Makes an account and its audit record.
 pub(crate) async fn insert_user(
@@ -76,6 +82,7 @@ pub(crate) async fn insert_user(
         password_hash: new.password_hash,
         role: new.role,
         doctor_id: new.doctor_id,
+        kind: UserKind::Person,
         active: true,
         created_at: tx.now,
         updated_at: tx.now,
@@ -136,27 +143,14 @@ impl Database {
         Ok(count.unsigned_abs())
     }
 
-    /// Changes a password.
+    /// Changes a password, and takes every session of the account back.
     pub async fn set_password_hash(
         &self,
         id: Uuid,
         password_hash: &str,
         actor: &AuditActor,
     ) -> Result<(), DatabaseError> {
-        const SQL: &str = "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1";
-        let mut tx = self.begin().await?;
-        let now = tx.now;
-        let changed = on_tx!(tx, connection => sqlx::query(SQL)
-            .bind(id)
-            .bind(password_hash)
-            .bind(now)
-            .execute(connection)
-            .await?
-            .rows_affected());
-        if changed == 0 {
-            return Err(DatabaseError::NotFound);
-        }
-        insert_audit(&mut tx, &[AuditRecord::success(actor, "set_password").about(id)]).await?;
-        self.commit(tx).await
+        let changes = UserChanges { password_hash: Some(password_hash.to_owned()), ..UserChanges::default() };
+        self.change_user(id, changes, actor).await.map(|_| ())
     }
 }

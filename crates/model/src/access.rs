@@ -63,6 +63,8 @@ pub enum Action {
     ReadDoctor,
     /// Make a doctor, change any profile.
     ManageDoctors,
+    /// Make accounts of people and programs, change what they may do, end their sessions.
+    ManageUsers,
     /// Change a profile.
     UpdateDoctor,
     /// See consultations.
@@ -77,11 +79,12 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadStudy,
         Self::StoreInstance,
         Self::ReadDoctor,
         Self::ManageDoctors,
+        Self::ManageUsers,
         Self::UpdateDoctor,
         Self::ReadConsultation,
         Self::CreateConsultation,
@@ -104,6 +107,7 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Admin, Action::ReadDoctor, Reach::Everything),
     (Role::Admin, Action::ManageDoctors, Reach::Everything),
     (Role::Admin, Action::UpdateDoctor, Reach::Everything),
+    (Role::Admin, Action::ManageUsers, Reach::Everything),
     (Role::Doctor, Action::ReadStudy, Reach::Own),
     (Role::Doctor, Action::ReadDoctor, Reach::Everything),
     (Role::Doctor, Action::UpdateDoctor, Reach::Own),

@@ -8,10 +8,7 @@ use axum::{
 use database::{DatabaseError, NewDoctor, NewUser};
 use model::access::Role;
 use serde::Deserialize;
-use service::{
-    http::problem::Problem,
-    identity::{PASSWORD_LENGTH_MIN, PasswordError, hash_password},
-};
+use service::http::problem::Problem;
 use utoipa::ToSchema;
 
 use super::{DoctorBody, DoctorProfile, answer, utc};
@@ -19,8 +16,8 @@ use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
     policy::{ManageDoctors, Permit},
-    sessions::create_session::USERNAME_LENGTH_MAX,
     state::AppState,
+    users::{check_password, check_username, hash},
 };
 
 /// A profile to be made.
@@ -134,24 +131,12 @@ pub async fn create_doctor(
 }
 
 fn check_account(account: &NewAccount, checks: &mut Checks) {
-    let name = &account.username;
-    checks.filled_line("account.username", name, USERNAME_LENGTH_MAX);
-    let plain = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
-    checks.require(plain, "account.username", "may hold letters, digits and . _ - @ only");
-    if account.password.chars().count() < PASSWORD_LENGTH_MIN {
-        let message = format!("must have at least {PASSWORD_LENGTH_MIN} characters");
-        checks.refuse("account.password", message);
-    }
+    check_username(checks, "account.username", &account.username);
+    check_password(checks, "account.password", &account.password);
 }
 
 async fn new_user(state: &AppState, account: NewAccount) -> Result<NewUser, Problem> {
-    let turn = state.password_checks.acquire().await.map_err(|error| Problem::internal(&error))?;
     let NewAccount { username, password } = account;
-    let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await;
-    drop(turn);
-    let password_hash = hash.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
-        PasswordError::Length => Problem::unprocessable().field("account.password", error.to_string()),
-        PasswordError::Hash(_) => Problem::internal(&error),
-    })?;
+    let password_hash = hash(state, "account.password", password).await?;
     Ok(NewUser { username, password_hash, role: Role::Doctor, doctor_id: None })
 }

@@ -29,7 +29,7 @@ use crate::{
 /// Events read from the outbox at once.
 const REPLAY_PAGE: u32 = 500;
 /// How often the token is looked at again, and the outbox for events that did not come through this process.
-const RECHECK: Duration = Duration::from_secs(15);
+const RECHECK: Duration = Duration::from_secs(4);
 /// The header of the token begins so.
 const BEARER_LENGTH: usize = "Bearer ".len();
 
@@ -95,7 +95,7 @@ impl Listener {
         stream! {
             let mut recheck = interval_at(Instant::now() + RECHECK, RECHECK);
             recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            while !self.state.shutdown.has_begun() && self.state.authenticator.authenticate(&self.token).is_ok() {
+            while !self.state.shutdown.has_begun() && self.state.authenticator.authenticate(&self.token).await.is_ok() {
                 let page = match self.missed().await {
                     Ok(page) => page,
                     Err(error) => return end(&error),

@@ -7,23 +7,18 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
-use database::User;
-use model::{
-    access::{Principal, Role},
-    text::fold,
-};
-use serde::{Deserialize, Serialize};
+use database::{AuditActor, DatabaseError, NewSession, SessionKind, User, UserKind};
+use serde::Deserialize;
 use service::{
     http::{problem::Problem, request_id},
-    identity::{generate_password, hash_password, verify_password},
+    identity::{REFRESH_TOKEN, Secret, generate_password, hash_password, verify_password},
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::{Tokens, allowance::Attempt, tokens};
 use crate::{
-    audit,
+    audit, errors,
     input::{check::Checks, json::JsonBody},
-    policy::Caller,
     state::AppState,
 };
 
@@ -45,35 +40,17 @@ pub struct Credentials {
     password: String,
 }
 
-/// An access token.
-#[derive(Serialize, ToSchema)]
-pub struct Session {
-    /// Send it as `Authorization: Bearer ...`.
-    access_token: String,
-    /// Always `Bearer`.
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
-    /// Seconds for which it is good.
-    #[schema(example = 900)]
-    expires_in: u32,
-    /// What the account is.
-    #[schema(example = "doctor")]
-    role: &'static str,
-    /// The doctor the account belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    doctor_id: Option<Uuid>,
-}
-
 /// Sign in
 ///
-/// Failed attempts are limited by user name and by address; a success does not count.
+/// Failed attempts are limited by user name and by address, restarts included; a success does not count. The access
+/// token is good for some minutes; `POST /sessions/refresh` brings the next one.
 #[utoipa::path(
     post,
     path = "/sessions",
     tag = "sessions",
     request_body = Credentials,
     responses(
-        (status = 201, description = "Signed in", body = Session),
+        (status = 201, description = "Signed in", body = Tokens),
         (status = 401, description = "The user name or the password is wrong", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
         (status = 429, description = "Too many failed attempts: try again after Retry-After seconds",
@@ -82,42 +59,52 @@ pub struct Session {
 )]
 pub async fn create_session(
     State(state): State<AppState>,
-    SourceAddress(source_address): SourceAddress,
+    source: SourceAddress,
     JsonBody(credentials): JsonBody<Credentials>,
-) -> Result<(StatusCode, Json<Session>), Problem> {
+) -> Result<(StatusCode, Json<Tokens>), Problem> {
     let mut checks = Checks::new();
     checks.filled_line("username", &credentials.username, USERNAME_LENGTH_MAX);
     checks.finish()?;
-    let (user_key, address_key) = (fold(&credentials.username), network(source_address));
-    let now = state.clock.now();
-    state.sign_ins_by_address.take(&address_key, now).map_err(too_many)?;
-    state.sign_ins_by_user.take(&user_key, now).map_err(too_many)?;
-
-    let source_address = source_address.map_or_else(String::new, |address| address.to_string());
-    let request_id = request_id::current().unwrap_or_default();
-    let user = state.database().find_user(&credentials.username).await.map_err(crate::errors::database)?;
-    if !password_fits(&state, user.as_ref(), credentials.password).await? {
-        audit::sign_in_failed(&state, user.map(|user| user.id), source_address, request_id).await?;
-        return Err(Problem::unauthorized().detail("the user name or the password is wrong"));
-    }
-    let user = user.ok_or_else(Problem::unauthorized)?;
-    state.sign_ins_by_address.give_back(&address_key);
-    state.sign_ins_by_user.give_back(&user_key);
-
-    let principal = Principal::new(user.id, user.role, user.doctor_id);
-    let token = state.issuer.issue(&principal).map_err(|error| Problem::internal(&error))?;
-    audit::signed_in(&state, &Caller { principal, source_address, request_id }).await?;
-    Ok((StatusCode::CREATED, Json(session(token, user.role, user.doctor_id))))
+    let user = prove_password(&state, &credentials.username, credentials.password, &source).await?;
+    let tokens = open_session(&state, &user, &source.actor()).await?;
+    Ok((StatusCode::CREATED, Json(tokens)))
 }
 
-fn session(token: service::identity::IssuedToken, role: Role, doctor_id: Option<Uuid>) -> Session {
-    Session {
-        access_token: token.access_token,
-        token_type: "Bearer",
-        expires_in: token.expires_in,
-        role: role.as_str(),
-        doctor_id,
+/// The account, if the password is its own; failures are limited and audited.
+///
+/// # Errors
+/// 401, the same for a wrong password, an unknown name and an account that may not sign in; 429.
+pub async fn prove_password(
+    state: &AppState,
+    username: &str,
+    password: String,
+    source: &SourceAddress,
+) -> Result<User, Problem> {
+    let attempt = Attempt::take(state, username, source.0).await?;
+    let user = state.database().find_user(username).await.map_err(errors::database)?;
+    if !password_fits(state, user.as_ref(), password).await? {
+        audit::sign_in_failed(state, user.map(|user| user.id), source.actor()).await?;
+        return Err(wrong());
     }
+    attempt.give_back(state).await?;
+    user.ok_or_else(wrong)
+}
+
+/// Opens a session for an account whose password was right a moment ago.
+async fn open_session(state: &AppState, user: &User, actor: &AuditActor) -> Result<Tokens, Problem> {
+    let refresh = Secret::generate(REFRESH_TOKEN).map_err(|error| Problem::internal(&error))?;
+    let expires_at = state.clock.now() + state.issuer.config().session_lifetime();
+    let new = NewSession {
+        password_hash: Some(user.password_hash.clone()),
+        refresh_sha256: Some(refresh.sha256),
+        ..NewSession::new(user.id, SessionKind::Password, expires_at)
+    };
+    let opened = state.database().create_session(new, actor).await.map_err(|error| match error {
+        // Deactivated, or its password changed, since the password was checked.
+        DatabaseError::NotFound => wrong(),
+        other => errors::database(other),
+    })?;
+    tokens(state, opened, Some(refresh))
 }
 
 /// Checks the password on a blocking thread; for an unknown user against a hash that nothing fits.
@@ -126,6 +113,8 @@ async fn password_fits(state: &AppState, user: Option<&User>, password: String) 
     let Ok(Ok(_turn)) = turn else {
         return Err(Problem::unavailable("too many sign-ins at the same time"));
     };
+    // Service accounts and people of another issuer have no password: as if they were unknown.
+    let user = user.filter(|user| user.kind == UserKind::Person);
     let known = user.map(|user| user.password_hash.clone());
     let active = user.is_some_and(|user| user.active);
     let state = state.clone();
@@ -142,21 +131,23 @@ fn make_stand_in_hash() -> String {
     generate_password().and_then(|password| hash_password(&password)).unwrap_or_default()
 }
 
-fn too_many(wait_seconds: u32) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS).detail("too many failed sign-ins").retry_after(wait_seconds)
-}
-
-/// What counts as one address: an IPv6 host has a whole /64 for itself.
-fn network(address: Option<IpAddr>) -> String {
-    match address {
-        Some(IpAddr::V6(address)) => format!("{:x?}/64", &address.segments()[..4]),
-        Some(address) => address.to_string(),
-        None => "unknown".to_owned(),
-    }
+fn wrong() -> Problem {
+    Problem::unauthorized().detail("the user name or the password is wrong")
 }
 
 /// Address of the peer, when the server was started so that it is known.
-pub struct SourceAddress(Option<IpAddr>);
+pub struct SourceAddress(pub Option<IpAddr>);
+
+impl SourceAddress {
+    /// Somebody from there whose identity is not proved yet.
+    pub fn actor(&self) -> AuditActor {
+        AuditActor {
+            source_address: self.0.map_or_else(String::new, |address| address.to_string()),
+            request_id: request_id::current().unwrap_or_default(),
+            ..AuditActor::default()
+        }
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for SourceAddress {
     type Rejection = std::convert::Infallible;

@@ -18,6 +18,9 @@ pub struct CurrentSession {
     /// The doctor it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     doctor_id: Option<Uuid>,
+    /// The session of the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<Uuid>,
 }
 
 /// Who am I
@@ -34,5 +37,6 @@ pub async fn current_session(caller: Caller) -> Json<CurrentSession> {
         user_id: principal.user_id,
         role: principal.role.as_str(),
         doctor_id: principal.doctor_id,
+        session_id: principal.session_id,
     })
 }

@@ -79,7 +79,7 @@ impl House {
         let (events, shutdown) = (EventBus::new(), Shutdown::new());
         let state = DoctorApiState {
             archive: archive.clone(),
-            authenticator: issuer.authenticator(),
+            authenticator: issuer.authenticator_with(archive.database().clone()),
             issuer: issuer.clone(),
             events: events.clone(),
             decoder: DecoderPool::in_process(|_| Vec::new()),
@@ -92,6 +92,12 @@ impl House {
 
     pub fn database(&self) -> &Database {
         self.archive.database()
+    }
+
+    /// Action and outcome of every audit record, in order.
+    pub async fn trail(&self) -> Vec<String> {
+        let rows = self.database().audit_page(0, 1_000).await.expect("audit");
+        rows.iter().map(|row| format!("{} {}", row.record.action, row.record.outcome)).collect()
     }
 
     pub fn token(&self, role: Role, doctor_id: Option<Uuid>) -> String {

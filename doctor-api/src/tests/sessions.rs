@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use model::access::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::house::House;
 
@@ -73,4 +73,68 @@ async fn unknown_fields_are_named_and_values_never_repeated() {
     let answer = house.post("/sessions", "", json!({ "username": "a", "password": ["hunter2"] })).await;
     assert_eq!(answer.refused(), ["password"]);
     assert!(!String::from_utf8_lossy(&answer.body).contains("hunter2"));
+}
+
+// threats.md rows 40 and 55, section 7 B11.
+#[tokio::test]
+async fn a_refresh_token_is_good_once_and_reuse_ends_the_session() {
+    let house = House::open().await;
+    house.user("viewer", PASSWORD, Role::Viewer, None).await;
+    let first =
+        house.post("/sessions", "", json!({ "username": "viewer", "password": PASSWORD })).await.json();
+    let refresh = |session: &Value| json!({ "refresh_token": session["refresh_token"] });
+    let answer = house.post("/sessions/refresh", "", refresh(&first)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+    let second = answer.json();
+    assert_eq!(second["session_id"], first["session_id"]);
+    assert_ne!(second["refresh_token"], first["refresh_token"]);
+    let token = second["access_token"].as_str().expect("token").to_owned();
+    assert_eq!(house.get("/sessions/current", &token).await.status, StatusCode::OK);
+    // The first one comes again: it was stolen, by whoever sends it or by whoever sent it before.
+    assert_eq!(house.post("/sessions/refresh", "", refresh(&first)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(house.post("/sessions/refresh", "", refresh(&second)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(house.get("/sessions/current", &token).await.status, StatusCode::UNAUTHORIZED);
+    let unknown = json!({ "refresh_token": "mxr_AAAA" });
+    assert_eq!(house.post("/sessions/refresh", "", unknown).await.status, StatusCode::UNAUTHORIZED);
+    let trail: Vec<_> = house.trail().await;
+    for expected in [
+        "create_session success",
+        "refresh_session success",
+        "refresh_session refused",
+        "revoke_session success",
+    ] {
+        assert!(trail.iter().any(|line| line == expected), "{expected}: {trail:?}");
+    }
+}
+
+#[tokio::test]
+async fn signing_out_takes_the_tokens_back() {
+    let house = House::open().await;
+    house.user("viewer", PASSWORD, Role::Viewer, None).await;
+    let sign_in = json!({ "username": "viewer", "password": PASSWORD });
+    let sessions = [
+        house.post("/sessions", "", sign_in.clone()).await.json(),
+        house.post("/sessions", "", sign_in.clone()).await.json(),
+        house.post("/sessions", "", sign_in).await.json(),
+    ];
+    let token = |index: usize| sessions[index]["access_token"].as_str().expect("token");
+    let listed = house.get("/sessions", token(0)).await.json();
+    assert_eq!(listed.as_array().expect("list").len(), 3);
+    assert_eq!(listed[2]["current"], json!(true));
+    assert_eq!(listed[0]["source_address"], json!("192.0.2.1"));
+    assert_eq!(house.delete("/sessions/current", token(0)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(house.get("/sessions/current", token(0)).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(house.get("/sessions/current", token(1)).await.status, StatusCode::OK);
+    let refresh = json!({ "refresh_token": sessions[0]["refresh_token"] });
+    assert_eq!(house.post("/sessions/refresh", "", refresh).await.status, StatusCode::UNAUTHORIZED);
+
+    house.user("other", PASSWORD, Role::Viewer, None).await;
+    let other =
+        house.post("/sessions", "", json!({ "username": "other", "password": PASSWORD })).await.json();
+    let path = format!("/sessions/{}", sessions[1]["session_id"].as_str().expect("id"));
+    let stranger = house.delete(&path, other["access_token"].as_str().expect("token")).await;
+    assert_eq!(stranger.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.delete(&path, token(2)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(house.delete(&path, token(2)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.get("/sessions/current", token(1)).await.status, StatusCode::UNAUTHORIZED);
 }

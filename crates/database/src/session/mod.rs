@@ -1,6 +1,7 @@
 //! Sessions: what the `sid` of a token names. A sign-in, a device, a service's token, the token of a consultation and
 //! a redeemed share link are all sessions, so that taking one back is one mechanism.
 
+mod device;
 mod refresh;
 mod revoke;
 
@@ -157,8 +158,8 @@ impl TryFrom<Row> for Session {
     }
 }
 
-const COLUMNS: &str = "SELECT id, user_id, kind, grant_id, label, source_address, created_at, expires_at, \
-    last_used_at, revoked_at FROM session";
+const COLUMNS: &str = "session.id, session.user_id, session.kind, session.grant_id, session.label, \
+    session.source_address, session.created_at, session.expires_at, session.last_used_at, session.revoked_at";
 
 #[derive(sqlx::FromRow)]
 struct Account {
@@ -257,7 +258,7 @@ impl Database {
     /// The live sessions of an account, the newest first.
     pub async fn sessions_of(&self, user_id: Uuid, limit: u32) -> Result<Vec<Session>, DatabaseError> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "{COLUMNS} WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 \
+            "SELECT {COLUMNS} FROM session WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 \
              ORDER BY created_at DESC LIMIT $3"
         ));
         let now = self.shared().clock.now();
@@ -272,7 +273,7 @@ impl Database {
 
     /// The session with that id, live or not.
     pub async fn session(&self, id: Uuid) -> Result<Option<Session>, DatabaseError> {
-        let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = $1"));
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {COLUMNS} FROM session WHERE id = $1"));
         let found: Option<Row> =
             on!(self, engine => sqlx::query_as(sql).bind(id).fetch_optional(&engine.read).await?);
         found.map(TryInto::try_into).transpose()

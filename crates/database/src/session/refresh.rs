@@ -89,8 +89,9 @@ async fn renew(
 
 /// The session, if it may go on, and what its account may do now.
 async fn live_session(tx: &mut Tx, id: Uuid) -> Result<Option<OpenedSession>, DatabaseError> {
-    let sql =
-        sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2"));
+    let sql = sqlx::AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM session WHERE id = $1 AND revoked_at IS NULL AND expires_at > $2"
+    ));
     let now = tx.now;
     let found: Option<Row> =
         on_tx!(tx, connection => sqlx::query_as(sql).bind(id).bind(now).fetch_optional(connection).await?);

@@ -9,7 +9,7 @@ use axum::{
 use model::access::{Action, Principal, Scope};
 
 use super::problem::Problem;
-use crate::identity::Authenticator;
+use crate::identity::{Authenticator, TokenRefused};
 
 /// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid.
 #[derive(Debug, Clone)]
@@ -45,9 +45,12 @@ where
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::unauthorized());
         }
-        let principal = authenticator.authenticate(token.trim()).map_err(|refusal| {
+        let principal = authenticator.authenticate(token.trim()).await.map_err(|refusal| {
             tracing::debug!(%refusal, "token refused");
-            Problem::unauthorized()
+            match refusal {
+                TokenRefused::Invalid(_) => Problem::unauthorized(),
+                TokenRefused::Unavailable => Problem::unavailable("sessions cannot be checked now"),
+            }
         })?;
         let source_address = parts
             .extensions

@@ -1,7 +1,18 @@
-//! Who is who: passwords (Argon2id) and access tokens (RFC 9068, ES256).
+//! Who is who: passwords (Argon2id), access tokens (RFC 9068, ES256), the keys that sign them, and whether a token's
+//! session was taken back.
 
+mod authenticator;
+mod config;
+mod keys;
 mod password;
+mod secret;
 mod token;
 
+pub use authenticator::Authenticator;
+pub use config::{IdentityConfig, IdentityConfigError};
+pub use keys::{KeyError, rotate_signing_key};
 pub use password::{PASSWORD_LENGTH_MIN, PasswordError, generate_password, hash_password, verify_password};
-pub use token::{Authenticator, IdentityConfig, IssuedToken, Issuer, KeyError, TokenRefused};
+pub use secret::{
+    CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret, sha256,
+};
+pub use token::{IssuedToken, Issuer, NotSigned, TOKEN_LIFETIME_MAX_SECONDS, TokenRefused};

@@ -1,0 +1,71 @@
+//! Section `[identity]`.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::token::TOKEN_LIFETIME_MAX_SECONDS;
+
+/// Section `[identity]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdentityConfig {
+    /// `iss` of the tokens.
+    pub issuer: String,
+    /// `aud` of the tokens.
+    pub audience: String,
+    /// How long an access token is good.
+    pub access_token_lifetime_seconds: u32,
+    /// How long a sign-in lasts, however often it is refreshed.
+    pub session_lifetime_seconds: u32,
+    /// How long a refresh token may lie unused.
+    pub session_idle_seconds: u32,
+}
+
+impl Default for IdentityConfig {
+    fn default() -> Self {
+        Self {
+            issuer: "urn:maxray".into(),
+            audience: "maxray".into(),
+            access_token_lifetime_seconds: 900,
+            session_lifetime_seconds: 43_200,
+            session_idle_seconds: 3_600,
+        }
+    }
+}
+
+/// Settings that would make tokens of no use, or of too much.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("identity.{0}")]
+pub struct IdentityConfigError(&'static str);
+
+impl IdentityConfig {
+    /// Refuses what cannot be meant.
+    ///
+    /// # Errors
+    /// See [`IdentityConfigError`].
+    pub fn check(&self) -> Result<(), IdentityConfigError> {
+        let refuse = |why| Err(IdentityConfigError(why));
+        if self.issuer.is_empty() || self.audience.is_empty() {
+            return refuse("issuer and identity.audience must not be empty");
+        }
+        if !(60..=TOKEN_LIFETIME_MAX_SECONDS).contains(&self.access_token_lifetime_seconds) {
+            return refuse("access_token_lifetime_seconds is between 60 and 86400");
+        }
+        if self.session_lifetime_seconds < self.access_token_lifetime_seconds
+            || self.session_idle_seconds == 0
+        {
+            return refuse("session_lifetime_seconds must not be shorter than an access token's life");
+        }
+        Ok(())
+    }
+
+    /// How long a sign-in lasts.
+    pub fn session_lifetime(&self) -> TimeDelta {
+        TimeDelta::seconds(self.session_lifetime_seconds.into())
+    }
+
+    /// How long a refresh token may lie unused.
+    pub fn session_idle(&self) -> TimeDelta {
+        TimeDelta::seconds(self.session_idle_seconds.into())
+    }
+}
