@@ -5,7 +5,7 @@ use std::sync::Arc;
 use database::Database;
 use model::access::Principal;
 
-use super::token::{Issuer, TokenRefused};
+use super::{jws::TokenRefused, token::Issuer};
 
 /// Checks access tokens; cheap to clone.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 
 mod authenticator;
 mod config;
+mod jws;
 mod keys;
 mod password;
 mod secret;
@@ -10,9 +11,10 @@ mod token;
 
 pub use authenticator::Authenticator;
 pub use config::{IdentityConfig, IdentityConfigError};
+pub use jws::TokenRefused;
 pub use keys::{KeyError, rotate_signing_key};
 pub use password::{PASSWORD_LENGTH_MIN, PasswordError, generate_password, hash_password, verify_password};
 pub use secret::{
     CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret, sha256,
 };
-pub use token::{IssuedToken, Issuer, NotSigned, TOKEN_LIFETIME_MAX_SECONDS, TokenRefused};
+pub use token::{IssuedToken, Issuer, NotSigned, TOKEN_LIFETIME_MAX_SECONDS};

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use database::Database;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use model::{
@@ -21,30 +20,16 @@ use uuid::Uuid;
 use super::{
     authenticator::Authenticator,
     config::IdentityConfig,
+    jws::{TokenRefused, check_times, read_header},
     keys::{KeyError, KeyRing, rotate_signing_key},
 };
 
 /// Longest life of a token; keys that were replaced verify that much longer.
 pub const TOKEN_LIFETIME_MAX_SECONDS: u32 = 86_400;
-/// Longest token that is looked at.
-pub(super) const TOKEN_LENGTH_MAX_BYTES: usize = 8 * 1024;
 /// RFC 9068 2.1: the type that keeps other JWTs from being taken for access tokens.
 const TOKEN_TYPE: &str = "at+jwt";
-/// How far clocks may be apart.
-pub(super) const LEEWAY_SECONDS: u64 = 30;
 /// How often the key file is looked at: a rotation at the command line is known after this time.
 const KEY_FILE_CHECK: Duration = Duration::from_secs(2);
-
-/// Why a token was refused: for the log and the audit trail, never for the sender.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TokenRefused {
-    /// It is not valid, or not any more.
-    #[error("{0}")]
-    Invalid(&'static str),
-    /// Whether it is valid cannot be known now.
-    #[error("whether the token is still good cannot be known now")]
-    Unavailable,
-}
 
 /// The token could not be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,16 +55,6 @@ struct Claims {
     sid: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grant: Option<Grant>,
-}
-
-/// The part of a JOSE header that is read.
-#[derive(Deserialize)]
-pub(super) struct TokenHeader {
-    pub typ: Option<String>,
-    pub alg: String,
-    pub kid: Option<String>,
-    /// RFC 7515 4.1.11: extensions that must be understood. None is.
-    crit: Option<Value>,
 }
 
 /// An access token and how long it is good.
@@ -274,40 +249,6 @@ fn version_of(path: &Path) -> Option<FileVersion> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.ino()))
-}
-
-/// The header of a compact JWS of acceptable size, with nothing in it that would have to be understood.
-pub(super) fn read_header(token: &str) -> Result<TokenHeader, TokenRefused> {
-    if token.len() > TOKEN_LENGTH_MAX_BYTES {
-        return Err(TokenRefused::Invalid("it is too long"));
-    }
-    let mut parts = token.split('.');
-    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(TokenRefused::Invalid("it is no signed JWT"));
-    };
-    let header = BASE64_URL_SAFE_NO_PAD.decode(header).ok();
-    let header = header.and_then(|json| serde_json::from_slice::<TokenHeader>(&json).ok());
-    let header = header.ok_or(TokenRefused::Invalid("its header cannot be read"))?;
-    if header.crit.is_some() {
-        return Err(TokenRefused::Invalid("it has a critical extension"));
-    }
-    Ok(header)
-}
-
-pub(super) fn check_times(now: u64, iat: u64, exp: u64, nbf: Option<u64>) -> Result<(), TokenRefused> {
-    if exp.saturating_add(LEEWAY_SECONDS) < now {
-        return Err(TokenRefused::Invalid("it has expired"));
-    }
-    if iat > now.saturating_add(LEEWAY_SECONDS)
-        || nbf.is_some_and(|nbf| nbf > now.saturating_add(LEEWAY_SECONDS))
-    {
-        return Err(TokenRefused::Invalid("it comes from the future"));
-    }
-    if exp <= iat {
-        return Err(TokenRefused::Invalid("it ended before it began"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
