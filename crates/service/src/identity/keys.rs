@@ -96,6 +96,13 @@ impl KeyRing {
         Self::of(&KeyFile { keys: vec![StoredKey::make(clock.now().timestamp())?] })
     }
 
+    /// A ring with one key that is kept nowhere.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn of_key(pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let private_key = BASE64_STANDARD.encode(pkcs8);
+        Self::of(&KeyFile { keys: vec![StoredKey { private_key, created_at: 0, retired_at: None }] })
+    }
+
     /// Reads the file, or makes it with one new key.
     pub(super) fn open(path: &Path, clock: &Clock) -> Result<Self, KeyError> {
         if !path.exists() {

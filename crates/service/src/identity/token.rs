@@ -100,6 +100,12 @@ impl Issuer {
         Ok(Self::with(keys, None, config, clock))
     }
 
+    /// An issuer with this key.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn from_pkcs8(pkcs8: &[u8], config: IdentityConfig, clock: Clock) -> Result<Self, KeyError> {
+        Ok(Self::with(KeyRing::of_key(pkcs8)?, None, config, clock))
+    }
+
     fn with(keys: KeyRing, file: Option<PathBuf>, config: IdentityConfig, clock: Clock) -> Self {
         let looked = Mutex::new((Instant::now(), file.as_deref().and_then(version_of)));
         Self(Arc::new(IssuerInner { config, clock, keys: RwLock::new(Arc::new(keys)), file, looked }))
@@ -175,7 +181,7 @@ impl Issuer {
     }
 
     /// Who the token belongs to, as far as the token itself tells.
-    pub(super) fn verify(&self, token: &str) -> Result<Principal, TokenRefused> {
+    pub(crate) fn verify(&self, token: &str) -> Result<Principal, TokenRefused> {
         let refuse = |reason| Err(TokenRefused::Invalid(reason));
         let config = &self.0.config;
         let header = read_header(token)?;
@@ -201,6 +207,9 @@ impl Issuer {
         };
         let claims = decoded.claims;
         check_times(now, claims.iat, claims.exp, claims.nbf)?;
+        if claims.exp - claims.iat > u64::from(TOKEN_LIFETIME_MAX_SECONDS) {
+            return refuse("it lives longer than any of ours");
+        }
         Ok(Principal {
             user_id: claims.sub,
             role: claims.role,
