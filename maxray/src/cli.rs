@@ -49,6 +49,9 @@ pub enum Command {
     /// Manage the DICOM application entities that may send from other machines
     #[command(subcommand)]
     Ae(AeCommand),
+    /// Certificates for encrypted connections
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -199,6 +202,24 @@ pub enum AeCommand {
         /// Its AE title
         title: model::AeTitle,
     },
+}
+
+/// `tls ...`
+#[derive(Debug, Subcommand)]
+pub enum TlsCommand {
+    /// Make a key and a certificate that nobody has signed, to try TLS with; print the settings
+    SelfSigned(SelfSignedOptions),
+}
+
+/// Options of `tls self-signed`.
+#[derive(Debug, Args)]
+pub struct SelfSignedOptions {
+    /// DNS name or address that peers reach this machine at; can be given several times
+    #[arg(long, required = true, value_name = "NAME")]
+    pub host: Vec<String>,
+    /// Where to write certificate.pem and key.pem
+    #[arg(long, value_name = "DIRECTORY", default_value = "tls")]
+    pub directory: PathBuf,
 }
 
 /// `config ...`

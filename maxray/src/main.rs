@@ -8,6 +8,7 @@ mod home;
 mod import;
 mod serve;
 mod settings;
+mod tls;
 mod user;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
                 accounts::rotate_signing(settings, drop_old).await
             }
             cli::Command::Ae(command) => user::registry(settings, command).await,
+            cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),
         }

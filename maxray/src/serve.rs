@@ -9,11 +9,15 @@ use std::{
 
 use anyhow::Context;
 use archive::Archive;
-use axum::{Router, extract::Request, response::Redirect, routing::get};
+use axum::{Router, response::Redirect, routing::get};
 use model::clock::Clock;
 use service::{
-    decoder::DecoderPool, events::EventBus, http::health, http::limits::harden, identity::Issuer,
+    decoder::DecoderPool,
+    events::EventBus,
+    http::{health, limits, server},
+    identity::Issuer,
     shutdown::Shutdown,
+    tls::{self, Tls},
 };
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
@@ -28,6 +32,7 @@ pub struct Server {
     pub http_address: SocketAddr,
     pub dicom_address: SocketAddr,
     pub shutdown: Shutdown,
+    https: bool,
     /// Password of the account `admin`, when this start made it.
     pub admin_password: Option<String>,
     directory: PathBuf,
@@ -60,6 +65,7 @@ impl Server {
         settings.identity.check()?;
         settings.pacs.check(settings.pacs.listen.ip())?;
         settings.dicomweb.check()?;
+        let (http_tls, dicom_tls) = open_tls(&settings)?;
         let http = listen("http.listen", settings.http.listen).await?;
         let dicom = listen("pacs.listen", settings.pacs.listen).await?;
         let archive = home::open_archive(&settings, &directory, &clock).await?;
@@ -79,12 +85,16 @@ impl Server {
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
         let router = router(&settings, &archive, &parts, health::router(metrics, ready_check(&archive)));
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve_http(http, router, shutdown.clone(), settings.http.drain_timeout()));
-        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), archive.clone(), shutdown.clone()));
+        let https = http_tls.is_some();
+        let listeners: Vec<Tls> = http_tls.iter().chain(&dicom_tls).cloned().collect();
+        tasks.spawn(watch_tls(listeners, parts.clock.clone(), shutdown.clone()));
+        tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
+        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, archive.clone(), shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
-        write_run_file(&directory, http_address, dicom_address)?;
+        write_run_file(&directory, http_address, https, dicom_address)?;
         tracing::info!(http = %http_address, dicom = %dicom_address, "maxray listens");
         Ok(Self {
+            https,
             http_address,
             dicom_address,
             shutdown,
@@ -99,8 +109,9 @@ impl Server {
     /// Prints where to look and how to sign in.
     pub fn greet(&self) {
         println!("MaxRay is running.");
-        println!("  REST API   http://{}/docs", self.http_address);
-        println!("  DICOMweb   http://{}/dicomweb", self.http_address);
+        let scheme = if self.https { "https" } else { "http" };
+        println!("  REST API   {scheme}://{}/docs", self.http_address);
+        println!("  DICOMweb   {scheme}://{}/dicomweb", self.http_address);
         println!(
             "  DICOM      {} (try: echoscu {} {})",
             self.dicom_address,
@@ -173,7 +184,8 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         .merge(health)
         .merge(doctor_api)
         .nest("/dicomweb", dicomweb);
-    harden(router)
+    let router = limits::harden(router);
+    if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router }
 }
 
 /// How long one look at the parts stands: the route is public, and a look writes to the store.
@@ -201,37 +213,35 @@ async fn look(archive: &Archive) -> Result<(), String> {
     archive.storage().probe().await.map_err(|error| error.to_string())
 }
 
+fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
+    let http = Tls::open("http", &settings.http.tls, &[b"h2", b"http/1.1"])?;
+    let dicom = Tls::open("pacs", &settings.pacs.tls, &[])?;
+    Ok((http, dicom))
+}
+
+async fn watch_tls(listeners: Vec<Tls>, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
+    tls::watch(listeners, clock, shutdown).await.context("SIGHUP cannot be listened for")
+}
+
 async fn serve_http(
     listener: TcpListener,
     router: Router,
+    tls: Option<Tls>,
+    config: limits::HttpConfig,
     shutdown: Shutdown,
-    drain: Duration,
 ) -> anyhow::Result<()> {
-    use axum::ServiceExt;
-    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);
-    let listener = axum::serve::ListenerExt::tap_io(listener, |socket| {
-        // Small answers must not wait for the peer's delayed acknowledgement.
-        let _ = socket.set_nodelay(true);
-    });
-    let stop = shutdown.clone();
-    let serving =
-        axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
-    tokio::select! {
-        served = serving => Ok(served?),
-        () = async { shutdown.cancelled().await; tokio::time::sleep(drain).await } => {
-            tracing::warn!("requests were still running at the end of http.drain_timeout_ms");
-            Ok(())
-        }
-    }
+    server::serve(listener, router, tls, &config, shutdown).await;
+    Ok(())
 }
 
 async fn serve_dicom(
     listener: TcpListener,
     config: pacs::PacsConfig,
+    tls: Option<Tls>,
     archive: Archive,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    pacs::serve(listener, config, archive, shutdown).await.context("the DICOM listener ended")
+    pacs::serve(listener, config, tls, archive, shutdown).await.context("the DICOM listener ended")
 }
 
 fn serve_worker(
@@ -254,8 +264,8 @@ fn serve_worker(
 }
 
 /// Tells other commands and tests which ports were taken.
-fn write_run_file(directory: &Path, http: SocketAddr, dicom: SocketAddr) -> anyhow::Result<()> {
-    let run = serde_json::json!({ "http": http, "dicom": dicom, "pid": std::process::id() });
+fn write_run_file(directory: &Path, http: SocketAddr, https: bool, dicom: SocketAddr) -> anyhow::Result<()> {
+    let run = serde_json::json!({ "http": http, "https": https, "dicom": dicom, "pid": std::process::id() });
     let temporary = directory.join("run.json.new");
     std::fs::write(&temporary, run.to_string())?;
     std::fs::rename(&temporary, directory.join("run.json"))?;

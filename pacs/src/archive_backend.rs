@@ -54,23 +54,39 @@ impl Backend for Archive {
     }
 
     async fn record_rejection(&self, peer: &Peer, rejection: Rejection) {
-        let record = AuditRecord {
-            actor: AuditActor {
-                user_id: None,
-                role: "modality".to_owned(),
-                calling_ae: peer.calling_ae_title.to_string(),
-                source_address: peer.address.to_string(),
-                request_id: peer.association_id.to_string(),
-            },
-            action: "associate".to_owned(),
-            outcome: AuditOutcome::Refused,
-            study_instance_uid: String::new(),
-            subject: peer.called_ae_title.to_string(),
-            detail: rejection.as_str().to_owned(),
+        let actor = AuditActor {
+            user_id: None,
+            role: "modality".to_owned(),
+            calling_ae: peer.calling_ae_title.to_string(),
+            source_address: peer.address.to_string(),
+            request_id: peer.association_id.to_string(),
         };
-        if let Err(error) = self.database().audit(record).await {
-            tracing::error!(%error, "the rejection is missing in the audit trail");
-        }
+        let refused = AuditRecord {
+            outcome: AuditOutcome::Refused,
+            detail: rejection.as_str().to_owned(),
+            ..AuditRecord::success(&actor, "associate").about(&peer.called_ae_title)
+        };
+        record(self, refused).await;
+    }
+
+    async fn record_failed_handshake(&self, address: IpAddr, reason: &'static str) {
+        let actor = AuditActor {
+            role: "modality".to_owned(),
+            source_address: address.to_string(),
+            ..AuditActor::default()
+        };
+        let refused = AuditRecord {
+            outcome: AuditOutcome::Refused,
+            detail: reason.to_owned(),
+            ..AuditRecord::success(&actor, "associate")
+        };
+        record(self, refused).await;
+    }
+}
+
+async fn record(archive: &Archive, refused: AuditRecord) {
+    if let Err(error) = archive.database().audit(refused).await {
+        tracing::error!(%error, "a refusal is missing in the audit trail");
     }
 }
 

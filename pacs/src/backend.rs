@@ -7,11 +7,12 @@ use std::{future::Future, net::IpAddr};
 use bytes::Bytes;
 use dicom_header::Identity;
 use model::AeTitle;
+use service::tls::PeerCertificate;
 use uuid::Uuid;
 
 use crate::upper_layer::{negotiation::PresentationContext, pdu::Rejection};
 
-/// Who is at the other end of an association. All of it is claimed except the address.
+/// Who is at the other end of an association. All of it is claimed except the address and the certificate.
 #[derive(Debug, Clone)]
 pub struct Peer {
     /// Identity of the association in logs, audit records and events.
@@ -22,6 +23,8 @@ pub struct Peer {
     pub calling_ae_title: AeTitle,
     /// Called AE title.
     pub called_ae_title: AeTitle,
+    /// The certificate that it has proved to own, when it showed one.
+    pub certificate: Option<PeerCertificate>,
 }
 
 /// Why an instance is not stored. No text holds patient data.
@@ -67,6 +70,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Keeps a record of an association that was rejected.
     fn record_rejection(&self, peer: &Peer, rejection: Rejection) -> impl Future<Output = ()> + Send;
+
+    /// Keeps a record of a connection that did not get through the TLS handshake.
+    fn record_failed_handshake(
+        &self,
+        address: IpAddr,
+        reason: &'static str,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.

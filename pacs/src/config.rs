@@ -7,6 +7,7 @@ use std::{
 
 use model::{AeTitle, TransferSyntaxUid};
 use serde::{Deserialize, Serialize};
+use service::tls::TlsConfig;
 
 use crate::upper_layer::{negotiation::NegotiationRules, pace::PaceLimits, pdu::PEER_PDU_LENGTH_MIN_BYTES};
 
@@ -23,7 +24,7 @@ pub struct PacsConfig {
     /// Take any calling AE title from this machine itself. From elsewhere only registered AEs are taken.
     pub accept_any_calling_ae_title_from_loopback: bool,
     /// Listen without TLS on an address that other machines reach. Only for a network that is trusted.
-    pub plaintext_beyond_loopback: bool,
+    pub insecure: bool,
     /// Longest P-DATA-TF that we announce to take.
     pub pdu_length_max_bytes: u32,
     /// Associations at once.
@@ -50,6 +51,8 @@ pub struct PacsConfig {
     pub accept_unknown_sop_classes: bool,
     /// Store data sets in transfer syntaxes that the Standard does not register.
     pub accept_unknown_transfer_syntaxes: bool,
+    /// Section `[pacs.tls]`.
+    pub tls: TlsConfig,
 }
 
 impl Default for PacsConfig {
@@ -59,7 +62,7 @@ impl Default for PacsConfig {
             ae_title: AeTitle::parse("MAXRAY").expect("MAXRAY is an AE title"),
             accept_any_called_ae_title: true,
             accept_any_calling_ae_title_from_loopback: true,
-            plaintext_beyond_loopback: false,
+            insecure: false,
             pdu_length_max_bytes: 128 * 1024,
             associations_max: 256,
             associations_per_ae_max: 16,
@@ -73,6 +76,7 @@ impl Default for PacsConfig {
             transfer_syntax_preferences: Vec::new(),
             accept_unknown_sop_classes: false,
             accept_unknown_transfer_syntaxes: false,
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -82,8 +86,8 @@ impl Default for PacsConfig {
 pub enum PacsConfigError {
     /// Anybody on the network could read along.
     #[error(
-        "pacs: {0} is reached from other machines and the door has no TLS; listen on a loopback address, or set \
-         pacs.plaintext_beyond_loopback = true if the network is trusted"
+        "pacs: {0} is reached from other machines and pacs.tls.certificate_file is not set; give the door a certificate, \
+         listen on a loopback address, or set pacs.insecure = true if the network is trusted"
     )]
     PlaintextBeyondLoopback(IpAddr),
     /// Announced to peers: too small to carry anything, or so large that one association fills the memory.
@@ -106,7 +110,7 @@ impl PacsConfig {
     /// # Errors
     /// See [`PacsConfigError`].
     pub fn check(&self, listening_on: IpAddr) -> Result<(), PacsConfigError> {
-        if !listening_on.to_canonical().is_loopback() && !self.plaintext_beyond_loopback {
+        if !listening_on.to_canonical().is_loopback() && !self.insecure && !self.tls.is_enabled() {
             return Err(PacsConfigError::PlaintextBeyondLoopback(listening_on));
         }
         let lengths = PDU_LENGTH_FLOOR_BYTES..=PDU_LENGTH_CEILING_BYTES;
@@ -158,14 +162,17 @@ impl PacsConfig {
 mod tests {
     use super::*;
 
+    // threats.md row 4
     #[test]
     fn the_defaults_open_on_loopback_only() {
         let config = PacsConfig::default();
         assert_eq!(config.check(config.listen.ip()), Ok(()));
         let anywhere = IpAddr::from([0, 0, 0, 0]);
         assert_eq!(config.check(anywhere), Err(PacsConfigError::PlaintextBeyondLoopback(anywhere)));
-        let trusting = PacsConfig { plaintext_beyond_loopback: true, ..config };
+        let trusting = PacsConfig { insecure: true, ..config.clone() };
         assert_eq!(trusting.check(anywhere), Ok(()));
+        let tls = TlsConfig { certificate_file: "certificate.pem".into(), ..TlsConfig::default() };
+        assert_eq!(PacsConfig { tls, ..config }.check(anywhere), Ok(()));
     }
 
     #[test]

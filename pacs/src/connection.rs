@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use model::AeTitle;
+use service::tls::HandshakeError;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -13,6 +14,7 @@ use crate::{
     association::{Association, Tally},
     backend::{Backend, Peer},
     config::PacsConfig,
+    origin::Origin,
     upper_layer::{
         End, UpperLayer,
         framing::{Framing, Transport},
@@ -62,18 +64,18 @@ impl<B: Backend> Door<B> {
     pub async fn serve_connection<S: Transport>(
         self: Arc<Self>,
         stream: S,
-        address: IpAddr,
+        origin: Origin,
         pending: Option<OwnedSemaphorePermit>,
     ) {
         let association_id = Uuid::now_v7();
-        let span = tracing::info_span!("association", %association_id, %address);
-        self.serve(stream, address, association_id, pending).instrument(span).await;
+        let span = tracing::info_span!("association", %association_id, address = %origin.address);
+        self.serve(stream, origin, association_id, pending).instrument(span).await;
     }
 
     async fn serve<S: Transport>(
         &self,
         stream: S,
-        address: IpAddr,
+        origin: Origin,
         association_id: Uuid,
         pending: Option<OwnedSemaphorePermit>,
     ) {
@@ -86,7 +88,7 @@ impl<B: Backend> Door<B> {
         let end = tokio::select! {
             biased;
             () = self.killed.cancelled() => End::Stopping,
-            end = self.run(&mut upper_layer, &mut place, address, association_id) => end,
+            end = self.run(&mut upper_layer, &mut place, origin, association_id) => end,
         };
         metrics::counter!("maxray_dimse_connections_ended_total", "reason" => end.as_str()).increment(1);
         upper_layer.close(&end, self.config.artim()).await;
@@ -96,10 +98,10 @@ impl<B: Backend> Door<B> {
         &self,
         upper_layer: &mut UpperLayer<S>,
         place: &mut Place,
-        address: IpAddr,
+        origin: Origin,
         association_id: Uuid,
     ) -> End {
-        let (peer, agreement, permit) = match self.establish(upper_layer, address, association_id).await {
+        let (peer, agreement, permit) = match self.establish(upper_layer, origin, association_id).await {
             Ok(established) => established,
             Err(end) => {
                 tracing::debug!(%end, "no association");
@@ -133,7 +135,7 @@ impl<B: Backend> Door<B> {
     async fn establish<S: Transport>(
         &self,
         upper_layer: &mut UpperLayer<S>,
-        address: IpAddr,
+        origin: Origin,
         association_id: Uuid,
     ) -> Result<(Peer, Agreement, Permit), End> {
         let (_, body) = upper_layer.receive_associate().await?;
@@ -145,7 +147,13 @@ impl<B: Backend> Door<B> {
             Ok(titles) => titles,
             Err(rejection) => return Err(refuse(upper_layer, Refusal::Reject(rejection)).await),
         };
-        let peer = Peer { association_id, address, calling_ae_title, called_ae_title };
+        let peer = Peer {
+            association_id,
+            address: origin.address,
+            calling_ae_title,
+            called_ae_title,
+            certificate: origin.certificate,
+        };
         let permit = match self.admit(&peer).await {
             Ok(permit) => permit,
             Err(rejection) => {
@@ -189,6 +197,16 @@ impl<B: Backend> Door<B> {
         {
             self.backend.record_rejection(peer, rejection).await;
         }
+    }
+
+    /// The same for a peer that did not get as far as a PDU.
+    pub async fn tell_failed_handshake(&self, address: IpAddr, error: &HandshakeError) {
+        if !self.rejections_told.take() {
+            metrics::counter!("maxray_dimse_rejections_untold_total").increment(1);
+            return;
+        }
+        tracing::warn!(%address, %error, "no DICOM connection");
+        self.backend.record_failed_handshake(address, error.as_str()).await;
     }
 
     async fn check_access(

@@ -13,6 +13,7 @@ mod echo_scp;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod origin;
 mod server;
 mod storage_sop_classes;
 mod store_scp;
@@ -25,19 +26,20 @@ pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 
 use archive::Archive;
-use service::shutdown::Shutdown;
+use service::{shutdown::Shutdown, tls::Tls};
 use tokio::net::TcpListener;
 
 /// Serves DICOM associations on `listener` until `shutdown` begins. Operations that run then may end within
-/// `drain_timeout_ms`.
+/// `drain_timeout_ms`. With `tls` nothing is spoken in the clear.
 ///
 /// # Errors
 /// When the configuration is unsafe for the listener's address.
 pub async fn serve(
     listener: TcpListener,
     config: PacsConfig,
+    tls: Option<Tls>,
     archive: Archive,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    server::serve_backend(listener, config, archive, shutdown).await
+    server::serve_backend(listener, config, tls, archive, shutdown).await
 }

@@ -1,11 +1,14 @@
 //! Accepts connections until the server stops, then lets running operations end.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use service::shutdown::Shutdown;
+use service::{
+    shutdown::Shutdown,
+    tls::{HandshakeError, Tls},
+};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -14,6 +17,7 @@ use crate::{
     backend::Backend,
     config::{PacsConfig, PacsConfigError},
     connection::Door,
+    origin::Origin,
 };
 
 /// After a failed accept (mostly: no file descriptor left) others get time to close something.
@@ -36,22 +40,26 @@ pub enum ServeError {
 pub(crate) async fn serve_backend<B: Backend>(
     listener: TcpListener,
     config: PacsConfig,
+    tls: Option<Tls>,
     backend: B,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr()?;
     config.check(address.ip())?;
-    announce(&config, address);
+    announce(&config, address, tls.as_ref());
     let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
     let pending = Arc::new(Semaphore::new(config.connections_pending_max as usize));
     let door = Arc::new(Door::new(backend, config));
+    let tls = tls.map(Arc::new);
     let connections = TaskTracker::new();
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer.ip().to_canonical(), &door, &pending, &connections),
+                Ok((stream, peer)) => {
+                    admit(stream, peer.ip().to_canonical(), &door, tls.as_ref(), &pending, &connections);
+                },
                 Err(error) => {
                     tracing::warn!(%error, "accepting a DICOM connection failed");
                     sleep(ACCEPT_RETRY_AFTER).await;
@@ -73,8 +81,9 @@ pub(crate) async fn serve_backend<B: Backend>(
 
 fn admit<B: Backend>(
     stream: TcpStream,
-    address: std::net::IpAddr,
+    address: IpAddr,
     door: &Arc<Door<B>>,
+    tls: Option<&Arc<Tls>>,
     pending: &Arc<Semaphore>,
     connections: &TaskTracker,
 ) {
@@ -85,10 +94,36 @@ fn admit<B: Backend>(
     };
     // Responses leave at once; without it they are only slower.
     let _ = stream.set_nodelay(true);
-    connections.spawn(Arc::clone(door).serve_connection(stream, address, Some(permit)));
+    let door = Arc::clone(door);
+    match tls {
+        None => connections.spawn(door.serve_connection(stream, Origin::plain(address), Some(permit))),
+        Some(tls) => connections.spawn(handshake(Arc::clone(tls), stream, address, door, permit)),
+    };
 }
 
-fn announce(config: &PacsConfig, address: std::net::SocketAddr) {
+/// No PDU is looked at before the handshake is done. It counts as a connection that has not asked yet.
+async fn handshake<B: Backend>(
+    tls: Arc<Tls>,
+    stream: TcpStream,
+    address: IpAddr,
+    door: Arc<Door<B>>,
+    permit: OwnedSemaphorePermit,
+) {
+    let shaken = tokio::select! {
+        () = door.stopping.cancelled() => return,
+        shaken = tls.accept(stream, door.config.artim()) => shaken,
+    };
+    match shaken {
+        Ok((stream, certificate)) => {
+            let origin = Origin { address, encrypted: true, certificate };
+            door.serve_connection(stream, origin, Some(permit)).await;
+        }
+        Err(HandshakeError::Closed) => {}
+        Err(error) => door.tell_failed_handshake(address, &error).await,
+    }
+}
+
+fn announce(config: &PacsConfig, address: std::net::SocketAddr, tls: Option<&Tls>) {
     let loopback = config.accept_any_calling_ae_title_from_loopback;
     tracing::info!(
         %address,
@@ -96,9 +131,10 @@ fn announce(config: &PacsConfig, address: std::net::SocketAddr) {
         called_ae_titles = if config.accept_any_called_ae_title { "any" } else { "ours only" },
         calling_ae_titles_from_loopback = if loopback { "any" } else { "registered only" },
         calling_ae_titles_from_elsewhere = "registered only",
+        tls = tls.is_some(),
         "the DICOM door is open"
     );
-    if !address.ip().is_loopback() {
+    if tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "DICOM without TLS on an address that other machines reach");
     }
 }

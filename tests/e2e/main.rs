@@ -7,3 +7,4 @@ mod doctor_api;
 mod every_file;
 mod first_xray;
 mod hostile;
+mod tls;

@@ -12,6 +12,7 @@
 //! | [`guard`] | what an attack must leave behind: nothing |
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
+//! | [`tls`] | an authority and certificates, as files |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
@@ -32,3 +33,4 @@ pub mod random;
 pub mod scu;
 pub mod session;
 pub mod synthetic;
+pub mod tls;

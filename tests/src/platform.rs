@@ -38,11 +38,13 @@ pub struct Options {
     pub fsync: bool,
     /// More settings, as `("MAXRAY_PACS__AE_TITLE", "CR1")`.
     pub environment: Vec<(String, String)>,
+    /// PEM certificate that the client trusts: for servers with TLS.
+    pub trusted: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engine::Sqlite, fsync: false, environment: Vec::new() }
+        Self { engine: Engine::Sqlite, fsync: false, environment: Vec::new(), trusted: None }
     }
 }
 
@@ -64,6 +66,7 @@ impl Options {
 #[derive(Debug, Clone, Deserialize)]
 struct Run {
     http: SocketAddr,
+    https: bool,
     dicom: SocketAddr,
     pid: u32,
 }
@@ -100,8 +103,12 @@ impl Platform {
             environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
         }
         environment.extend(options.environment);
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build();
-        let client = client.expect("an HTTP client without TLS");
+        let mut client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2));
+        if let Some(pem) = &options.trusted {
+            let root = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+            client = client.tls_certs_only([root]);
+        }
+        let client = client.build().expect("an HTTP client");
         let mut platform = Self { folder, environment, server: None, run: None, cluster, client };
         platform.restart().await;
         platform
@@ -201,7 +208,8 @@ impl Platform {
     /// # Panics
     /// When the server does not run.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.run().http)
+        let run = self.run();
+        format!("{}://{}{path}", if run.https { "https" } else { "http" }, run.http)
     }
 
     /// Where the web answers.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct DatabaseConfig {
     /// `postgres://user@host/name` or `sqlite:///path`; empty for a SQLite file in the data directory.
     pub url: String,
+    /// Reach a PostgreSQL server on another machine without proving who it is. Only for a network that is trusted.
+    pub insecure: bool,
     /// Connections at most: of the pool on PostgreSQL, for reading on SQLite (one more writes).
     pub connections_max: u32,
     /// Longest wait for a free connection.
@@ -30,6 +32,7 @@ impl Default for DatabaseConfig {
     fn default() -> Self {
         Self {
             url: String::new(),
+            insecure: false,
             connections_max: 16,
             acquire_timeout_ms: 5_000,
             statement_timeout_ms: 10_000,

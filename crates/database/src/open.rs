@@ -1,12 +1,12 @@
 //! Marked place: opening either engine so that a commit is durable, and refusing one that cannot promise it.
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{net::IpAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use model::clock::Clock;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Pool, Postgres, Sqlite,
     pool::PoolOptions,
-    postgres::PgConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use tokio::sync::{mpsc, watch};
@@ -71,6 +71,7 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
         .application_name("maxray")
         .statement_cache_capacity(STATEMENT_CACHE)
         .disable_statement_logging();
+    check_way(&options, config)?;
     let mut connection = PgConnection::connect_with(&options).await?;
     check_postgres(&mut connection, config).await?;
     migrator(Dialect::Postgres).run(&mut connection).await?;
@@ -97,6 +98,25 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
             .connect_lazy_with(options.clone())
     };
     Ok((pool(config.connections_max.saturating_sub(writers).max(1)), pool(writers)))
+}
+
+/// Every `sslmode` below `verify-ca` can be talked out of encryption, or into a stranger's server.
+fn check_way(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<(), DatabaseError> {
+    let host = options.get_host();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let here = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback());
+    let verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    if here || verified || config.insecure {
+        return Ok(());
+    }
+    Err(DatabaseError::Refused(
+        "PostgreSQL on another machine needs sslmode=verify-full (and sslrootcert=FILE) in database.url, or \
+         database.insecure = true if the network is trusted"
+            .to_owned(),
+    ))
 }
 
 async fn check_postgres(connection: &mut PgConnection, config: &DatabaseConfig) -> Result<(), DatabaseError> {
@@ -182,4 +202,30 @@ async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // threats.md section 2: nothing that a patient's row goes over is readable on the way.
+    #[test]
+    fn postgres_elsewhere_is_reached_over_tls_alone() {
+        let check = |url: &str, insecure| {
+            let options = PgConnectOptions::from_str(url).expect("a URL");
+            check_way(&options, &DatabaseConfig { insecure, ..DatabaseConfig::default() }).is_ok()
+        };
+        for mode in ["", "?sslmode=disable", "?sslmode=prefer", "?sslmode=require"] {
+            assert!(!check(&format!("postgres://maxray@db.example.org/maxray{mode}"), false), "{mode}");
+            assert!(!check(&format!("postgres://maxray@192.0.2.7/maxray{mode}"), false), "{mode}");
+        }
+        for here in ["localhost", "127.0.0.1", "[::1]"] {
+            assert!(check(&format!("postgres://maxray@{here}/maxray"), false), "{here}");
+        }
+        assert!(check("postgres://maxray@localhost/maxray?host=/run/postgresql", false));
+        for mode in ["verify-ca", "verify-full"] {
+            assert!(check(&format!("postgres://maxray@db.example.org/maxray?sslmode={mode}"), false));
+        }
+        assert!(check("postgres://maxray@db.example.org/maxray", true));
+    }
 }

@@ -1,4 +1,4 @@
-//! What every door's shell needs: configuration, telemetry, shutdown, identity, events in process, HTTP manners,
+//! What every door's shell needs: configuration, TLS, telemetry, shutdown, identity, events in process, HTTP manners,
 //! and the pool of decoder processes.
 #![deny(missing_docs)]
 
@@ -12,3 +12,4 @@ pub mod http;
 pub mod identity;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;

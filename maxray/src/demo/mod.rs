@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, clock::Clock, transfer_syntax};
 use pacs::store_scu::{Proposal, ScuAssociation, ScuTimeouts};
 use serde_json::{Value, json};
+use service::tls::TlsConfig;
 
 use crate::{cli::DemoOptions, serve::Server, settings::Settings};
 
@@ -26,6 +27,9 @@ pub async fn run(mut settings: Settings, options: DemoOptions) -> anyhow::Result
     settings.log.filter = "warn".into();
     settings.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
     settings.pacs.listen = settings.http.listen;
+    // Nothing leaves this machine, and nobody has to trust a certificate to try it.
+    settings.http.tls = TlsConfig::default();
+    settings.pacs.tls = TlsConfig::default();
     let mut server = Server::start(settings).await?;
     server.shutdown.on_signals()?;
     let told = tell(&server, begun).await;

@@ -11,6 +11,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{
     pace::{Overdue, Pace},
@@ -34,6 +35,12 @@ impl Transport for TcpStream {
         // The option wears off, so it is set before each read. Where it cannot be set the association is slower.
         #[cfg(target_os = "linux")]
         let _ = rustix::net::sockopt::set_tcp_quickack(self, true);
+    }
+}
+
+impl Transport for TlsStream<TcpStream> {
+    fn acknowledge_quickly(&self) {
+        self.get_ref().0.acknowledge_quickly();
     }
 }
 

@@ -10,6 +10,7 @@ use tower_http::{
 };
 
 use super::{problem::Problem, request_id};
+use crate::tls::TlsConfig;
 
 /// Section `[http]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,41 +19,64 @@ pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Listen without TLS on an address that other machines reach: behind a proxy with TLS, or in a trusted network.
-    pub plaintext_beyond_loopback: bool,
+    pub insecure: bool,
+    /// Connections at once; more are closed at once.
+    pub connections_max: u32,
+    /// Time for the TLS handshake, and for the header of a request.
+    pub header_timeout_ms: u64,
     /// Time to finish running requests at shutdown.
     pub drain_timeout_ms: u64,
+    /// Section `[http.tls]`.
+    pub tls: TlsConfig,
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            plaintext_beyond_loopback: false,
+            insecure: false,
+            connections_max: 4096,
+            header_timeout_ms: 10_000,
             drain_timeout_ms: 10_000,
+            tls: TlsConfig::default(),
         }
     }
 }
 
 /// A configuration that the HTTP doors do not open with.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "http: {0} is reached from other machines and MaxRay does not speak TLS; listen on a loopback address behind a proxy, \
-     or set http.plaintext_beyond_loopback = true if the network is trusted"
-)]
-pub struct PlaintextBeyondLoopback(SocketAddr);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpConfigError {
+    /// Tokens and images would be sent in the clear.
+    #[error(
+        "http: {0} is reached from other machines and http.tls.certificate_file is not set; give MaxRay a certificate, \
+         listen on a loopback address behind a proxy with TLS, or set http.insecure = true if the network is trusted"
+    )]
+    PlaintextBeyondLoopback(SocketAddr),
+    /// Nobody would ever be answered.
+    #[error("http.{0} must not be 0")]
+    Zero(&'static str),
+}
 
 impl HttpConfig {
     /// Refuses to send tokens and images in the clear to other machines unless told to.
     ///
     /// # Errors
-    /// See [`PlaintextBeyondLoopback`].
-    pub fn check(&self) -> Result<(), PlaintextBeyondLoopback> {
+    /// See [`HttpConfigError`].
+    pub fn check(&self) -> Result<(), HttpConfigError> {
         let open = !self.listen.ip().to_canonical().is_loopback();
-        if open && !self.plaintext_beyond_loopback {
-            Err(PlaintextBeyondLoopback(self.listen))
-        } else {
-            Ok(())
+        if open && !self.insecure && !self.tls.is_enabled() {
+            return Err(HttpConfigError::PlaintextBeyondLoopback(self.listen));
         }
+        match (self.connections_max, self.header_timeout_ms) {
+            (0, _) => Err(HttpConfigError::Zero("connections_max")),
+            (_, 0) => Err(HttpConfigError::Zero("header_timeout_ms")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The time for a handshake or a header as a duration.
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
     }
 
     /// The drain time-out as a duration.
@@ -77,4 +101,28 @@ pub fn harden(router: Router) -> Router {
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(middleware::from_fn(request_id::assign))
+}
+
+/// RFC 6797: browsers that were here over TLS come by TLS alone from now on.
+pub fn over_tls_only(router: Router) -> Router {
+    let year = HeaderValue::from_static("max-age=31536000");
+    router.layer(SetResponseHeaderLayer::overriding(header::STRICT_TRANSPORT_SECURITY, year))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // threats.md row 4
+    #[test]
+    fn nobody_elsewhere_is_served_in_the_clear_by_oversight() {
+        let local = HttpConfig::default();
+        assert_eq!(local.check(), Ok(()));
+        let listen = SocketAddr::from(([0, 0, 0, 0], 8080));
+        let open = HttpConfig { listen, ..local };
+        assert_eq!(open.check(), Err(HttpConfigError::PlaintextBeyondLoopback(listen)));
+        assert_eq!(HttpConfig { insecure: true, ..open.clone() }.check(), Ok(()));
+        let tls = TlsConfig { certificate_file: "certificate.pem".into(), ..TlsConfig::default() };
+        assert_eq!(HttpConfig { tls, ..open }.check(), Ok(()));
+    }
 }

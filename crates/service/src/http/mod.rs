@@ -1,7 +1,9 @@
 //! Manners of the HTTP doors.
 
 pub mod bearer;
+mod first_request;
 pub mod health;
 pub mod limits;
 pub mod problem;
 pub mod request_id;
+pub mod server;

@@ -27,6 +27,7 @@ use crate::{
     dimse::command_set::{
         CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element,
     },
+    origin::Origin,
     upper_layer::{
         negotiation::{APPLICATION_CONTEXT_NAME, PresentationContext},
         pdu::{AbortReason, Rejection, put_p_data, split_presentation_data_value},
@@ -79,6 +80,8 @@ impl Backend for Memory {
     async fn record_rejection(&self, _: &Peer, rejection: Rejection) {
         self.rejections.lock().unwrap().push(rejection);
     }
+
+    async fn record_failed_handshake(&self, _: IpAddr, _: &'static str) {}
 }
 
 impl InstanceSink for MemoryWriter {
@@ -114,7 +117,7 @@ fn connect(door: &Arc<Door<Memory>>) -> TestPeer {
 
 fn connect_from(door: &Arc<Door<Memory>>, address: IpAddr) -> TestPeer {
     let (stream, ours) = tokio::io::duplex(1 << 20);
-    tokio::spawn(Arc::clone(door).serve_connection(ours, address, None));
+    tokio::spawn(Arc::clone(door).serve_connection(ours, Origin::plain(address), None));
     TestPeer { stream }
 }
 

@@ -1,0 +1,23 @@
+//! Where a connection comes from: what is known before its first PDU, and cannot be claimed.
+
+use std::net::IpAddr;
+
+use service::tls::PeerCertificate;
+
+/// Where a connection comes from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Network address.
+    pub address: IpAddr,
+    /// It runs over TLS.
+    pub encrypted: bool,
+    /// The certificate that the peer has proved to own, when it showed one.
+    pub certificate: Option<PeerCertificate>,
+}
+
+impl Origin {
+    /// Without TLS.
+    pub fn plain(address: IpAddr) -> Self {
+        Self { address, encrypted: false, certificate: None }
+    }
+}
