@@ -113,6 +113,7 @@ impl<B: Backend> Door<B> {
         tracing::info!(
             calling_ae_title = %peer.calling_ae_title,
             called_ae_title = %peer.called_ae_title,
+            certificate = peer.certificate.as_ref().map(tracing::field::display),
             presentation_contexts = agreement.contexts.len(),
             "association accepted"
         );

@@ -9,8 +9,6 @@ use service::tls::PeerCertificate;
 pub struct Origin {
     /// Network address.
     pub address: IpAddr,
-    /// It runs over TLS.
-    pub encrypted: bool,
     /// The certificate that the peer has proved to own, when it showed one.
     pub certificate: Option<PeerCertificate>,
 }
@@ -18,6 +16,6 @@ pub struct Origin {
 impl Origin {
     /// Without TLS.
     pub fn plain(address: IpAddr) -> Self {
-        Self { address, encrypted: false, certificate: None }
+        Self { address, certificate: None }
     }
 }

@@ -115,7 +115,7 @@ async fn handshake<B: Backend>(
     };
     match shaken {
         Ok((stream, certificate)) => {
-            let origin = Origin { address, encrypted: true, certificate };
+            let origin = Origin { address, certificate };
             door.serve_connection(stream, origin, Some(permit)).await;
         }
         Err(HandshakeError::Closed) => {}
