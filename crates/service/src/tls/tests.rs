@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, PublicKeyData, date_time_ymd};
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tokio_rustls::TlsConnector;

@@ -69,7 +69,7 @@ impl Current {
     }
 
     /// Reads the files again when one has changed, or when `asked`. Broken files change nothing.
-    fn look(&self, asked: bool) {
+    pub fn look(&self, asked: bool) {
         let stamps = stamps(&self.config);
         if !asked && self.state.read().unwrap_or_else(PoisonError::into_inner).stamps == stamps {
             return;
