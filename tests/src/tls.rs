@@ -95,7 +95,7 @@ impl Authority {
 
     fn write(&self, name: &str, certificate: &str, key: &KeyPair, serial: SerialNumber) -> Identity {
         let fingerprint = crate::digest::sha256_hex(&key.subject_public_key_info());
-        let stem = self.folder.join(format!("{name}-{}", &fingerprint[..8]));
+        let stem = self.folder.join(format!("{}-{}", name.replace('.', "_"), &fingerprint[..8]));
         let identity = Identity {
             certificate: stem.with_extension("crt"),
             key: stem.with_extension("key"),
