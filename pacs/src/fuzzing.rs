@@ -13,6 +13,7 @@ use crate::{
     config::PacsConfig,
     connection::Door,
     dimse::command_set::{CommandSet, encode_response},
+    origin::Origin,
     upper_layer::{
         negotiation::{
             NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, negotiate, parse_request,
@@ -125,7 +126,8 @@ pub fn connection(input: &[u8]) {
     runtime.block_on(async {
         let door = Arc::new(Door::new(Nowhere, PacsConfig::default()));
         let (mut peer, ours) = tokio::io::duplex(64 * 1024);
-        let serving = tokio::spawn(door.serve_connection(ours, IpAddr::from([127, 0, 0, 1]), None));
+        let serving =
+            tokio::spawn(door.serve_connection(ours, Origin::plain(IpAddr::from([127, 0, 0, 1])), None));
         let (mut answers, mut requests) = tokio::io::split(&mut peer);
         let sending = async {
             for piece in bytes.chunks(usize::from(*size).max(1) * 8) {
@@ -173,6 +175,8 @@ impl Backend for Nowhere {
     }
 
     async fn record_rejection(&self, _: &Peer, _: Rejection) {}
+
+    async fn record_failed_handshake(&self, _: IpAddr, _: &'static str) {}
 }
 
 impl InstanceSink for NowhereWriter {
