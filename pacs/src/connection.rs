@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use fail_point::Point;
 use model::AeTitle;
 use service::tls::HandshakeError;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -109,6 +110,7 @@ impl<B: Backend> Door<B> {
             }
         };
         *place = Place::Association { _permit: permit };
+        fail_point::pass(Point::K2Associated);
         let _active = Active::begin();
         tracing::info!(
             calling_ae_title = %peer.calling_ae_title,

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use fail_point::Point;
 use service::{
     shutdown::Shutdown,
     tls::{HandshakeError, Tls},
@@ -70,6 +71,9 @@ pub(crate) async fn serve_backend<B: Backend>(
     drop(listener);
     door.stopping.cancel();
     connections.close();
+    if !connections.is_empty() {
+        fail_point::pass(Point::K44Draining);
+    }
     if timeout(drain_timeout, connections.wait()).await.is_err() {
         tracing::warn!(associations = connections.len(), "aborting associations that did not drain in time");
         door.killed.cancel();
@@ -92,6 +96,7 @@ fn admit<B: Backend>(
         metrics::counter!("maxray_dimse_connections_dropped_total").increment(1);
         return;
     };
+    fail_point::pass(Point::K1Accepted);
     // Responses leave at once; without it they are only slower.
     let _ = stream.set_nodelay(true);
     let door = Arc::clone(door);

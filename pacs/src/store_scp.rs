@@ -4,6 +4,7 @@
 //! the commit and never before.
 
 use dicom_header::Identity;
+use fail_point::Point;
 use model::{SopClassUid, SopInstanceUid};
 use tokio::time::Instant;
 
@@ -54,7 +55,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     };
     metrics::counter!("maxray_dimse_c_store_total", "status" => format!("{status:04X}")).increment(1);
     metrics::histogram!("maxray_dimse_c_store_seconds").record(began.elapsed().as_secs_f64());
-    association.respond(context, command, status, &comment).await
+    association.respond(context, command, status, &comment).await?;
+    fail_point::pass(Point::K21Answered);
+    Ok(())
 }
 
 /// What the command says will come. The class must be the one of the presentation context (PS3.7 9.1.1.1.3).

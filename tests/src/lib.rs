@@ -4,6 +4,7 @@
 //! | module | gives |
 //! |---|---|
 //! | [`platform`] | `maxray serve` on free ports with its own data directory: start, kill -9, restart, stop |
+//! | [`armed`] | a server that dies at a fail point |
 //! | [`session`] | users of every role and requests with their tokens |
 //! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
 //! | [`synthetic`] | instances of any size, syntax and identity |
@@ -17,6 +18,7 @@
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
 
+pub mod armed;
 pub mod cluster;
 pub mod digest;
 pub mod env;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long the server may take until `/readyz` says 200. Generous: machines of tests are busy.
-const READY_TIMEOUT: Duration = Duration::from_mins(1);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a graceful stop may take.
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -88,6 +88,16 @@ impl Platform {
     /// # Panics
     /// With the server's log when it does not get ready.
     pub async fn start(options: Options) -> Self {
+        let mut platform = Self::prepare(options);
+        platform.restart().await;
+        platform
+    }
+
+    /// Everything but the server: [`Self::restart`] starts it for the first time.
+    ///
+    /// # Panics
+    /// When PostgreSQL does not start.
+    pub fn prepare(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("maxray-test-").tempdir().expect("a temporary folder");
         let mut environment = vec![
             setting("MAXRAY_DATA_DIRECTORY", &folder.path().join("data").display()),
@@ -109,9 +119,7 @@ impl Platform {
             client = client.tls_certs_only([root]);
         }
         let client = client.build().expect("an HTTP client");
-        let mut platform = Self { folder, environment, server: None, run: None, cluster, client };
-        platform.restart().await;
-        platform
+        Self { folder, environment, server: None, run: None, cluster, client }
     }
 
     /// Starts the server again on the same data, with new ports.
@@ -119,14 +127,24 @@ impl Platform {
     /// # Panics
     /// As [`Self::start`]; when it is running.
     pub async fn restart(&mut self) {
+        let command = self.command(&["serve"]);
+        self.spawn(command);
+        self.wait_until_ready().await;
+    }
+
+    /// Starts the server by a command that ends in `maxray serve`, and does not wait.
+    pub(crate) fn spawn(&mut self, mut command: Command) {
         assert!(self.server.is_none(), "kill or stop the server first");
         let _absent_at_first = fs::remove_file(self.run_file());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file()).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
-        let mut command = self.command(&["serve"]);
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         self.server = Some(command.spawn().expect("maxray starts"));
-        self.wait_until_ready().await;
+    }
+
+    /// The server's process, for what ends it in its own ways.
+    pub(crate) fn server(&mut self) -> &mut Option<Child> {
+        &mut self.server
     }
 
     async fn wait_until_ready(&mut self) {
@@ -142,9 +160,13 @@ impl Platform {
         }
     }
 
-    async fn is_ready(&mut self) -> bool {
+    pub(crate) async fn is_ready(&mut self) -> bool {
         let pid = self.server.as_ref().map(Child::id);
-        let text = fs::read_to_string(self.run_file()).unwrap_or_default();
+        // As the server sees it: its disk may be one that only it has.
+        let root = pid.map(|pid| PathBuf::from(format!("/proc/{pid}/root")));
+        let file = self.run_file();
+        let file = root.zip(file.strip_prefix("/").ok()).map(|(root, file)| root.join(file));
+        let text = file.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
         self.run = serde_json::from_str::<Run>(&text).ok().filter(|run| Some(run.pid) == pid);
         if self.run.is_none() {
             return false;
@@ -196,6 +218,16 @@ impl Platform {
         }
         command.env("RUST_BACKTRACE", "1").envs(self.environment.iter().cloned());
         command
+    }
+
+    /// Changes a setting from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A setting as it was given.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.environment.iter().rev().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the server's process still runs.

@@ -34,7 +34,21 @@ impl Platform {
     /// With its output when it fails.
     pub fn add_user(&self, username: &str, role: &str) {
         let arguments = ["user", "add", "--username", username, "--role", role, "--password-stdin"];
-        let mut command = self.command(&arguments);
+        Self::add_user_by(self.command(&arguments));
+    }
+
+    /// The same on the disk of [`Platform::restart_on_disk_of`].
+    ///
+    /// # Panics
+    /// As [`Self::add_user`].
+    pub fn add_user_inside(&self, username: &str, role: &str) {
+        let pid = self.pid().to_string();
+        let enter = ["nsenter", "--target", &pid, "--user", "--mount", "--preserve-credentials", "--"];
+        let arguments = ["user", "add", "--username", username, "--role", role, "--password-stdin"];
+        Self::add_user_by(self.wrapped(&enter, &arguments));
+    }
+
+    fn add_user_by(mut command: std::process::Command) {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("maxray starts");
         let mut input = child.stdin.take().expect("a pipe");
@@ -42,7 +56,7 @@ impl Platform {
         drop(input);
         let output = child.wait_with_output().expect("a child to wait for");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "maxray user add {username}: {errors}");
+        assert!(output.status.success(), "maxray user add: {errors}");
     }
 
     /// `POST /sessions`.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use database::{Database, DatabaseError};
+use fail_point::Point;
 use model::event::EventEnvelope;
 use service::{events::EventBus, shutdown::Shutdown};
 use tokio::time::Instant;
@@ -98,6 +99,7 @@ impl Relay {
     }
 
     fn publish(&mut self, batch: Vec<EventEnvelope>) {
+        fail_point::pass(Point::K29BatchClaimed);
         if self.unmarked.is_empty() {
             self.oldest_unmarked = Instant::now();
         }
@@ -106,10 +108,14 @@ impl Relay {
             self.unmarked.push(event.sequence);
             self.events.publish(event);
         }
+        fail_point::pass(Point::K30Published);
     }
 
     async fn finish(&mut self) -> Result<(), DatabaseError> {
         self.database.mark_relayed(&self.unmarked).await?;
+        if !self.unmarked.is_empty() {
+            fail_point::pass(Point::K32Marked);
+        }
         self.unmarked.clear();
         Ok(())
     }

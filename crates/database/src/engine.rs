@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use fail_point::Point;
 use model::clock::Clock;
 use sqlx::{Pool, Postgres, Sqlite, Transaction};
 use tokio::sync::{mpsc, watch};
@@ -147,6 +148,7 @@ impl Database {
     pub(crate) async fn commit(&self, tx: Tx) -> Result<(), DatabaseError> {
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
+        fail_point::reach(Point::K17BeforeCommit).map_err(sqlx::Error::Io)?;
         let committed = match tx.inner {
             TxInner::Postgres(transaction) => transaction.commit().await,
             TxInner::Sqlite(transaction) => {

@@ -14,15 +14,22 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "archive", include_str!("../../../migrations/0001_archive.sql")),
     (2, "clinic", include_str!("../../../migrations/0002_clinic.sql")),
     (5, "sessions", include_str!("../../../migrations/0005_sessions.sql")),
+    (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
 ];
 
-/// The migrations as `dialect` understands them. sqlx runs each in a transaction, once, under a lock.
-pub(crate) fn migrator(dialect: Dialect) -> Migrator {
-    let migrations = MIGRATIONS.iter().map(|(version, name, text)| {
-        let text = AssertSqlSafe(spell(text, dialect)).into_sql_str();
-        Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text, false)
-    });
-    Migrator::with_migrations(migrations.collect())
+/// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,
+/// and the last one also refuses a schema that a later version has made. sqlx runs each step in a transaction, once,
+/// under a lock.
+pub(crate) fn migrators(dialect: Dialect) -> impl Iterator<Item = Migrator> {
+    (1..=MIGRATIONS.len()).map(move |steps| {
+        let migrations = MIGRATIONS[..steps].iter().map(|(version, name, text)| {
+            let text = AssertSqlSafe(spell(text, dialect)).into_sql_str();
+            Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text, false)
+        });
+        let mut migrator = Migrator::with_migrations(migrations.collect());
+        migrator.set_ignore_missing(steps < MIGRATIONS.len());
+        migrator
+    })
 }
 
 fn spell(text: &str, dialect: Dialect) -> String {

@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
 
+use fail_point::Point;
 use model::clock::Clock;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Pool, Postgres, Sqlite,
@@ -12,7 +13,7 @@ use sqlx::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Database, DatabaseConfig, DatabaseError, Engine, engine::Shared, ingest, migrate::migrator,
+    Database, DatabaseConfig, DatabaseError, Engine, engine::Shared, ingest, migrate::migrators,
     session::RevokedSessions, statement::Dialect,
 };
 
@@ -74,7 +75,10 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
     check_way(&options, config)?;
     let mut connection = PgConnection::connect_with(&options).await?;
     check_postgres(&mut connection, config).await?;
-    migrator(Dialect::Postgres).run(&mut connection).await?;
+    for step in migrators(Dialect::Postgres) {
+        step.run(&mut connection).await?;
+        fail_point::pass(Point::K41Migrated);
+    }
     connection.close().await?;
     let timeout = format!("{}ms", config.statement_timeout_ms);
     let options = options.options([
@@ -172,7 +176,10 @@ async fn open_sqlite(
         .connect_with(options.clone())
         .await?;
     check_sqlite(&write).await?;
-    migrator(Dialect::Sqlite).run(&write).await?;
+    for step in migrators(Dialect::Sqlite) {
+        step.run(&write).await?;
+        fail_point::pass(Point::K41Migrated);
+    }
     let read = PoolOptions::<Sqlite>::new()
         .max_connections(config.connections_max.max(1))
         .idle_timeout(None)

@@ -12,6 +12,7 @@ pub mod state;
 use std::io;
 
 use bytes::{Bytes, BytesMut};
+use fail_point::Point;
 
 use self::{
     framing::{Framing, Transport, TransportError},
@@ -247,6 +248,11 @@ impl<S: Transport> UpperLayer<S> {
         while let Some(fragment) = fragments.next() {
             let last = is_last && fragments.peek().is_none();
             put_p_data(&mut buffer, context_id, is_command, last, fragment);
+        }
+        if fail_point::is_armed(Point::K20AnswerHalfWritten) {
+            let half = buffer.split_to(buffer.len() / 2);
+            self.framing.write(&half).await?;
+            fail_point::pass(Point::K20AnswerHalfWritten);
         }
         Ok(self.framing.write(&buffer).await?)
     }

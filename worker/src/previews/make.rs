@@ -6,6 +6,7 @@
 use archive::{ReadError, StorageError};
 use bytes::Bytes;
 use database::{DatabaseError, HeaderRecord, PreviewObjects, StoredInstance};
+use fail_point::Point;
 use model::pixel::PixelModule;
 use rendering::{
     EncodedImage, ImageFormat, Output, RenderError, RenderOptions, is_native_and_checked, render_outputs,
@@ -57,11 +58,14 @@ pub(crate) async fn make_preview(
     instance: StoredInstance,
 ) -> Result<(), PreviewError> {
     let id = instance.id;
+    fail_point::pass(Point::K33PreviewBegun);
     let started = tokio::time::Instant::now();
     match render(state, memory, &instance).await? {
         Ok([preview, thumbnail]) => {
             let objects = keep(state, preview, thumbnail).await?;
+            fail_point::pass(Point::K33PreviewWritten);
             state.archive.database().record_preview(id, objects).await?;
+            fail_point::pass(Point::K33PreviewNoted);
             metrics::counter!("maxray_previews_made_total").increment(1);
             metrics::histogram!("maxray_preview_seconds").record(started.elapsed().as_secs_f64());
             Ok(())
@@ -193,7 +197,11 @@ async fn keep(
 ) -> Result<PreviewObjects, PreviewError> {
     let (width, height) = (preview.width, preview.height);
     let lengths = (preview.bytes.len() as u64, thumbnail.bytes.len() as u64);
-    let put = |file: Vec<u8>| state.archive.put_preview(Bytes::from(file));
+    let put = async |file: Vec<u8>| {
+        let kept = state.archive.put_preview(Bytes::from(file)).await;
+        fail_point::pass(Point::K33PreviewHalfWritten);
+        kept
+    };
     let keys = tokio::try_join!(put(preview.bytes), put(thumbnail.bytes));
     let (preview_key, thumbnail_key) = keys.map_err(|error| PreviewError::Keep(error.to_string()))?;
     Ok(PreviewObjects {

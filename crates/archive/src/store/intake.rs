@@ -5,6 +5,7 @@
 use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use dicom_header::{HeaderError, HeaderReader, Identity, Limits, encode_file_meta};
+use fail_point::Point;
 use model::{AeTitle, TransferSyntaxUid, instance::InstanceHeader};
 use object_storage::{ObjectStorage, ObjectWriter};
 
@@ -69,6 +70,7 @@ impl Intake {
     }
 
     pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
+        fail_point::pass(Point::K4Streaming);
         self.header.push(&bytes)?;
         self.hash.update(&bytes);
         self.data_set_length += bytes.len() as u64;

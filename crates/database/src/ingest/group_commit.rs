@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fail_point::Point;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{StoreInstanceError, StoreOutcome, known, prepare::Prepared, resolve, write};
@@ -96,6 +97,9 @@ async fn commit_group(database: &Database, group: Group) {
     let alone = instances.len() + records.len() == 1;
     match commit_repeatedly(database, &instances, &records).await {
         Ok(found) => {
+            if !found.is_empty() {
+                fail_point::pass(Point::K19Committed);
+            }
             for (reply, outcome) in outcomes.into_iter().zip(found) {
                 let _ = reply.send(outcome);
             }
@@ -177,6 +181,7 @@ async fn commit_once(
     let mut tx = database.begin().await?;
     let mut outcomes = Vec::new();
     if !instances.is_empty() {
+        fail_point::reach(Point::K12TransactionBegun).map_err(sqlx::Error::Io)?;
         let known = known::read(&mut tx, instances).await?;
         let plan = resolve::resolve(instances, known);
         outcomes = write::write(&mut tx, instances, plan).await?;

@@ -1,5 +1,6 @@
 //! Writes what was decided for a group: one statement a table, whatever the size of the group.
 
+use fail_point::Point;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -132,11 +133,15 @@ pub(super) async fn write(
         .values()
         .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
     insert(tx, &SERIES, series.collect()).await?;
+    fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
     write_instances(tx, group, &mut plan.instances).await?;
+    fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
     update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;
     update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
     insert_events(tx, &plan.events).await?;
+    fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;
+    fail_point::reach(Point::K16AuditWritten).map_err(sqlx::Error::Io)?;
     Ok(plan.outcomes)
 }
 

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use fail_point::Point;
 use rustix::{
     fs::{CWD, OFlags, RenameFlags},
     io::Errno,
@@ -86,7 +87,9 @@ impl Part {
             (open(OFlags::empty()), false)
         };
         let file = file.map_err(failed)?;
-        Ok(Self { directory, key, file, removal: Removal(Some(path)), direct, length: 0 })
+        let removal = Removal(Some(path));
+        fail_point::reach(Point::K3PartCreated).map_err(StorageError::io("create a file in the spool"))?;
+        Ok(Self { directory, key, file, removal, direct, length: 0 })
     }
 
     /// Appends a full buffer.
@@ -125,13 +128,17 @@ impl Part {
 
         if durability == Durability::Synced {
             directory.step(Step::SyncFile).map_err(StorageError::io("sync an object"))?;
+            fail_point::reach(Point::K6BeforeFileSync).map_err(StorageError::io("sync an object"))?;
             rustix::fs::fdatasync(&file).map_err(StorageError::io("sync an object"))?;
+            fail_point::reach(Point::K7FileSynced).map_err(StorageError::io("sync an object"))?;
         }
 
         directory.step(Step::Rename).map_err(StorageError::io("name an object"))?;
+        fail_point::reach(Point::K9BeforeRename).map_err(StorageError::io("name an object"))?;
         rename_without_replacing(&part, &object).map_err(StorageError::io("name an object"))?;
         removal.cancel();
         let finished = Finished(Removal(Some(object.clone())));
+        fail_point::reach(Point::K10Renamed).map_err(StorageError::io("name an object"))?;
 
         if durability == Durability::Derived {
             return Ok(finished);
@@ -139,6 +146,7 @@ impl Part {
         directory.step(Step::SyncShard).map_err(StorageError::io("sync a shard directory"))?;
         let shard = object.parent().expect("an object lies in a shard");
         sync_directory(shard).map_err(StorageError::io("sync a shard directory"))?;
+        fail_point::reach(Point::K11ShardSynced).map_err(StorageError::io("sync a shard directory"))?;
         Ok(finished)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{mem, sync::Arc};
 
+use fail_point::Point;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Directory, Durability, blocking, buffer::Buffer, joined, spool::Part};
@@ -97,6 +98,7 @@ impl DirectoryWriter {
                 None => Part::create(Arc::clone(&directory), key, false)?,
             };
             part.append(tail.bytes())?;
+            fail_point::reach(Point::K5LastByteWritten).map_err(StorageError::io("write an object"))?;
             directory.buffers.give_back(tail);
             part.finish(durability)
         });

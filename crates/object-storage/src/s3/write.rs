@@ -3,6 +3,7 @@
 use std::{mem, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use fail_point::Point;
 use object_store::{MultipartUpload, ObjectStoreExt as _};
 use tokio::task::JoinHandle;
 
@@ -65,6 +66,7 @@ impl S3Writer {
             self.started = true;
             let upload = self.s3.store.put_multipart(&self.s3.path(self.key)).await;
             self.upload = Some(upload.map_err(StorageError::s3_write("begin an upload"))?);
+            fail_point::pass(Point::K22UploadBegun);
         }
         let upload = self.upload.as_mut().ok_or(StorageError::GivenUp)?;
         self.travelling = Some(tokio::spawn(upload.put_part(part.into())));
@@ -76,7 +78,10 @@ impl S3Writer {
         match self.travelling.take() {
             None => Ok(()),
             Some(task) => match task.await {
-                Ok(result) => result.map_err(StorageError::s3_write("upload a part")),
+                Ok(result) => {
+                    fail_point::pass(Point::K23PartUploaded);
+                    result.map_err(StorageError::s3_write("upload a part"))
+                }
                 Err(_) => Err(StorageError::Stopping),
             },
         }
@@ -89,6 +94,7 @@ impl S3Writer {
         if self.upload.is_some() {
             self.send_part().await?;
             self.await_part().await?;
+            fail_point::pass(Point::K24PartsUploaded);
             let upload = self.upload.as_mut().ok_or(StorageError::GivenUp)?;
             upload.complete().await.map_err(StorageError::s3_write("complete an upload"))?;
             self.upload = None;
@@ -98,6 +104,7 @@ impl S3Writer {
             let put = self.s3.store.put(&self.s3.path(self.key), content.into()).await;
             put.map_err(StorageError::s3_write("put object"))?;
         }
+        fail_point::pass(Point::K25UploadCompleted);
         let stored_bytes = self.s3.length(self.key).await?;
         if stored_bytes != self.length {
             return Err(StorageError::LengthDiffers {
@@ -107,6 +114,7 @@ impl S3Writer {
             });
         }
         self.started = false;
+        fail_point::pass(Point::K26LengthCompared);
         Ok(())
     }
 

@@ -1,0 +1,123 @@
+//! Calls of the system that no line of ours stands for, caught by strace: SQLite's own syncs and writes, and errors of
+//! the kernel itself. (threats.md K18, K43, row 59)
+
+use std::{sync::Arc, time::Duration};
+
+use tests::{
+    platform::{Engine, Options, Platform},
+    session::PASSWORD,
+};
+
+use super::load::{Load, Shape, join};
+
+const SMALL: Shape = Shape { side: 64, instances: 10 };
+/// Enough for SQLite to move its log into the database file.
+const MANY: Shape = Shape { side: 64, instances: 120 };
+/// strace makes every call of the system slow.
+const DEATH_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// K18: the transaction stands in the log, the log is not synced.
+#[tokio::test]
+async fn killed_before_the_sync_of_a_commit() {
+    let wal = |platform: &Platform| platform.data_directory().join("maxray.sqlite-wal");
+    for time in [1, 4] {
+        let kill = format!("fsync,fdatasync:signal=KILL:when={time}");
+        killed(&[SMALL; 4], &wal, "fsync,fdatasync", &kill).await;
+    }
+}
+
+/// K43: a checkpoint has moved some pages of the log into the database file, or all without a sync.
+#[tokio::test]
+async fn killed_in_a_checkpoint_of_sqlite() {
+    let file = |platform: &Platform| platform.data_directory().join("maxray.sqlite");
+    for time in [1, 3] {
+        killed(&[MANY; 4], &file, "pwrite64", &format!("pwrite64:signal=KILL:when={time}")).await;
+    }
+    killed(&[MANY; 4], &file, "fsync,fdatasync", "fsync,fdatasync:signal=KILL:when=1").await;
+}
+
+async fn killed(
+    shapes: &[Shape],
+    path: &dyn Fn(&Platform) -> std::path::PathBuf,
+    calls: &str,
+    injection: &str,
+) {
+    let when = format!("killed at {injection}");
+    let mut platform = prepare().await;
+    let path = path(&platform).display().to_string();
+    platform.kill();
+    platform
+        .restart_traced(&["-P", &path, "-e", &format!("trace={calls}"), "-e", &format!("inject={injection}")])
+        .await;
+    let load = Arc::new(Load::default());
+    let senders = platform.dicom_if_alive().map(|peer| load.start(peer, injection, shapes));
+    platform.await_death(DEATH_TIMEOUT, &when).await;
+    join(senders.unwrap_or_default());
+    platform.restart().await;
+    let reader = platform.sign_in("reader", PASSWORD).await;
+    load.check(&reader, platform.dicom(), &when).await;
+}
+
+/// Row 59: a failed sync of the log. What the kernel says to the next one means nothing, so nothing is promised until
+/// a restart.
+#[tokio::test]
+async fn after_a_failed_sync_of_a_commit_nothing_is_acknowledged() {
+    let mut platform = prepare().await;
+    let wal = platform.data_directory().join("maxray.sqlite-wal").display().to_string();
+    platform.kill();
+    let injection = "inject=fsync,fdatasync:error=EIO:when=4";
+    platform
+        .restart_traced(&["--seccomp-bpf", "-P", &wal, "-e", "trace=fsync,fdatasync", "-e", injection])
+        .await;
+    let load = Arc::new(Load::default());
+    join(load.start(platform.dicom(), "WAL-EIO", &[SMALL; 2]));
+    let refused = load.refused();
+    assert!(!refused.is_empty(), "the sync did not fail");
+    let before = load.ledger.len();
+    let after = Arc::new(Load::default());
+    join(after.start(platform.dicom(), "WAL-EIO-LATER", &[SMALL]));
+    assert!(after.ledger.is_empty(), "acknowledged after a failed sync of the database");
+    assert_eq!(after.refused().len(), SMALL.instances, "each one is answered");
+    let ready = platform.client().get(platform.url("/readyz")).send().await.expect("an answer");
+    assert_eq!(ready.status(), 503, "the server says that it is not ready");
+    eprintln!("{before} acknowledged before the failed sync, {} refused", refused.len());
+    platform.kill();
+    platform.restart().await;
+    let reader = platform.sign_in("reader", PASSWORD).await;
+    load.check(&reader, platform.dicom(), "after a failed sync of the log").await;
+    after.check(&reader, platform.dicom(), "after a failed sync of the log").await;
+}
+
+/// Row 59: a failed sync of a shard directory, and a failed rename: that instance is refused, the next is taken.
+#[tokio::test]
+async fn a_failed_directory_sync_or_rename_is_never_acknowledged() {
+    let mut platform = prepare().await;
+    let objects = platform.data_directory().join("objects");
+    let shards: Vec<String> =
+        (0..=255).map(|shard| objects.join(format!("{shard:02x}")).display().to_string()).collect();
+    let mut of_shards: Vec<&str> = shards.iter().flat_map(|shard| ["-P", shard.as_str()]).collect();
+    of_shards.extend(["-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=5"]);
+    let of_names = ["-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO:when=5"];
+    for (calls, what) in [(&of_shards[..], "directory sync"), (&of_names[..], "rename")] {
+        let when = format!("a failed {what}");
+        platform.kill();
+        let mut arguments = vec!["--seccomp-bpf"];
+        arguments.extend_from_slice(calls);
+        platform.restart_traced(&arguments).await;
+        let load = Arc::new(Load::default());
+        join(load.start(platform.dicom(), &when, &[SMALL]));
+        assert_eq!(load.refused().len(), 1, "{when}: {:?}", load.refused());
+        assert_eq!(load.ledger.len(), SMALL.instances - 1, "{when}");
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        load.check(&reader, platform.dicom(), &when).await;
+    }
+}
+
+async fn prepare() -> Platform {
+    // Previews and the relay would commit at times of their own.
+    let options =
+        Options { fsync: true, ..Options::on(Engine::Sqlite) }.with("MAXRAY_WORKER__PREVIEWS", "false");
+    let platform = Platform::start(options).await;
+    platform.add_user("reader", "viewer");
+    platform
+}
