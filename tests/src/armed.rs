@@ -21,7 +21,7 @@ impl Platform {
              (cargo build -p maxray -p tests --bins), as ./test does"
         );
         let mut command = self.command(&["serve"]);
-        command.env("MAXRAY_FAIL_POINT", fail_point);
+        command.env("TEST_MAXRAY_FAIL_POINT", fail_point);
         self.spawn(command);
         self.wait_until_ready_or_dead().await;
     }
@@ -142,7 +142,7 @@ fn has_fail_points() -> bool {
     static FOUND: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *FOUND.get_or_init(|| {
         let mut grep = Command::new("grep");
-        grep.args(["-q", "-a", "MAXRAY_FAIL_POINT"]).arg(crate::platform::binary());
+        grep.args(["-q", "-a", "TEST_MAXRAY_FAIL_POINT"]).arg(crate::platform::binary());
         grep.status().is_ok_and(|status| status.success())
     })
 }

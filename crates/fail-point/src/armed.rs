@@ -13,7 +13,7 @@ use std::{
 use crate::Point;
 
 /// Arms one point.
-const VARIABLE: &str = "MAXRAY_FAIL_POINT";
+const VARIABLE: &str = "TEST_MAXRAY_FAIL_POINT";
 
 static ARMED: LazyLock<Option<Armed>> = LazyLock::new(|| {
     #[expect(clippy::disallowed_methods, reason = "no setting of the product: only builds for tests read it")]

@@ -1,10 +1,10 @@
 //! Fail points: marks in the code where a test kills the program, makes the step fail, or holds it up.
 //!
 //! Every kill point of the durability contract that one line of our own code stands for is a [`Point`]. Tests of the
-//! package `tests` turn on the feature `enabled`; then `MAXRAY_FAIL_POINT` arms one point. Without the feature, and
+//! package `tests` turn on the feature `enabled`; then `TEST_MAXRAY_FAIL_POINT` arms one point. Without the feature, and
 //! in every build without debug assertions, the calls are empty functions that the compiler removes.
 //!
-//! | value of `MAXRAY_FAIL_POINT` | at the point |
+//! | value of `TEST_MAXRAY_FAIL_POINT` | at the point |
 //! |---|---|
 //! | `K7FileSynced:kill:3` | SIGKILL to this process when it comes there the third time |
 //! | `K7FileSynced:error=28:3` | the step fails that time with this number of the operating system (28 is ENOSPC) |
