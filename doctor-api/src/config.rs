@@ -18,6 +18,8 @@ pub struct DoctorApiConfig {
     pub sign_ins_per_hour_per_user: u32,
     /// Failed sign-ins from one address in a minute.
     pub sign_ins_per_minute_per_address: u32,
+    /// Access tokens of one service account in a minute.
+    pub client_tokens_per_minute: u32,
     /// Passwords checked at the same time; each takes 64 MiB.
     pub password_checks_max: usize,
     /// Listeners on `/events` at the same time.
@@ -37,6 +39,7 @@ impl Default for DoctorApiConfig {
             sign_ins_per_minute_per_user: 5,
             sign_ins_per_hour_per_user: 50,
             sign_ins_per_minute_per_address: 20,
+            client_tokens_per_minute: 60,
             password_checks_max: 4,
             event_listeners_max: 1_024,
             event_keep_alive_ms: 15_000,

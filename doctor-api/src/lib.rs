@@ -23,6 +23,7 @@ mod sessions;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod users;
 mod xrays;
 

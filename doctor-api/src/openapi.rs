@@ -11,7 +11,13 @@ use utoipa::{
 };
 
 /// Method and path of the operations that need no token.
-pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[("POST", "/sessions"), ("POST", "/sessions/refresh")];
+pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[
+    ("POST", "/sessions"),
+    ("POST", "/sessions/refresh"),
+    ("POST", "/oauth2/token"),
+    ("GET", "/.well-known/jwks.json"),
+    ("GET", "/.well-known/openid-configuration"),
+];
 
 /// Name of the security scheme.
 const BEARER: &str = "bearer";

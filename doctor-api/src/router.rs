@@ -16,7 +16,7 @@ use crate::{
     openapi::{BaseDocument, add_problems},
     patients, sessions,
     state::{AppState, DoctorApiState},
-    users, xrays,
+    tokens, users, xrays,
 };
 
 /// What a page may load that shows the API: Swagger UI styles itself inline, nothing comes from elsewhere.
@@ -77,6 +77,10 @@ fn routes() -> OpenApiRouter<AppState> {
             users::end_user_sessions::end_user_sessions
         ))
         .routes(routes!(clients::create_client::create_client))
+        .routes(routes!(tokens::issue_token::issue_token))
+        .routes(routes!(tokens::get_jwks::get_jwks))
+        .routes(routes!(tokens::get_metadata::get_metadata))
+        .routes(routes!(tokens::rotate_signing_key::rotate_signing_key))
         .routes(routes!(clients::renew_client_secret::renew_client_secret))
         .routes(routes!(doctors::create_doctor::create_doctor, doctors::list_doctors::list_doctors))
         .routes(routes!(doctors::get_doctor::get_doctor, doctors::update_doctor::update_doctor))

@@ -83,7 +83,7 @@ impl Server {
             clock,
         };
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
-        let router = router(&settings, &archive, &parts, health::router(metrics, ready_check(&archive)));
+        let router = router(&settings, &archive, &parts, health::router(metrics, ready_check(&archive)))?;
         let mut tasks = JoinSet::new();
         let https = http_tls.is_some();
         let listeners: Vec<Tls> = http_tls.iter().chain(&dicom_tls).cloned().collect();
@@ -159,8 +159,8 @@ async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListene
         .with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
 }
 
-fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
-    let authenticator = parts.issuer.authenticator_with(archive.database().clone());
+fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> anyhow::Result<Router> {
+    let authenticator = parts.issuer.authenticator_with(archive.database().clone())?;
     let dicomweb = dicomweb::router(dicomweb::DicomwebState {
         archive: archive.clone(),
         authenticator: authenticator.clone(),
@@ -185,7 +185,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         .merge(doctor_api)
         .nest("/dicomweb", dicomweb);
     let router = limits::harden(router);
-    if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router }
+    Ok(if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router })
 }
 
 /// How long one look at the parts stands: the route is public, and a look writes to the store.

@@ -7,4 +7,5 @@ mod doctor_api;
 mod every_file;
 mod first_xray;
 mod hostile;
+mod identity;
 mod tls;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 pub const BINARY: &str = "MAXRAY_TEST_BINARY";
 /// A Python with pydicom, pynetdicom and dicomweb-client.
 pub const PYTHON: &str = "MAXRAY_TEST_PYTHON";
+/// A folder with the OpenID provider of tests/oidc installed.
+pub const OIDC: &str = "MAXRAY_TEST_OIDC";
 /// A larger set of DICOM files with a MANIFEST.csv, used when present.
 pub const DATA: &str = "MAXRAY_TEST_DATA";
 /// Rounds of kill -9 for each engine.

@@ -69,7 +69,7 @@ impl Door {
         let issuer = Issuer::ephemeral(IdentityConfig::default(), clock).expect("issuer");
         let router = crate::router(DicomwebState {
             archive: archive.clone(),
-            authenticator: issuer.authenticator_with(archive.database().clone()),
+            authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
             decoder: DecoderPool::in_process(rendering::wire::handle_request),
             config,
         });

@@ -43,7 +43,7 @@ pub struct Tokens {
 }
 
 /// The answer that opens or continues a session.
-fn tokens(state: &AppState, opened: OpenedSession, refresh: Option<Secret>) -> Result<Tokens, Problem> {
+pub fn tokens(state: &AppState, opened: OpenedSession, refresh: Option<Secret>) -> Result<Tokens, Problem> {
     let OpenedSession { session, role, doctor_id } = opened;
     let principal =
         Principal { session_id: Some(session.id), ..Principal::new(session.user_id, role, doctor_id) };

@@ -79,7 +79,7 @@ impl House {
         let (events, shutdown) = (EventBus::new(), Shutdown::new());
         let state = DoctorApiState {
             archive: archive.clone(),
-            authenticator: issuer.authenticator_with(archive.database().clone()),
+            authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
             issuer: issuer.clone(),
             events: events.clone(),
             decoder: DecoderPool::in_process(|_| Vec::new()),
@@ -171,6 +171,16 @@ impl House {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), 1 << 24).await.expect("body");
         Answer { status, headers, body }
+    }
+
+    /// A form as programs send it; no Authorization header when `authorization` is empty.
+    pub async fn form(&self, path: &str, form: &str, authorization: &str) -> Answer {
+        let builder = Request::builder().method("POST").uri(path);
+        let mut builder = builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if !authorization.is_empty() {
+            builder = builder.header(header::AUTHORIZATION, authorization);
+        }
+        self.call(builder.body(Body::from(form.to_owned())).expect("request")).await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Answer {

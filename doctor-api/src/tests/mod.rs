@@ -8,4 +8,5 @@ mod openapi;
 mod part10;
 mod rights;
 mod sessions;
+mod users;
 mod xrays;

@@ -45,17 +45,22 @@ where
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::unauthorized());
         }
-        let principal = authenticator.authenticate(token.trim()).await.map_err(|refusal| {
-            tracing::debug!(%refusal, "token refused");
-            match refusal {
-                TokenRefused::Invalid(_) => Problem::unauthorized(),
-                TokenRefused::Unavailable => Problem::unavailable("sessions cannot be checked now"),
-            }
-        })?;
         let source_address = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
+        let principal = match authenticator.authenticate(token.trim()).await {
+            Ok(principal) => principal,
+            Err(refusal) => {
+                tracing::debug!(%refusal, "token refused");
+                let request_id = super::request_id::current().unwrap_or_default();
+                authenticator.note_refusal(&refusal, &source_address, &request_id).await;
+                return Err(match refusal {
+                    TokenRefused::Invalid(_) => Problem::unauthorized(),
+                    TokenRefused::Unavailable => Problem::unavailable("sessions cannot be checked now"),
+                });
+            }
+        };
         Ok(Self { principal, source_address })
     }
 }

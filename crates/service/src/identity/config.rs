@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::token::TOKEN_LIFETIME_MAX_SECONDS;
+use super::{oidc::OidcConfig, token::TOKEN_LIFETIME_MAX_SECONDS};
 
 /// Section `[identity]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,10 @@ pub struct IdentityConfig {
     pub session_lifetime_seconds: u32,
     /// How long a refresh token may lie unused.
     pub session_idle_seconds: u32,
+    /// How long a device token is good.
+    pub device_token_lifetime_days: u32,
+    /// Another issuer whose tokens are taken as well.
+    pub oidc: OidcConfig,
 }
 
 impl Default for IdentityConfig {
@@ -29,6 +33,8 @@ impl Default for IdentityConfig {
             access_token_lifetime_seconds: 900,
             session_lifetime_seconds: 43_200,
             session_idle_seconds: 3_600,
+            device_token_lifetime_days: 365,
+            oidc: OidcConfig::default(),
         }
     }
 }
@@ -36,7 +42,7 @@ impl Default for IdentityConfig {
 /// Settings that would make tokens of no use, or of too much.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("identity.{0}")]
-pub struct IdentityConfigError(&'static str);
+pub struct IdentityConfigError(pub(super) &'static str);
 
 impl IdentityConfig {
     /// Refuses what cannot be meant.
@@ -56,7 +62,15 @@ impl IdentityConfig {
         {
             return refuse("session_lifetime_seconds must not be shorter than an access token's life");
         }
-        Ok(())
+        if !(1..=3_650).contains(&self.device_token_lifetime_days) {
+            return refuse("device_token_lifetime_days is between 1 and 3650");
+        }
+        self.oidc.check()
+    }
+
+    /// How long a device token is good.
+    pub fn device_token_lifetime(&self) -> TimeDelta {
+        TimeDelta::days(self.device_token_lifetime_days.into())
     }
 
     /// How long a sign-in lasts.

@@ -5,6 +5,7 @@ mod authenticator;
 mod config;
 mod jws;
 mod keys;
+mod oidc;
 mod password;
 mod secret;
 mod token;
@@ -13,6 +14,7 @@ pub use authenticator::Authenticator;
 pub use config::{IdentityConfig, IdentityConfigError};
 pub use jws::TokenRefused;
 pub use keys::{KeyError, rotate_signing_key};
+pub use oidc::{OidcConfig, OidcError};
 pub use password::{PASSWORD_LENGTH_MIN, PasswordError, generate_password, hash_password, verify_password};
 pub use secret::{
     CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret, sha256,

@@ -22,6 +22,7 @@ use super::{
     config::IdentityConfig,
     jws::{TokenRefused, check_times, read_header},
     keys::{KeyError, KeyRing, rotate_signing_key},
+    oidc::OidcError,
 };
 
 /// Longest life of a token; keys that were replaced verify that much longer.
@@ -172,12 +173,16 @@ impl Issuer {
 
     /// The authenticator that takes this issuer's tokens and asks nobody whether they were taken back.
     pub fn authenticator(&self) -> Authenticator {
-        Authenticator::new(self.clone(), None)
+        Authenticator::offline(self.clone())
     }
 
-    /// The authenticator that takes this issuer's tokens while their sessions live in this database.
-    pub fn authenticator_with(&self, database: Database) -> Authenticator {
-        Authenticator::new(self.clone(), Some(database))
+    /// The authenticator that takes this issuer's tokens while their sessions live in this database, device tokens,
+    /// and the tokens of the other issuer when one is configured.
+    ///
+    /// # Errors
+    /// When the other issuer cannot be asked at all.
+    pub fn authenticator_with(&self, database: Database) -> Result<Authenticator, OidcError> {
+        Authenticator::online(self.clone(), database)
     }
 
     /// Who the token belongs to, as far as the token itself tells.

@@ -1,0 +1,5 @@
+//! Who gets in: tokens that are forged, tokens of another issuer, and what takes tokens back.
+
+mod forged;
+mod oidc;
+mod revocation;
