@@ -57,7 +57,12 @@ pub async fn change_password(
     checks.finish()?;
     let user = state.database().user(caller.principal.user_id).await.map_err(errors::database)?;
     let user = user.ok_or_else(Problem::not_found)?;
-    let user = prove_password(&state, &user.username, request.current_password, &source).await?;
+    let proved = prove_password(&state, &user.username, request.current_password, &source).await;
+    let user = proved.map_err(|problem| match problem.status {
+        // The token is good: a 401 would tell programs to sign in again.
+        401 => Problem::unprocessable().field("current_password", "is wrong"),
+        _ => problem,
+    })?;
     let password_hash = Some(hash(&state, "new_password", request.new_password).await?);
     let changes = UserChanges { password_hash, ..UserChanges::default() };
     state.database().change_user(user.id, changes, &caller.actor()).await.map_err(errors::database)?;

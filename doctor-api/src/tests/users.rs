@@ -103,7 +103,7 @@ async fn a_new_password_ends_the_sessions() {
     let change =
         |current: &str| json!({ "current_password": current, "new_password": "another long password" });
     let put = |body| house.call(request("PUT", "/sessions/current/password", token(&session), Some(body)));
-    assert_eq!(put(change("wrong wrong wrong")).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(put(change("wrong wrong wrong")).await.refused(), ["current_password"]);
     assert_eq!(put(change(PASSWORD)).await.status, StatusCode::NO_CONTENT);
     assert_eq!(house.get("/sessions/current", token(&session)).await.status, StatusCode::UNAUTHORIZED);
     let old = house.post("/sessions", "", json!({ "username": "ann", "password": PASSWORD })).await;
