@@ -154,20 +154,3 @@ CREATE TABLE outbox (
     relayed_at TIMESTAMPTZ
 );
 CREATE INDEX outbox_unrelayed ON outbox (sequence) WHERE relayed_at IS NULL;
-
--- Who did what; never changed and never deleted.
-CREATE TABLE audit (
-    sequence BIGINT PRIMARY KEY,
-    at TIMESTAMPTZ NOT NULL,
-    user_id UUID,
-    role TEXT NOT NULL,
-    calling_ae TEXT NOT NULL,
-    source_address TEXT NOT NULL,
-    request_id TEXT NOT NULL,
-    action TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    study_instance_uid TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    detail TEXT NOT NULL
-);
-CREATE INDEX audit_by_study ON audit (study_instance_uid, sequence);

@@ -70,9 +70,9 @@ pub(crate) fn actor(who: &Authenticated) -> AuditActor {
     AuditActor {
         user_id: Some(who.principal.user_id),
         role: who.principal.role.as_str().to_owned(),
-        calling_ae: String::new(),
         source_address: who.source_address.clone(),
         request_id: request_id::current().unwrap_or_default(),
+        ..AuditActor::default()
     }
 }
 

@@ -24,9 +24,9 @@ impl Caller {
         AuditActor {
             user_id: Some(self.principal.user_id),
             role: self.principal.role.as_str().to_owned(),
-            calling_ae: String::new(),
             source_address: self.source_address.clone(),
             request_id: self.request_id.clone(),
+            ..AuditActor::default()
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use archive::{Archive, Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
-use database::{AuditActor, AuditOutcome, AuditRecord};
+use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
 use model::AeTitle;
 
@@ -55,17 +55,14 @@ impl Backend for Archive {
 
     async fn record_rejection(&self, peer: &Peer, rejection: Rejection) {
         let actor = AuditActor {
-            user_id: None,
             role: "modality".to_owned(),
             calling_ae: peer.calling_ae_title.to_string(),
             source_address: peer.address.to_string(),
             request_id: peer.association_id.to_string(),
+            ..AuditActor::default()
         };
-        let refused = AuditRecord {
-            outcome: AuditOutcome::Refused,
-            detail: rejection.as_str().to_owned(),
-            ..AuditRecord::success(&actor, "associate").about(&peer.called_ae_title)
-        };
+        let refused =
+            AuditRecord::refused(&actor, "associate").about(&peer.called_ae_title).saying(rejection.as_str());
         record(self, refused).await;
     }
 
@@ -75,11 +72,7 @@ impl Backend for Archive {
             source_address: address.to_string(),
             ..AuditActor::default()
         };
-        let refused = AuditRecord {
-            outcome: AuditOutcome::Refused,
-            detail: reason.to_owned(),
-            ..AuditRecord::success(&actor, "associate")
-        };
+        let refused = AuditRecord::refused(&actor, "associate").saying(reason);
         record(self, refused).await;
     }
 }

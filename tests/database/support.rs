@@ -135,11 +135,10 @@ pub fn sop_uid(text: &str) -> SopInstanceUid {
 
 pub fn actor() -> AuditActor {
     AuditActor {
-        user_id: None,
         role: "test".to_owned(),
-        calling_ae: String::new(),
         source_address: "127.0.0.1".to_owned(),
         request_id: "r1".to_owned(),
+        ..AuditActor::default()
     }
 }
 

@@ -80,8 +80,10 @@ impl Database {
         }
         let uid = study_instance_uid.to_string();
         insert_events(&mut tx, &[Event::StudyLinked { consultation_id, study_instance_uid: uid }]).await?;
-        let record =
-            AuditRecord::success(actor, "link_study").about(consultation_id).of_study(study_instance_uid);
+        let record = AuditRecord::success(actor, "link_study")
+            .of_consultation(consultation_id)
+            .of_study(study_instance_uid)
+            .about(consultation_id);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;
         Ok(LinkOutcome::Linked)
@@ -112,8 +114,10 @@ impl Database {
         }
         let uid = study_instance_uid.to_string();
         insert_events(&mut tx, &[Event::StudyUnlinked { consultation_id, study_instance_uid: uid }]).await?;
-        let record =
-            AuditRecord::success(actor, "unlink_study").about(consultation_id).of_study(study_instance_uid);
+        let record = AuditRecord::success(actor, "unlink_study")
+            .of_consultation(consultation_id)
+            .of_study(study_instance_uid)
+            .about(consultation_id);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;
         Ok(true)

@@ -12,7 +12,13 @@ use sqlx::{Pool, Postgres, Sqlite, Transaction};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::{DatabaseConfig, DatabaseError, ingest::Waiting, session::RevokedSessions, statement::Dialect};
+use crate::{
+    AuditRecord, DatabaseConfig, DatabaseError,
+    audit::{ChainMemory, write_chained},
+    ingest::Waiting,
+    session::RevokedSessions,
+    statement::Dialect,
+};
 
 /// Pastes `$body` under both arms of a [`Database`]; in it `$engine` is the [`Engine`].
 macro_rules! on {
@@ -81,13 +87,17 @@ pub(crate) struct Shared {
     pub(crate) broken: std::sync::atomic::AtomicBool,
     /// Sessions that are not to be trusted any more.
     pub(crate) revoked_sessions: RevokedSessions,
+    /// This node's chain in the audit trail.
+    pub(crate) chain: ChainMemory,
 }
 
 /// A transaction that writes.
 pub(crate) struct Tx {
     pub(crate) inner: TxInner,
     pub(crate) now: DateTime<Utc>,
-    /// Counts the rows of outbox and audit: see `SEQUENCE` in `statement.rs`.
+    /// Audit records that its commit will write.
+    pub(crate) audit: Vec<AuditRecord>,
+    /// Counts the rows of the outbox: see `SEQUENCE` in `statement.rs`.
     ordinal: i64,
     events: bool,
     /// Sessions that are revoked once this is committed, and until when their tokens could live.
@@ -141,11 +151,19 @@ impl Database {
             Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
             Self::Sqlite(engine) => TxInner::Sqlite(engine.write.begin_with("BEGIN IMMEDIATE").await?),
         };
-        Ok(Tx { inner, now: shared.clock.now(), ordinal: 0, events: false, revoked_sessions: Vec::new() })
+        Ok(Tx {
+            inner,
+            now: shared.clock.now(),
+            audit: Vec::new(),
+            ordinal: 0,
+            events: false,
+            revoked_sessions: Vec::new(),
+        })
     }
 
-    /// Commits, and wakes who waits for events.
-    pub(crate) async fn commit(&self, tx: Tx) -> Result<(), DatabaseError> {
+    /// Writes the audit records, commits, and wakes who waits for events.
+    pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
+        let head = write_chained(&self.shared().chain, &mut tx).await?;
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
         fail_point::reach(Point::K17BeforeCommit).map_err(sqlx::Error::Io)?;
@@ -164,6 +182,9 @@ impl Database {
         };
         committed?;
         self.shared().revoked_sessions.add(tx.revoked_sessions);
+        if let Some(head) = head {
+            self.shared().chain.committed(head);
+        }
         if announce {
             self.shared().commits.send_modify(|commits| *commits += 1);
         }

@@ -21,6 +21,7 @@ mod header;
 mod ingest;
 mod instance;
 mod migrate;
+mod node;
 mod open;
 mod outbox;
 mod preview;
@@ -34,7 +35,10 @@ mod user;
 
 pub use account::{UserChanges, UserFilter, UserKind};
 pub use ae::{NewAe, RegisteredAe};
-pub use audit::{AuditActor, AuditOutcome, AuditRecord, AuditRow};
+pub use audit::{
+    AuditActor, AuditFilter, AuditFinding, AuditFindingKind, AuditOutcome, AuditRecord, AuditRow, ChainHead,
+    Encoder, StoredCheckpoint,
+};
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
 pub use config::DatabaseConfig;
 pub use consultation::{ConsultationFilter, NewConsultation};

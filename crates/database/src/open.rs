@@ -13,8 +13,8 @@ use sqlx::{
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Database, DatabaseConfig, DatabaseError, Engine, engine::Shared, ingest, migrate::migrators,
-    session::RevokedSessions, statement::Dialect,
+    Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
+    migrate::migrators, node::node_id, session::RevokedSessions, statement::Dialect,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -42,6 +42,7 @@ impl Database {
             commits: watch::channel(0).0,
             broken: std::sync::atomic::AtomicBool::new(false),
             revoked_sessions: RevokedSessions::default(),
+            chain: ChainMemory::new(node_id(data_directory)?),
         });
         let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
         let url = config.url.as_str();

@@ -1,13 +1,15 @@
 //! Marked place: the few words of our SQL that each engine spells in its own way.
 //!
-//! A [`Statement`] is one text in which three words are rewritten:
+//! A [`Statement`] is one text in which four words are rewritten:
 //! - `ROWS($1: id uuid, uid text)` is a table made from one JSON parameter, an array of arrays: a batch is one
 //!   statement with one text and one bind, whatever its size (`jsonb_array_elements` / `json_each`).
 //!   UUIDs are 32 hex digits and `bytes` are hex; see [`rows`].
 //! - `SEQUENCE($1)` is the next value of an ever growing key in commit order; `$1` counts within the transaction.
 //!   SQLite has one writer, so AUTOINCREMENT is in commit order. On PostgreSQL an identity column is not: a
 //!   transaction that took its number first may commit last, and a reader that went by would miss its rows. There
-//!   the transaction id is the upper part of the number, and
+//!   the transaction id is the upper part of the number.
+//! - `FIRST_SEQUENCE` is the number before the first such key of this transaction in the audit trail, whose records
+//!   know theirs before they are written. And
 //! - `SETTLED` is true of rows below which nothing can appear any more: every older transaction has ended.
 
 use std::{fmt::Write as _, sync::OnceLock};
@@ -58,12 +60,12 @@ impl Statement {
 /// Bits of a `SEQUENCE` that count within one transaction on PostgreSQL.
 const ORDINAL_BITS: u32 = 20;
 
-/// Rewrites the three words. Only ever given our own constant texts.
+/// Rewrites the four words. Only ever given our own constant texts.
 pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
     let mut spelt = String::with_capacity(text.len() + 256);
     let mut rest = text;
     loop {
-        let next = ["ROWS(", "SEQUENCE(", "SETTLED"]
+        let next = ["ROWS(", "FIRST_SEQUENCE", "SEQUENCE(", "SETTLED"]
             .into_iter()
             .filter_map(|word| rest.find(word).map(|at| (at, word)))
             .min_by_key(|(at, _)| *at);
@@ -89,6 +91,12 @@ pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
                     spelt,
                     "((pg_current_xact_id()::text::bigint << {ORDINAL_BITS}) + ({inner})::bigint)"
                 );
+            }
+            ("FIRST_SEQUENCE", Dialect::Sqlite) => {
+                spelt.push_str("COALESCE((SELECT MAX(sequence) FROM audit), 0)");
+            }
+            ("FIRST_SEQUENCE", Dialect::Postgres) => {
+                let _ = write!(spelt, "(pg_current_xact_id()::text::bigint << {ORDINAL_BITS})");
             }
             (_, Dialect::Sqlite) => spelt.push_str("(1 = 1)"),
             (_, Dialect::Postgres) => {

@@ -74,6 +74,7 @@ fn actor(origin: &Origin) -> AuditActor {
         calling_ae: origin.calling_ae.as_ref().map_or_else(String::new, ToString::to_string),
         source_address: origin.source_address.clone(),
         request_id: origin.request_id.clone(),
+        ..AuditActor::default()
     }
 }
 

@@ -96,6 +96,7 @@ fn actor(origin: &Origin) -> AuditActor {
         calling_ae: origin.calling_ae.as_ref().map(ToString::to_string).unwrap_or_default(),
         source_address: origin.source_address.clone(),
         request_id: origin.request_id.clone(),
+        ..AuditActor::default()
     }
 }
 

@@ -51,7 +51,8 @@ pub(super) fn resolve(group: &[Prepared], mut known: Known) -> Plan {
     let mut plan = Plan::default();
     for (index, new) in group.iter().enumerate() {
         let outcome = resolve_one(index, new, &mut known, &mut plan);
-        audit(new, &outcome, &mut plan);
+        let patient = known.studies.get(&new.study_instance_uid).map(|study| study.patient);
+        audit(new, patient, &outcome, &mut plan);
         plan.outcomes.push(outcome.map(|(outcome, _)| outcome));
     }
     plan
@@ -133,7 +134,12 @@ enum Written {
     Before,
 }
 
-fn audit(new: &Prepared, outcome: &Result<(StoreOutcome, Written), StoreInstanceError>, plan: &mut Plan) {
+fn audit(
+    new: &Prepared,
+    patient: Option<Uuid>,
+    outcome: &Result<(StoreOutcome, Written), StoreInstanceError>,
+    plan: &mut Plan,
+) {
     let (detail, subject) = match outcome {
         Ok((_, Written::Before)) => return,
         Ok((StoreOutcome::Stored { id }, _)) => (format!("{}: stored", new.door), *id),
@@ -146,7 +152,7 @@ fn audit(new: &Prepared, outcome: &Result<(StoreOutcome, Written), StoreInstance
     if outcome.is_err() {
         record.outcome = AuditOutcome::Refused;
     }
-    record.detail = detail;
+    (record.detail, record.patient) = (detail, patient);
     plan.audit.push(record);
 }
 

@@ -1,0 +1,222 @@
+//! Chains the records of a transaction to those before them, as the last thing before its COMMIT.
+//!
+//! Each node has a chain of its own, so that nodes do not wait for each other. The head is read from the database
+//! every time: another process of the same node (the command line) writes to the chain too, and after a COMMIT whose
+//! answer was lost only the database knows how it ended. On SQLite BEGIN IMMEDIATE keeps other writers away until
+//! the commit; on PostgreSQL a lock on the chain does. It is taken when no other lock will be asked for, so that no
+//! deadlock can come of it.
+
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{
+    encoding::{Place, hash},
+    record::{AuditActor, AuditRecord},
+};
+use crate::{
+    Database, DatabaseError,
+    engine::{Tx, TxInner},
+    statement::{Statement, bytes_value, rows, uuid_value},
+    text::index_text,
+};
+
+/// A clock that shows this much less than at the record before was set back. Less may come of transactions that
+/// began in one order and end in another.
+const CLOCK_STEP_MIN_SECONDS: i64 = 15;
+
+static HEAD: Statement = Statement::new(
+    "SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
+     LEFT JOIN (SELECT chain_sequence, hash, at FROM audit WHERE chain_id = $1 \
+     ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1",
+);
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO audit (sequence, chain_id, chain_sequence, id, at, user_id, session_id, role, calling_ae, \
+     certificate, source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, \
+     subject, rule, detail, hash) \
+     SELECT sequence, $3, chain_sequence, id, $2, user_id, session_id, role, calling_ae, certificate, \
+     source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, subject, rule, \
+     detail, hash \
+     FROM ROWS($1: sequence bigint, chain_sequence bigint, id uuid, user_id uuid, session_id uuid, role text, \
+     calling_ae text, certificate text, source_address text, request_id text, action text, outcome text, \
+     study_instance_uid text, consultation_id uuid, patient uuid, subject text, rule text, detail text, hash bytes) \
+     AS r WHERE true",
+);
+
+/// The end of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainHead {
+    /// The node whose chain it is.
+    pub chain_id: Uuid,
+    /// Number of its last record.
+    pub sequence: i64,
+    /// Hash of that record.
+    pub hash: [u8; 32],
+}
+
+/// What this process knows of its chain.
+pub(crate) struct ChainMemory {
+    pub(crate) chain_id: Uuid,
+    /// What the last commit of this process left: the database must never show less.
+    last: Mutex<Option<(i64, [u8; 32])>>,
+}
+
+impl ChainMemory {
+    pub(crate) fn new(chain_id: Uuid) -> Self {
+        Self { chain_id, last: Mutex::new(None) }
+    }
+
+    fn last(&self) -> Option<(i64, [u8; 32])> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn committed(&self, head: ChainHead) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|(sequence, _)| sequence < head.sequence) {
+            *last = Some((head.sequence, head.hash));
+        }
+    }
+
+    /// Says so when somebody took records away, or changed the last one, under the running program.
+    fn compare(&self, sequence: i64, hash: &[u8; 32]) {
+        let Some((last, known)) = self.last() else { return };
+        if sequence < last || (sequence == last && *hash != known) {
+            metrics::counter!("audit_chain_broken").increment(1);
+            tracing::error!(last, found = sequence, "records are gone from the end of the audit trail");
+        }
+    }
+}
+
+/// Writes what the transaction collected; gives the new head of the chain.
+pub(crate) async fn write_chained(
+    memory: &ChainMemory,
+    tx: &mut Tx,
+) -> Result<Option<ChainHead>, DatabaseError> {
+    if tx.audit.is_empty() {
+        return Ok(None);
+    }
+    let chain_id = memory.chain_id;
+    lock(tx, chain_id).await?;
+    let head = head(tx, chain_id).await?;
+    memory.compare(head.chain_sequence, &head.hash);
+    let mut records = std::mem::take(&mut tx.audit);
+    if let Some(step) = clock_step(head.at, tx.now) {
+        records.insert(0, step);
+    }
+    let (mut previous, mut chain_sequence) = (head.hash, head.chain_sequence);
+    let mut list = Vec::with_capacity(records.len());
+    for (index, record) in records.into_iter().enumerate() {
+        chain_sequence += 1;
+        let sequence = head.first_sequence + 1 + i64::try_from(index).unwrap_or(i64::MAX);
+        let place = Place { sequence, chain_id, chain_sequence, at: tx.now };
+        let record = storable(record);
+        previous = hash(&previous, place, &record, record.outcome.as_str());
+        list.push(values(place, record, &previous));
+    }
+    let (sql, now, list) = (INSERT.on(tx.dialect()), tx.now, rows(list));
+    on_tx!(tx, connection => sqlx::query(sql)
+        .bind(list)
+        .bind(now)
+        .bind(chain_id)
+        .execute(connection)
+        .await
+        .map(|_| ())?);
+    Ok(Some(ChainHead { chain_id, sequence: chain_sequence, hash: previous }))
+}
+
+/// On PostgreSQL: the chain, until the transaction ends. On SQLite the transaction has everything already.
+async fn lock(tx: &mut Tx, chain_id: Uuid) -> Result<(), DatabaseError> {
+    if let TxInner::Postgres(transaction) = &mut tx.inner {
+        // The low half of a UUIDv7 is random; advisory locks that clash would only wait for each other.
+        let (_, key) = chain_id.as_u64_pair();
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(key.cast_signed())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+struct Head {
+    first_sequence: i64,
+    chain_sequence: i64,
+    hash: [u8; 32],
+    at: Option<DateTime<Utc>>,
+}
+
+async fn head(tx: &mut Tx, chain_id: Uuid) -> Result<Head, DatabaseError> {
+    type Row = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
+    let sql = HEAD.on(tx.dialect());
+    let (first_sequence, chain_sequence, found, at): Row =
+        on_tx!(tx, connection => sqlx::query_as(sql).bind(chain_id).fetch_one(connection).await?);
+    // A hash of another length was not written by us; the chain goes on from zeros, and verification tells.
+    let hash = found.and_then(|hash| hash.try_into().ok()).unwrap_or([0; 32]);
+    Ok(Head { first_sequence, chain_sequence: chain_sequence.unwrap_or(0), hash, at })
+}
+
+fn clock_step(before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<AuditRecord> {
+    let back = before? - now;
+    if back < TimeDelta::seconds(CLOCK_STEP_MIN_SECONDS) {
+        return None;
+    }
+    let actor = AuditActor { role: "server".to_owned(), ..AuditActor::default() };
+    let detail = format!("the clock went back {} s", back.num_seconds());
+    Some(AuditRecord::success(&actor, "step_clock").saying(detail))
+}
+
+/// As the database will give it back: texts come from hostile requests, too.
+fn storable(mut record: AuditRecord) -> AuditRecord {
+    let actor = &mut record.actor;
+    let texts = [
+        &mut actor.role,
+        &mut actor.calling_ae,
+        &mut actor.certificate,
+        &mut actor.source_address,
+        &mut actor.request_id,
+        &mut record.action,
+        &mut record.study_instance_uid,
+        &mut record.subject,
+        &mut record.rule,
+        &mut record.detail,
+    ];
+    for text in texts {
+        *text = index_text(text);
+    }
+    record
+}
+
+fn values(place: Place, record: AuditRecord, hash: &[u8; 32]) -> Vec<Value> {
+    let uuid = |id: Option<Uuid>| id.map_or(Value::Null, uuid_value);
+    let actor = record.actor;
+    vec![
+        place.sequence.into(),
+        place.chain_sequence.into(),
+        uuid_value(record.id),
+        uuid(actor.user_id),
+        uuid(actor.session_id),
+        actor.role.into(),
+        actor.calling_ae.into(),
+        actor.certificate.into(),
+        actor.source_address.into(),
+        actor.request_id.into(),
+        record.action.into(),
+        record.outcome.as_str().into(),
+        record.study_instance_uid.into(),
+        uuid(record.consultation_id),
+        uuid(record.patient),
+        record.subject.into(),
+        record.rule.into(),
+        record.detail.into(),
+        bytes_value(hash),
+    ]
+}
+
+impl Database {
+    /// The node that this process is in the audit trail: kept in the data directory.
+    pub fn node_id(&self) -> Uuid {
+        self.shared().chain.chain_id
+    }
+}
