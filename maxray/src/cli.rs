@@ -52,6 +52,9 @@ pub enum Command {
     /// Certificates for encrypted connections
     #[command(subcommand)]
     Tls(TlsCommand),
+    /// Check the audit trail
+    #[command(subcommand)]
+    Audit(crate::audit::AuditCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

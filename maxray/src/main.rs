@@ -1,6 +1,7 @@
 //! `maxray`: one program that receives X-rays, keeps them safely, and shows them in consultations.
 
 mod accounts;
+mod audit;
 mod cli;
 mod config_check;
 mod demo;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("maxray: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref::<audit::Verdict>().map_or(ExitCode::FAILURE, |verdict| verdict.code.into())
         }
     }
 }
@@ -51,6 +52,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             }
             cli::Command::Ae(command) => user::registry(settings, command).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
+            cli::Command::Audit(command) => audit::run(settings, command).await,
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),
         }

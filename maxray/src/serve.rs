@@ -22,6 +22,7 @@ use service::{
 use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
+    audit::Trail,
     home::{self, Lock},
     settings::Settings,
     user,
@@ -38,6 +39,7 @@ pub struct Server {
     directory: PathBuf,
     tasks: JoinSet<anyhow::Result<()>>,
     archive: Archive,
+    trail: Trail,
     _lock: Lock,
 }
 
@@ -69,6 +71,7 @@ impl Server {
         let http = listen("http.listen", settings.http.listen).await?;
         let dicom = listen("pacs.listen", settings.pacs.listen).await?;
         let archive = home::open_archive(&settings, &directory, &clock).await?;
+        let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let admin_password = user::first_admin(archive.database()).await?;
         let shutdown = Shutdown::new();
         let parts = Parts {
@@ -91,6 +94,7 @@ impl Server {
         tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
         tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, archive.clone(), shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
+        tasks.spawn(trail.clone().keep(shutdown.clone()));
         write_run_file(&directory, http_address, https, dicom_address)?;
         tracing::info!(http = %http_address, dicom = %dicom_address, "maxray listens");
         Ok(Self {
@@ -102,6 +106,7 @@ impl Server {
             directory,
             tasks,
             archive,
+            trail,
             _lock: lock,
         })
     }
@@ -138,6 +143,7 @@ impl Server {
             }
             outcome = outcome.and(result);
         }
+        self.trail.end().await;
         self.archive.database().close().await;
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");

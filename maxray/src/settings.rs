@@ -20,6 +20,7 @@ pub struct Settings {
     pub object_storage: object_storage::ObjectStorageConfig,
     pub archive: archive::ArchiveConfig,
     pub worker: worker::WorkerConfig,
+    pub audit: worker::audit_checkpoints::AuditConfig,
     pub decoder: service::decoder::DecoderConfig,
 }
 
@@ -37,6 +38,7 @@ impl Default for Settings {
             object_storage: object_storage::ObjectStorageConfig::default(),
             archive: archive::ArchiveConfig::default(),
             worker: worker::WorkerConfig::default(),
+            audit: worker::audit_checkpoints::AuditConfig::default(),
             decoder: service::decoder::DecoderConfig::default(),
         }
     }

@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 
+mod audit;
 mod consultations;
 mod events;
 mod group_commit;

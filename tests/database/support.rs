@@ -86,6 +86,26 @@ impl Home {
             .expect("it opens again")
     }
 
+    /// The clock that [`Home::sleep_seconds`] sets.
+    pub fn clock(&self) -> Clock {
+        clock(&self.seconds)
+    }
+
+    /// Runs a statement behind the program's back.
+    pub async fn sql(&self, text: &str) {
+        use sqlx::Connection as _;
+        let text = sqlx::AssertSqlSafe(text.to_owned());
+        if self.config.url.is_empty() {
+            let path = self.directory.path().join("maxray.sqlite");
+            let url = format!("sqlite://{}", path.display());
+            let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a connection");
+            sqlx::raw_sql(text).execute(&mut connection).await.expect("the statement runs");
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.config.url).await.expect("a connection");
+            sqlx::raw_sql(text).execute(&mut connection).await.expect("the statement runs");
+        }
+    }
+
     pub fn sleep_seconds(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);
     }

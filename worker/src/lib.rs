@@ -1,7 +1,8 @@
-//! Background work beside the doors: events out of the outbox, previews of what was stored.
+//! Background work beside the doors: events out of the outbox, previews of what was stored, signatures under the audit trail.
 //!
 //! Every step may be interrupted and done again: nothing is remembered outside of the database.
 
+pub mod audit_checkpoints;
 mod config;
 mod outbox_relay;
 mod previews;

@@ -3,7 +3,7 @@
 //! A record is checked against the hash that stands at the record before it, so that ranges can be checked apart
 //! and at the same time, and one change is one finding and not all that follows.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ const PAGE_MAX: i64 = 2_000;
 pub enum AuditFindingKind {
     /// The record, or the hash of the one before it, is not as it was written.
     Altered,
+    /// It follows from the one before, but is not what a checkpoint was signed for: the chain was written anew.
+    NotAsSigned,
     /// The record cannot be read: a column holds what no record has.
     Unreadable,
     /// There is more than one record of this number, or one of no number.
@@ -55,6 +57,9 @@ impl fmt::Display for AuditFinding {
                     "record {chain_sequence} is not what was written, or does not follow from the one before"
                 )
             }
+            AuditFindingKind::NotAsSigned => {
+                write!(f, "record {chain_sequence} is not the one that a checkpoint was signed for")
+            }
             AuditFindingKind::Unreadable => write!(f, "record {chain_sequence} holds what no record has"),
             AuditFindingKind::Added => write!(f, "record {chain_sequence} was put in"),
             AuditFindingKind::Missing { until } if until == chain_sequence => {
@@ -68,15 +73,16 @@ impl fmt::Display for AuditFinding {
 }
 
 /// Where a range stands while it is checked.
-struct Cursor {
+struct Cursor<'a> {
     chain_id: Uuid,
+    signed: &'a BTreeMap<i64, [u8; 32]>,
     next: i64,
     /// Hash of the record before; none when that record is missing, which is reported where it is.
     previous: Option<[u8; 32]>,
     findings: Vec<AuditFinding>,
 }
 
-impl Cursor {
+impl Cursor<'_> {
     fn find(&mut self, chain_sequence: i64, kind: AuditFindingKind) {
         self.findings.push(AuditFinding { chain_id: self.chain_id, chain_sequence, kind });
     }
@@ -93,6 +99,8 @@ impl Cursor {
         let expected = self.previous.map(|previous| row.expected_hash(&previous));
         if found.is_none() || expected.is_some_and(|expected| Some(expected) != found) {
             self.find(number, AuditFindingKind::Altered);
+        } else if self.signed.get(&number).is_some_and(|signed| Some(*signed) != found) {
+            self.find(number, AuditFindingKind::NotAsSigned);
         }
         self.previous = found;
         self.next = number + 1;
@@ -143,18 +151,20 @@ impl Database {
         Ok(found.map(|hash| as_hash(&hash)))
     }
 
-    /// Checks the records `from..=until` of a chain; `progress` hears how many were read.
+    /// Checks the records `from..=until` of a chain, also against the hashes that were `signed`; `progress` hears how
+    /// many were read.
     pub async fn verify_audit(
         &self,
         chain_id: Uuid,
         from: i64,
         until: i64,
+        signed: &BTreeMap<i64, [u8; 32]>,
         progress: impl Fn(u64),
     ) -> Result<Vec<AuditFinding>, DatabaseError> {
         let previous = if from <= 1 { Some([0; 32]) } else { self.audit_hash(chain_id, from - 1).await? };
         // What stands before the first record was put there.
         let below = if from <= 1 { i64::MIN } else { from - 1 };
-        let mut cursor = Cursor { chain_id, next: from.max(1), previous, findings: Vec::new() };
+        let mut cursor = Cursor { chain_id, signed, next: from.max(1), previous, findings: Vec::new() };
         let mut after = below;
         loop {
             let rows = match self.chain_page(chain_id, after, until, PAGE_MAX).await {
@@ -196,7 +206,7 @@ impl Database {
     /// Gets past a row that does not decode; gives the number of the last row it looked at.
     async fn verify_one_by_one(
         &self,
-        cursor: &mut Cursor,
+        cursor: &mut Cursor<'_>,
         mut after: i64,
         until: i64,
     ) -> Result<i64, DatabaseError> {
