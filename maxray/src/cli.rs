@@ -52,7 +52,7 @@ pub enum Command {
     /// Certificates for encrypted connections
     #[command(subcommand)]
     Tls(TlsCommand),
-    /// Check the audit trail
+    /// Check or export the audit trail
     #[command(subcommand)]
     Audit(crate::audit::AuditCommand),
     /// Look at the configuration

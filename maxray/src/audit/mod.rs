@@ -1,5 +1,6 @@
 //! `maxray audit`: checks the audit trail, and hands it to other systems.
 
+mod export;
 mod signed;
 mod trail;
 mod verify;
@@ -18,6 +19,9 @@ pub enum AuditCommand {
     /// Find what was changed, taken away, put in or cut off in the audit trail; works while the server runs.
     /// Exit code 0: all as written; 2: altered; 3: records are missing; 4: the witness file is missing
     Verify(VerifyOptions),
+    /// Write the trail for other systems: FHIR AuditEvent, DICOM audit messages, or plain JSON; works while the server
+    /// runs
+    Export(export::ExportOptions),
 }
 
 /// Options of `audit verify`.
@@ -50,5 +54,6 @@ pub struct Verdict {
 pub async fn run(settings: Settings, command: AuditCommand) -> anyhow::Result<()> {
     match command {
         AuditCommand::Verify(options) => verify::run(settings, options).await,
+        AuditCommand::Export(options) => export::run(settings, options).await,
     }
 }
