@@ -131,12 +131,14 @@ async fn every_change_of_a_row_is_found(home: Home) {
     assert_eq!(verify(&home.database, 12).await, []);
 }
 
+/// What is done, and where what is found: number and kind.
+type Case = (&'static [&'static str], &'static [(i64, AuditFindingKind)]);
+
 async fn what_is_gone_or_put_in_is_found(home: Home) {
     use AuditFindingKind::{Added, Altered, Missing};
     trail(&home).await;
     home.sql("CREATE TABLE saved AS SELECT * FROM audit").await;
-    // What is done, and where what is found: number and kind.
-    let cases: [(&[&str], &[(i64, AuditFindingKind)]); 8] = [
+    let cases: [Case; 8] = [
         (&["DELETE FROM audit WHERE chain_sequence = 5"], &[(5, Missing { until: 5 })]),
         (&["DELETE FROM audit WHERE chain_sequence IN (1, 2)"], &[(1, Missing { until: 2 })]),
         (&["DELETE FROM audit WHERE chain_sequence > 10"], &[(11, Missing { until: 12 })]),
@@ -189,10 +191,10 @@ async fn a_chain_that_was_written_anew_is_not_what_was_signed(home: Home) {
     for row in &rows[6..] {
         let mut row = row.clone();
         if row.chain_sequence == 7 {
-            row.record.detail = "yes".to_owned();
+            "yes".clone_into(&mut row.record.detail);
         }
         previous = hash_of(&previous, &row);
-        let digits: String = previous.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = model::text::hex(&previous);
         let hash = match home.database {
             Database::Sqlite(_) => format!("X'{digits}'"),
             Database::Postgres(_) => format!("decode('{digits}', 'hex')"),
@@ -260,7 +262,7 @@ async fn records_are_found_by_what_they_say(home: Home) {
     home.sleep_seconds(60);
     let mut other = actor();
     other.user_id = Some(Uuid::from_u128(5));
-    other.source_address = "198.51.100.9".to_owned();
+    "198.51.100.9".clone_into(&mut other.source_address);
     home.database.audit(AuditRecord::success(&other, "create_session")).await.expect("recorded");
     let filter = |change: fn(&mut AuditFilter)| {
         let mut filter = AuditFilter { limit: 99, ..AuditFilter::default() };

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, path::Path};
 
 use archive::Archive;
 use database::{AuditActor, AuditRecord, Database, Encoder};
-use model::clock::Clock;
+use model::{clock::Clock, text::hex};
 use service::shutdown::Shutdown;
 use worker::audit_checkpoints::Checkpointer;
 
@@ -61,10 +61,7 @@ fn server() -> AuditActor {
 fn configuration(settings: &Settings) -> anyhow::Result<String> {
     let mut encoder = Encoder::new("MaxRay configuration 1");
     encoder.text(&service::config::show(settings)?);
-    let mut text = String::from("configuration ");
-    for byte in encoder.finish() {
-        write!(text, "{byte:02x}")?;
-    }
+    let mut text = format!("configuration {}", hex(&encoder.finish()));
     let (ours, defaults) = (toml::Table::try_from(settings)?, toml::Table::try_from(Settings::default())?);
     let changed: Vec<&str> = ours
         .iter()

@@ -99,6 +99,9 @@ impl Checkpoint {
     }
 
     /// The line, without its end.
+    ///
+    /// # Panics
+    /// Never: these fields always become JSON.
     pub fn line(&self) -> String {
         serde_json::to_string(self).expect("plain fields always become JSON")
     }
@@ -125,8 +128,7 @@ mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&digits)
+        serializer.serialize_str(&model::text::hex(hash))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {

@@ -1,5 +1,7 @@
 //! Reading the trail: as a cursor, by filter, and record by record for verification.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -228,7 +230,7 @@ fn search_sql(filter: &AuditFilter) -> String {
     ];
     let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE 1 = 1");
     for (number, (_, condition)) in (2..).zip(conditions.iter().filter(|(asked, _)| *asked)) {
-        sql.push_str(&format!(" AND {condition} ${number}"));
+        let _ = write!(sql, " AND {condition} ${number}");
     }
     sql.push_str(" ORDER BY sequence DESC LIMIT $1");
     sql

@@ -177,7 +177,9 @@ impl Database {
             let Some(last) = rows.last() else { break };
             after = last.chain_sequence;
             progress(rows.len() as u64);
-            rows.into_iter().for_each(|row| cursor.take(row));
+            for row in rows {
+                cursor.take(row);
+            }
         }
         cursor.end(until);
         Ok(cursor.findings)
@@ -222,7 +224,11 @@ impl Database {
             let Some(number) = next else { break };
             match self.chain_page(cursor.chain_id, after, number, 1).await {
                 Err(DatabaseError::Corrupt(_)) => cursor.unreadable(number),
-                rows => rows?.into_iter().for_each(|row| cursor.take(row)),
+                rows => {
+                    for row in rows? {
+                        cursor.take(row);
+                    }
+                }
             }
             after = number;
         }

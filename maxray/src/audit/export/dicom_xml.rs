@@ -136,7 +136,7 @@ fn escape(xml: &mut String, text: &str) {
             '"' => xml.push_str("&quot;"),
             // XML 1.0 has no way to write most control characters; a line end would end the message.
             character if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') => {
-                xml.push(' ')
+                xml.push(' ');
             }
             character => xml.push(character),
         }

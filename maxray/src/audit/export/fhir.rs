@@ -26,24 +26,20 @@ pub fn audit_event(row: &AuditRow) -> Value {
     if let Some(profile) = profile(row, event) {
         put("meta", json!({ "profile": [profile] }));
     }
-    let interaction = interaction(event);
-    match interaction {
-        Some(code) => {
-            put(
-                "type",
-                json!({
-                    "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
-                    "code": "rest",
-                    "display": "Restful Operation",
-                }),
-            );
-            put("subtype", json!([{ "system": INTERACTION, "code": code }, coding(event.id)]));
-        }
-        None => {
-            put("type", coding(event.id));
-            if let Some(kind) = event.kind {
-                put("subtype", json!([coding(kind)]));
-            }
+    if let Some(code) = interaction(event) {
+        put(
+            "type",
+            json!({
+                "system": "http://terminology.hl7.org/CodeSystem/audit-event-type",
+                "code": "rest",
+                "display": "Restful Operation",
+            }),
+        );
+        put("subtype", json!([{ "system": INTERACTION, "code": code }, coding(event.id)]));
+    } else {
+        put("type", coding(event.id));
+        if let Some(kind) = event.kind {
+            put("subtype", json!([coding(kind)]));
         }
     }
     put("action", event.action.to_string().into());

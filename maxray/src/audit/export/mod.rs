@@ -15,7 +15,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use database::{AuditActor, AuditRecord, AuditRow, Database};
-use model::clock::Clock;
+use model::{clock::Clock, text::hex};
 use serde_json::json;
 
 use crate::{home, settings::Settings};
@@ -110,7 +110,6 @@ fn line(format: Format, row: &AuditRow) -> String {
 /// Every field under its own name.
 fn plain(row: &AuditRow) -> serde_json::Value {
     let record = &row.record;
-    let hash: String = row.hash.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "sequence": row.sequence,
         "chain_id": row.chain_id,
@@ -132,7 +131,7 @@ fn plain(row: &AuditRow) -> serde_json::Value {
         "subject": record.subject,
         "rule": record.rule,
         "detail": record.detail,
-        "hash": hash,
+        "hash": hex(&row.hash),
     })
 }
 
