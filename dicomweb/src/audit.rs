@@ -1,41 +1,65 @@
-//! Records of who read what. A read is not held up by its record: a task of its own writes them, and when it falls
-//! behind, readers wait for room in its queue.
+//! Records of who read what, before the first byte of it leaves. It stands around every route, so that a handler
+//! cannot forget it; a record that cannot be written is a 503, and nothing leaves.
+//!
+//! What is stored is recorded by the transaction that stores it.
 
 use std::{
     collections::HashMap,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use database::{AuditActor, AuditRecord, Database};
-use futures_util::future::join_all;
-use model::StudyInstanceUid;
-use service::http::{bearer::Authenticated, request_id};
-use tokio::sync::mpsc;
+use axum::{
+    extract::{FromRequestParts as _, MatchedPath, Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use database::{AuditActor, AuditOutcome, AuditRecord, Encoder};
+use http::{Method, StatusCode};
+use service::http::{bearer::Authenticated, problem::Problem, request_id};
 use uuid::Uuid;
 
-/// Records that may wait to be written.
-const QUEUE_MAX: usize = 1024;
-/// Records that are written at once.
-const BATCH_MAX: usize = 64;
+use crate::{resource::Resource, state::App};
+
 /// A viewer reads a study frame by frame: within this time one record tells of all of them.
 const REPEAT_AFTER: Duration = Duration::from_mins(5);
 /// Accounts and studies whose last record is remembered.
 const REMEMBERED_MAX: usize = 10_000;
 
-/// What was read.
+/// What a route gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Read {
+pub(crate) enum Kind {
+    /// Takes instances: their transactions record it.
+    Store,
+    /// Rows of a search: one record a request, with a hash of the filter.
+    Search,
     /// Whole instances: one record a request.
     Instances,
     /// A rendered picture: one record a request.
     Rendered,
-    /// Headers, frames, bulk data: one record an account and study in five minutes.
+    /// Headers, frames, bulk data, thumbnails: one record an account and study in five minutes.
     Content,
 }
 
-impl Read {
+impl Kind {
+    /// What a request to a route is for; the template decides.
+    pub(crate) fn of(method: &Method, template: &str) -> Option<Self> {
+        if *method == Method::POST {
+            return Some(Self::Store);
+        }
+        match template.rsplit('/').next()? {
+            "studies" | "series" | "instances" => Some(Self::Search),
+            "{study}" | "{series}" | "{instance}" => Some(Self::Instances),
+            "rendered" => Some(Self::Rendered),
+            "metadata" | "{frames}" | "{path}" | "thumbnail" => Some(Self::Content),
+            _ => None,
+        }
+    }
+
     fn action(self) -> &'static str {
         match self {
+            Self::Store => "store_instance",
+            Self::Search => "search_archive",
             Self::Instances => "retrieve_instances",
             Self::Rendered => "render_instance",
             Self::Content => "read_study",
@@ -43,32 +67,104 @@ impl Read {
     }
 }
 
-/// The way to the audit trail.
+/// How many rows a search found: left by its handler at the answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Found(pub usize);
+
+/// What this door remembers of its records.
+#[derive(Default)]
 pub(crate) struct ReadAudit {
-    queue: mpsc::Sender<(Read, AuditRecord)>,
+    seen: Mutex<Seen>,
 }
 
-impl ReadAudit {
-    /// Starts the task that writes; it ends when this is dropped and the queue is empty.
-    pub fn start(database: Database) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(write(database, waiting));
-        Self { queue }
+/// Middleware around every route: proves who asks, lets the handler answer, and records it.
+pub(crate) async fn watch(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let who = match Authenticated::from_request_parts(&mut parts, &app).await {
+        Ok(who) => who,
+        Err(problem) => return problem.into_response(),
+    };
+    let template =
+        parts.extensions.get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
+    let kind = Kind::of(&parts.method, &template).unwrap_or(Kind::Instances);
+    let resource = Resource::from_request_parts(&mut parts, &app).await.unwrap_or_default();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let looked = Look { kind, who: &who, resource: &resource, query: &query };
+    let found = response.extensions().get::<Found>().map_or(0, |found| found.0);
+    match record(&app, &looked, response.status(), found).await {
+        Ok(()) => response,
+        Err(problem) => problem.into_response(),
     }
+}
 
-    /// Records that somebody read something of a study; `subject` says what of it.
-    pub async fn record(&self, read: Read, who: &Authenticated, study: &StudyInstanceUid, subject: &str) {
-        let record = AuditRecord::success(&actor(who), read.action()).of_study(study).about(subject);
-        if self.queue.send((read, record)).await.is_err() {
-            tracing::error!("the audit task has ended; a read was not recorded");
+/// A request that was answered.
+struct Look<'a> {
+    kind: Kind,
+    who: &'a Authenticated,
+    resource: &'a Resource,
+    query: &'a str,
+}
+
+async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) -> Result<(), Problem> {
+    let mut record = AuditRecord::success(&actor(look.who), look.kind.action()).about(look.subject());
+    if let Some(study) = &look.resource.study {
+        record = record.of_study(study);
+    }
+    let user = look.who.principal.user_id;
+    let study = record.study_instance_uid.clone();
+    let given = status.is_success() || status == StatusCode::NOT_MODIFIED;
+    let covered = match look.kind {
+        Kind::Store if given => return Ok(()),
+        Kind::Content | Kind::Search if given && !study.is_empty() => Some((user, look.kind.action(), study)),
+        Kind::Store | Kind::Search | Kind::Instances | Kind::Rendered | Kind::Content if given => None,
+        _ if status == StatusCode::FORBIDDEN => {
+            record.outcome = AuditOutcome::Refused;
+            record.detail = "the role may never do this".to_owned();
+            None
         }
+        _ if status == StatusCode::NOT_FOUND => {
+            record.outcome = AuditOutcome::Refused;
+            record.detail = "not there, or not in reach".to_owned();
+            Some((user, "not found", study))
+        }
+        // Malformed, too large, overloaded: nothing was seen.
+        _ => return Ok(()),
+    };
+    if look.kind == Kind::Search && given {
+        record.detail = format!("filter {}, {found} found", filter_hash(look.query));
+    }
+    if let Some(key) = &covered
+        && app.audit.is_covered(key)
+    {
+        return Ok(());
+    }
+    if covered.is_some() && record.detail.is_empty() {
+        record.detail = format!("covers {} minutes", REPEAT_AFTER.as_secs() / 60);
+    }
+    app.database().audit(record).await.map_err(|error| {
+        tracing::error!(%error, "what was asked for cannot be recorded and is not answered");
+        Problem::unavailable("the audit trail cannot be written now")
+    })?;
+    if let Some(key) = covered {
+        app.audit.remember(key);
+    }
+    Ok(())
+}
+
+impl Look<'_> {
+    /// What of the study it was about.
+    fn subject(&self) -> String {
+        let series = self.resource.series.as_ref().map(ToString::to_string);
+        self.resource.instance.as_ref().map(ToString::to_string).or(series).unwrap_or_default()
     }
 }
 
 /// The account of a request, for records.
-pub(crate) fn actor(who: &Authenticated) -> AuditActor {
+fn actor(who: &Authenticated) -> AuditActor {
     AuditActor {
         user_id: Some(who.principal.user_id),
+        session_id: who.principal.session_id,
         role: who.principal.role.as_str().to_owned(),
         source_address: who.source_address.clone(),
         request_id: request_id::current().unwrap_or_default(),
@@ -76,58 +172,71 @@ pub(crate) fn actor(who: &Authenticated) -> AuditActor {
     }
 }
 
-async fn write(database: Database, mut waiting: mpsc::Receiver<(Read, AuditRecord)>) {
-    let mut seen = Seen::default();
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let new = batch.drain(..).filter(|(read, record)| {
-            *read != Read::Content
-                || !seen.lately(record.actor.user_id, &record.study_instance_uid, Instant::now())
-        });
-        // Written at once, they share a transaction.
-        let written = join_all(new.map(|(_, record)| database.audit(record))).await;
-        for error in written.into_iter().filter_map(Result::err) {
-            tracing::error!(%error, "a read could not be recorded in the audit trail");
-        }
+/// The parts of a query in one order, hashed: the filter may name a patient.
+fn filter_hash(query: &str) -> String {
+    let mut parts: Vec<&str> = query.split('&').filter(|part| !part.is_empty()).collect();
+    parts.sort_unstable();
+    let mut encoder = Encoder::new("MaxRay search 1");
+    for part in parts {
+        encoder.text(part);
+    }
+    model::text::hex(&encoder.finish()[..16])
+}
+
+/// Account, kind of look, study.
+type Key = (Uuid, &'static str, String);
+
+impl ReadAudit {
+    fn is_covered(&self, key: &Key) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).lately(key, Instant::now())
+    }
+
+    fn remember(&self, key: Key) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remember(key, Instant::now());
     }
 }
 
 #[derive(Default)]
-struct Seen(HashMap<(Option<Uuid>, String), Instant>);
+struct Seen(HashMap<Key, Instant>);
 
 impl Seen {
-    /// Whether there was a record lately; if not, there is one from now on.
-    fn lately(&mut self, user: Option<Uuid>, study: &str, now: Instant) -> bool {
-        let fresh = |at: &Instant| now.duration_since(*at) < REPEAT_AFTER;
-        let key = (user, study.to_owned());
-        if self.0.get(&key).is_some_and(fresh) {
-            return true;
-        }
+    fn lately(&self, key: &Key, now: Instant) -> bool {
+        self.0.get(key).is_some_and(|at| is_fresh(*at, now))
+    }
+
+    fn remember(&mut self, key: Key, now: Instant) {
         if self.0.len() >= REMEMBERED_MAX {
-            self.0.retain(|_, at| fresh(at));
+            self.0.retain(|_, at| is_fresh(*at, now));
             if self.0.len() >= REMEMBERED_MAX {
                 self.0.clear();
             }
         }
         self.0.insert(key, now);
-        false
     }
+}
+
+fn is_fresh(at: Instant, now: Instant) -> bool {
+    now.duration_since(at) < REPEAT_AFTER
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn key(user: u128, study: &str) -> Key {
+        (Uuid::from_u128(user), "read_study", study.to_owned())
+    }
+
     #[test]
     fn one_record_in_five_minutes() {
         let mut seen = Seen::default();
         let start = Instant::now();
-        let user = Some(Uuid::from_u128(1));
-        assert!(!seen.lately(user, "1.2", start));
-        assert!(seen.lately(user, "1.2", start + Duration::from_secs(299)));
-        assert!(!seen.lately(user, "1.3", start));
-        assert!(!seen.lately(Some(Uuid::from_u128(2)), "1.2", start));
-        assert!(!seen.lately(user, "1.2", start + REPEAT_AFTER));
+        assert!(!seen.lately(&key(1, "1.2"), start));
+        seen.remember(key(1, "1.2"), start);
+        assert!(seen.lately(&key(1, "1.2"), start + Duration::from_secs(299)));
+        assert!(!seen.lately(&key(1, "1.3"), start));
+        assert!(!seen.lately(&key(2, "1.2"), start));
+        assert!(!seen.lately(&key(1, "1.2"), start + REPEAT_AFTER));
     }
 
     #[test]
@@ -135,8 +244,22 @@ mod tests {
         let mut seen = Seen::default();
         let start = Instant::now();
         for study in 0..=REMEMBERED_MAX {
-            seen.lately(None, &study.to_string(), start);
+            seen.remember(key(1, &study.to_string()), start);
         }
         assert!(seen.0.len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn a_filter_is_the_same_in_any_order() {
+        assert_eq!(filter_hash("PatientID=1&limit=2"), filter_hash("limit=2&PatientID=1"));
+        assert_ne!(filter_hash("PatientID=1"), filter_hash("PatientID=2"));
+        assert!(!filter_hash("PatientName=DOE").contains("DOE"));
+    }
+
+    #[test]
+    fn every_route_has_its_kind() {
+        for (path, _) in crate::router::routes() {
+            assert!(Kind::of(&Method::GET, path).is_some(), "{path}");
+        }
     }
 }

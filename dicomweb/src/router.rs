@@ -3,6 +3,7 @@
 use axum::{
     Router,
     http::{HeaderName, HeaderValue, Method, header},
+    middleware,
     routing::{MethodRouter, get},
 };
 use tower_http::{
@@ -11,6 +12,7 @@ use tower_http::{
 };
 
 use crate::{
+    audit::watch,
     config::DicomwebConfig,
     qido_rs::{search_instances, search_series, search_studies},
     state::{App, DicomwebState},
@@ -57,13 +59,14 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     ]
 }
 
-/// The door's routes, to be mounted under [`crate::MOUNT_PATH`]. Call it inside a runtime.
+/// The door's routes, to be mounted under [`crate::MOUNT_PATH`].
 pub fn router(state: DicomwebState) -> Router {
     let cors = cors(&state.config);
     let app = App::new(state);
     let router = routes()
         .into_iter()
         .fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
+        .route_layer(middleware::from_fn_with_state(app.clone(), watch))
         .with_state(app);
     match cors {
         None => router,

@@ -38,10 +38,10 @@ pub(crate) struct Shared {
 }
 
 impl App {
-    /// Starts the audit trail's task: call it inside a runtime.
+    /// Takes the parts.
     pub fn new(state: DicomwebState) -> Self {
         let DicomwebState { archive, authenticator, decoder, config } = state;
-        let audit = ReadAudit::start(archive.database().clone());
+        let audit = ReadAudit::default();
         let (urls, renders) = (Urls::new(&config), Semaphore::new(config.renders_max));
         Self(Arc::new(Shared { archive, authenticator, decoder, config, urls, audit, renders }))
     }

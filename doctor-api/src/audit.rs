@@ -6,12 +6,12 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{AuditActor, AuditOutcome, AuditRecord};
+use database::{AuditActor, AuditOutcome, AuditRecord, DatabaseError};
 use model::access::Action;
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use crate::{errors, policy::Caller, state::AppState};
+use crate::{audit_watch::is_recorded, errors, policy::Caller, state::AppState};
 
 /// Looking again at the same thing within this time is covered by the record of the first look.
 const SAME_LOOK_MINUTES: i64 = 5;
@@ -19,7 +19,7 @@ const SAME_LOOK_MINUTES: i64 = 5;
 /// Looks remembered at once. Beyond it every look gets its own record.
 const LOOKS_MAX: usize = 20_000;
 
-type Look = (Uuid, &'static str, String);
+type Look = (Uuid, String, String);
 
 /// Who looked at what lately, so that a page full of thumbnails is one record and not a hundred synchronous writes.
 #[derive(Default)]
@@ -49,7 +49,7 @@ fn is_recent(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
 /// What was looked at.
 pub struct Looked<'a> {
     /// verb_noun.
-    pub action: &'static str,
+    pub action: &'a str,
     /// The study, empty for none.
     pub study_instance_uid: &'a str,
     /// The id of what was asked for, empty for none.
@@ -59,21 +59,56 @@ pub struct Looked<'a> {
 /// Records a look at patient data before its first byte leaves; one record covers the same look for a while.
 pub async fn looked(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
     let key = if what.study_instance_uid.is_empty() { &what.subject } else { what.study_instance_uid };
-    let look = (caller.principal.user_id, what.action, key.to_owned());
+    let look = (caller.principal.user_id, what.action.to_owned(), key.to_owned());
+    is_recorded();
     let now = state.clock.now();
     if state.recent_looks.is_covered(&look, now) {
         return Ok(());
     }
     let mut record = record_of(caller, &what);
     record.detail = format!("covers {SAME_LOOK_MINUTES} minutes");
-    state.database().audit(record).await.map_err(errors::database)?;
+    state.database().audit(record).await.map_err(unrecorded)?;
     state.recent_looks.remember(look, now);
     Ok(())
 }
 
 /// Records that something leaves the house as a file: every time.
 pub async fn exported(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
-    state.database().audit(record_of(caller, &what)).await.map_err(errors::database)
+    is_recorded();
+    state.database().audit(record_of(caller, &what)).await.map_err(unrecorded)
+}
+
+/// What cannot be recorded is not shown.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
+fn unrecorded(error: DatabaseError) -> Problem {
+    tracing::error!(%error, "what was asked for cannot be recorded and is not answered");
+    Problem::unavailable("the audit trail cannot be written now")
+}
+
+/// Records that something was asked for by name that is not there, or not in reach; once for a while.
+pub async fn not_found(
+    state: &AppState,
+    caller: &Caller,
+    operation: &str,
+    study_instance_uid: &str,
+    subject: String,
+) -> Result<(), Problem> {
+    let look = (
+        caller.principal.user_id,
+        format!("{operation} not found"),
+        format!("{study_instance_uid} {subject}"),
+    );
+    let now = state.clock.now();
+    if state.recent_looks.is_covered(&look, now) {
+        return Ok(());
+    }
+    let record = AuditRecord::refused(&caller.actor(), operation)
+        .of_study(study_instance_uid)
+        .about(subject)
+        .saying("not there, or not in reach");
+    state.database().audit(record).await.map_err(unrecorded)?;
+    state.recent_looks.remember(look, now);
+    Ok(())
 }
 
 fn record_of(caller: &Caller, what: &Looked<'_>) -> AuditRecord {
@@ -124,7 +159,7 @@ mod tests {
     #[test]
     fn a_look_is_covered_for_five_minutes() {
         let looks = RecentLooks::default();
-        let look = (Uuid::from_u128(1), "read_study", "1.2".to_owned());
+        let look = (Uuid::from_u128(1), "read_study".to_owned(), "1.2".to_owned());
         let at = |minutes: i64| DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).expect("time");
         assert!(!looks.is_covered(&look, at(0)));
         looks.remember(look.clone(), at(0));

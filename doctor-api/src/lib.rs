@@ -5,6 +5,7 @@
 //! test compares both with the rules of `model::access`.
 
 mod audit;
+mod audit_watch;
 mod clients;
 mod config;
 mod consultations;

@@ -148,7 +148,6 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// Method, path and operation of everything in the document.
-#[cfg(test)]
 pub fn operations(document: &Document) -> Vec<(&'static str, &str, &Operation)> {
     let mut all = Vec::new();
     for (path, item) in &document.paths.paths {

@@ -23,6 +23,7 @@ impl Caller {
     pub fn actor(&self) -> AuditActor {
         AuditActor {
             user_id: Some(self.principal.user_id),
+            session_id: self.principal.session_id,
             role: self.principal.role.as_str().to_owned(),
             source_address: self.source_address.clone(),
             request_id: self.request_id.clone(),

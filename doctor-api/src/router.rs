@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    audit_watch::{self, Watch},
     clients, consultations, doctors, events,
     openapi::{BaseDocument, add_problems},
     patients, sessions,
@@ -35,12 +36,15 @@ pub fn router(state: DoctorApiState) -> Router {
 pub fn router_until(state: DoctorApiState, shutdown: Shutdown) -> Router {
     let (routes, document) = routes().split_for_parts();
     let document = finish(document);
+    let state = AppState::new(state, shutdown);
+    let watch = Watch::new(state.clone(), &document);
     let docs = SwaggerUi::new("/docs")
         .url("/openapi.json", document)
         .config(Config::default().persist_authorization(false).validator_url("none"));
     let docs = Router::from(docs).layer(middleware::map_response(protect_docs));
     routes
-        .with_state(AppState::new(state, shutdown))
+        .route_layer(middleware::from_fn_with_state(watch, audit_watch::watch))
+        .with_state(state)
         .layer(middleware::map_response(protect_answer))
         .merge(docs)
 }

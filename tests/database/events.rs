@@ -89,6 +89,7 @@ async fn writes_leave_their_audit_record(home: Home) {
         (stored.actor.calling_ae.as_str(), stored.actor.source_address.as_str()),
         ("CR1", "192.0.2.7")
     );
+    let record = record.of_patient(stored.patient.expect("whose study it is"));
     assert_eq!((&trail[1].record, trail[1].at), (&record, at(START + 60)));
     assert_eq!(home.database.audit_page(trail[0].sequence, 99).await.expect("trail").len(), 1);
 }

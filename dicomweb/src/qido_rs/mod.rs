@@ -20,6 +20,7 @@ use self::{
 };
 use crate::{
     acceptable::Acceptable,
+    audit::Found,
     dicom_json::{DataSet, TopLevelKeys},
     media_type::DICOM_JSON,
     problems,
@@ -77,7 +78,9 @@ async fn search(
     let found = app.database().search(&scope, &query).await.map_err(|error| problems::database(&error))?;
     let shape = Shape { study: resource.study.is_none(), series: resource.series.is_none() };
     let rows = rows(app, &found, shape, &include).await?;
-    Ok(respond(&rows, found.more))
+    let mut response = respond(&rows, found.more);
+    response.extensions_mut().insert(Found(rows.len()));
+    Ok(response)
 }
 
 async fn rows(

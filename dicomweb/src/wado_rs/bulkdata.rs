@@ -7,7 +7,6 @@ use service::http::{bearer::Authenticated, problem::Problem};
 use super::{find_one, frame_payload, frames::Frames, header, read_problem, stream};
 use crate::{
     acceptable::Acceptable,
-    audit::Read,
     conditional,
     media_type::{Form, OCTET_STREAM, Representation},
     multipart::{Fingerprint, MultipartWriter, Part},
@@ -29,7 +28,6 @@ pub(crate) async fn retrieve_bulkdata(
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
     let path = resource.rest.as_str();
-    app.audit.record(Read::Content, &who, resource.study()?, "").await;
     if path == PIXEL_DATA && instance.transfer_syntax_uid.is_encapsulated() {
         // Fragments and their headers are no value that anybody could use: the frames are.
         let indexes: Vec<usize> = (0..header.frame_table.len()).collect();

@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     acceptable::Acceptable,
-    audit::Read,
     conditional,
     media_type::{Form, Representation},
     multipart::{Boundary, Fingerprint, MultipartWriter, Part},
@@ -41,7 +40,6 @@ pub(crate) async fn retrieve_frames(
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
     let sent = negotiate(&acceptable, &instance, indexes.len())?;
-    app.audit.record(Read::Content, &who, resource.study()?, "").await;
     Frames { app, instance, header, indexes, sent }.respond(&headers).await
 }
 

@@ -18,7 +18,6 @@ use service::http::{bearer::Authenticated, problem::Problem};
 use super::{find, read_problem, stream};
 use crate::{
     acceptable::Acceptable,
-    audit::Read,
     conditional,
     media_type::{DICOM, Form, Representation},
     multipart::{Fingerprint, MultipartWriter, Part},
@@ -48,8 +47,6 @@ pub(crate) async fn retrieve_instances(
     }
     let boundary = fingerprint.finish();
     let entity_tag = boundary.entity_tag();
-    let study = resource.study()?;
-    app.audit.record(Read::Instances, &who, study, &subject(&resource)).await;
     if conditional::is_known(&headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }
@@ -63,12 +60,6 @@ pub(crate) async fn retrieve_instances(
         }
         Form::SinglePart => single(&app, &instances, &entity_tag).await,
     }
-}
-
-/// What of the study was read, for the audit trail.
-pub(super) fn subject(resource: &Resource) -> String {
-    let series = resource.series.as_ref().map(ToString::to_string);
-    resource.instance.as_ref().map(ToString::to_string).or(series).unwrap_or_default()
 }
 
 /// One form for all instances, in the transfer syntax of each.

@@ -15,10 +15,9 @@ use model::access::Action;
 use service::http::{bearer::Authenticated, problem::Problem};
 use uuid::Uuid;
 
-use super::{find, instances::subject};
+use super::find;
 use crate::{
     acceptable::Acceptable,
-    audit::Read,
     conditional,
     dicom_json::{Annotations, annotate},
     media_type::DICOM_JSON,
@@ -48,7 +47,6 @@ pub(crate) async fn retrieve_metadata(
         fingerprint.add(instance.id.as_bytes()).add(&instance.data_set_sha256);
     }
     let entity_tag = fingerprint.finish().entity_tag();
-    app.audit.record(Read::Content, &who, resource.study()?, &subject(&resource)).await;
     if conditional::is_known(&headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }

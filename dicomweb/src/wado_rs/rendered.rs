@@ -6,10 +6,8 @@ use database::{HeaderRecord, StoredInstance};
 use rendering::Output;
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{find_one, frames::parse_frames, header, instances::subject, render};
-use crate::{
-    acceptable::Acceptable, audit::Read, conditional, multipart::Fingerprint, resource::Resource, state::App,
-};
+use super::{find_one, frames::parse_frames, header, render};
+use crate::{acceptable::Acceptable, conditional, multipart::Fingerprint, resource::Resource, state::App};
 
 /// `GET .../instances/{instance}/rendered`: of several frames the representative one, else the first.
 pub(crate) async fn retrieve_rendered_instance(
@@ -23,7 +21,6 @@ pub(crate) async fn retrieve_rendered_instance(
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
     let index = representative(&header);
-    app.audit.record(Read::Rendered, &who, resource.study()?, &subject(&resource)).await;
     respond(&app, &headers, &instance, &header, index, output).await
 }
 
@@ -42,7 +39,6 @@ pub(crate) async fn retrieve_rendered_frame(
     };
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
-    app.audit.record(Read::Rendered, &who, resource.study()?, &subject(&resource)).await;
     respond(&app, &headers, &instance, &header, index, output).await
 }
 

@@ -59,8 +59,6 @@ pub async fn list_studies(
     checks.patient_id("issuer_of_patient_id", issuer.as_deref().unwrap_or_default());
     let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
     checks.finish_query()?;
-    let what = Looked { action: "list_studies", study_instance_uid: "", subject: String::new() };
-    audit::looked(&state, &permit.caller, what).await?;
 
     let equals =
         |attribute, value: &str| Condition { attribute, matching: Matching::Equals(value.to_owned()) };
@@ -74,6 +72,10 @@ pub async fn list_studies(
         ..SearchQuery::default()
     };
     let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
+    // The trail knows the patient by the study: a Patient ID is nothing to keep there.
+    let study = found.rows.first().map_or("", |row| row.study.study_instance_uid.as_str());
+    let what = Looked { action: "list_studies", study_instance_uid: study, subject: String::new() };
+    audit::looked(&state, &permit.caller, what).await?;
     // The index folds case; two patients may differ in nothing else.
     let same = found.rows.into_iter().filter(|row| row.patient.patient_id == patient_id);
     let items = same.map(StudySummary::from).collect();

@@ -82,12 +82,6 @@ pub async fn list_xrays(
     }
     let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
     checks.finish_query()?;
-    let what = Looked {
-        action: "list_xrays",
-        study_instance_uid: query.study_instance_uid.as_deref().unwrap_or_default(),
-        subject: String::new(),
-    };
-    audit::looked(&state, &permit.caller, what).await?;
     let wanted = [
         (Attribute::StudyInstanceUID, query.study_instance_uid.clone()),
         (Attribute::PatientID, query.patient_id.clone()),
@@ -105,6 +99,10 @@ pub async fn list_xrays(
         ..SearchQuery::default()
     };
     let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
+    let study = found.rows.first().map(|row| row.study.study_instance_uid.as_str());
+    let study = study.or(query.study_instance_uid.as_deref()).unwrap_or_default();
+    let what = Looked { action: "list_xrays", study_instance_uid: study, subject: String::new() };
+    audit::looked(&state, &permit.caller, what).await?;
     // The index folds case; two patients may differ in nothing else.
     let same_patient = |row: &SearchRow| {
         query.patient_id.as_ref().is_none_or(|patient_id| row.patient.patient_id == *patient_id)

@@ -20,6 +20,10 @@ pub struct Authenticated {
     pub source_address: String,
 }
 
+/// What an earlier layer of the same request was told.
+#[derive(Clone)]
+struct Refusal(Problem);
+
 impl Authenticated {
     /// Asks the rules.
     ///
@@ -38,6 +42,13 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // An earlier layer of the same request has asked already.
+        if let Some(found) = parts.extensions.get::<Self>() {
+            return Ok(found.clone());
+        }
+        if let Some(Refusal(problem)) = parts.extensions.get() {
+            return Err(problem.clone());
+        }
         let authenticator = Authenticator::from_ref(state);
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let (scheme, token) =
@@ -45,22 +56,29 @@ where
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(Problem::unauthorized());
         }
-        let source_address = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string());
+        let source_address = source_address(parts);
         let principal = match authenticator.authenticate(token.trim()).await {
             Ok(principal) => principal,
             Err(refusal) => {
                 tracing::debug!(%refusal, "token refused");
                 let request_id = super::request_id::current().unwrap_or_default();
                 authenticator.note_refusal(&refusal, &source_address, &request_id).await;
-                return Err(match refusal {
+                let problem = match refusal {
                     TokenRefused::Invalid(_) => Problem::unauthorized(),
                     TokenRefused::Unavailable => Problem::unavailable("sessions cannot be checked now"),
-                });
+                };
+                parts.extensions.insert(Refusal(problem.clone()));
+                return Err(problem);
             }
         };
-        Ok(Self { principal, source_address })
+        let found = Self { principal, source_address };
+        parts.extensions.insert(found.clone());
+        Ok(found)
     }
+}
+
+/// Address of the peer; empty when unknown.
+pub fn source_address(parts: &Parts) -> String {
+    let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    connected.map_or_else(String::new, |ConnectInfo(address)| address.ip().to_string())
 }
