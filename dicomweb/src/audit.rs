@@ -120,12 +120,12 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
         Kind::Store | Kind::Search | Kind::Instances | Kind::Rendered | Kind::Content if given => None,
         _ if status == StatusCode::FORBIDDEN => {
             record.outcome = AuditOutcome::Refused;
-            record.detail = "the role may never do this".to_owned();
+            "the role may never do this".clone_into(&mut record.detail);
             None
         }
         _ if status == StatusCode::NOT_FOUND => {
             record.outcome = AuditOutcome::Refused;
-            record.detail = "not there, or not in reach".to_owned();
+            "not there, or not in reach".clone_into(&mut record.detail);
             Some((user, "not found", study))
         }
         // Malformed, too large, overloaded: nothing was seen.
