@@ -8,4 +8,5 @@ mod every_file;
 mod first_xray;
 mod hostile;
 mod identity;
+mod regressions;
 mod tls;

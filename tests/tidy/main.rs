@@ -2,6 +2,7 @@
 
 mod graph;
 mod lexer;
+mod regressions;
 mod rules;
 mod source;
 
@@ -42,4 +43,10 @@ fn nothing_names_the_machine_it_was_made_on() {
         findings.extend(rules::machine_words(&path, &String::from_utf8_lossy(&text)));
     }
     check(&findings, "paths and names that are nobody else's business");
+}
+
+#[test]
+fn regressions_name_tests_that_exist() {
+    let document = std::fs::read_to_string(root().join("docs/regressions.md")).expect("docs/regressions.md");
+    check(&regressions::check(&document, &source::rust_files(&root())), "docs/regressions.md");
 }

@@ -1,10 +1,14 @@
 //! PS3.18 10.4.1.1.5, Bulkdata Resources: values that the metadata names by BulkDataURI.
 
-use axum::{extract::State, http::HeaderMap, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
 use model::transfer_syntax::{EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN};
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{find_one, frame_payload, frames::Frames, header, read_problem, stream};
+use super::{find_one, frame_payload, frames::Frames, header as read_header, read_problem, stream};
 use crate::{
     acceptable::Acceptable,
     conditional,
@@ -26,7 +30,7 @@ pub(crate) async fn retrieve_bulkdata(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let instance = find_one(&app, &who, &resource).await?;
-    let header = header(&app, &instance).await?;
+    let header = read_header(&app, &instance).await?;
     let path = resource.rest.as_str();
     if path == PIXEL_DATA && instance.transfer_syntax_uid.is_encapsulated() {
         // Fragments and their headers are no value that anybody could use: the frames are.
@@ -78,5 +82,8 @@ pub(crate) async fn retrieve_bulkdata(
             yield end;
         }
     };
-    Ok(stream::respond(&content_type, &entity_tag, Some(total), body))
+    let mut response = stream::respond(&content_type, &entity_tag, Some(total), body);
+    // A document that came inside of an instance is saved when a browser is pointed at it, never shown.
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    Ok(response)
 }

@@ -85,6 +85,9 @@ impl HttpConfig {
     }
 }
 
+/// What an answer may do when a browser is pointed at it, unless its route says otherwise: nothing.
+const ANSWER_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+
 /// Wraps all routes: request ids, security headers, no token in a log, a panic becomes a 500 and not a dead socket.
 pub fn harden(router: Router) -> Router {
     let set = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
@@ -99,6 +102,7 @@ pub fn harden(router: Router) -> Router {
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(set(header::X_FRAME_OPTIONS, "DENY"))
         .layer(set(header::REFERRER_POLICY, "no-referrer"))
+        .layer(set(header::CONTENT_SECURITY_POLICY, ANSWER_POLICY))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(middleware::from_fn(request_id::assign))
 }
