@@ -51,9 +51,12 @@ CREATE TABLE study (
     referring_physician_name_folded TEXT NOT NULL,
     -- Instances of this study disagree on the patient's name, birth date or sex.
     review BOOLEAN NOT NULL,
+    -- The account that sent its first instance over HTTP: a paramedic sees and adds to the own studies alone.
+    uploaded_by UUID,
     created_at TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX study_by_patient ON study (patient);
+CREATE INDEX study_by_uploaded_by ON study (uploaded_by) WHERE uploaded_by IS NOT NULL;
 CREATE INDEX study_by_study_date ON study (study_date DESC, study_instance_uid);
 CREATE INDEX study_by_accession_number_folded ON study (accession_number_folded);
 

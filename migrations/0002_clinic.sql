@@ -42,9 +42,16 @@ CREATE TABLE consultation (
     scheduled_at TIMESTAMPTZ NOT NULL,
     reason TEXT NOT NULL,
     version BIGINT NOT NULL,
+    -- The account that made it; nothing for the operator.
+    created_by UUID,
+    -- Studies of the patient that came before this are not opened; nothing for no bound. See docs/access.md.
+    opens_from TIMESTAMPTZ,
+    -- When it was completed or cancelled.
+    closed_at TIMESTAMPTZ,
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX consultation_by_created_by ON consultation (created_by, patient_id) WHERE created_by IS NOT NULL;
 CREATE INDEX consultation_by_doctor ON consultation (doctor_id, scheduled_at, id);
 CREATE INDEX consultation_by_doctor_and_patient ON consultation (doctor_id, patient_id);
 

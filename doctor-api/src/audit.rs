@@ -116,8 +116,8 @@ fn record_of(caller: &Caller, what: &Looked<'_>) -> AuditRecord {
 }
 
 /// Records that the rules said no.
-pub async fn refused(state: &AppState, caller: &Caller, action: Action) -> Result<(), Problem> {
-    let mut record = AuditRecord::success(&caller.actor(), &name(action));
+pub async fn refused(state: &AppState, caller: &Caller, action: &str) -> Result<(), Problem> {
+    let mut record = AuditRecord::success(&caller.actor(), action);
     record.outcome = AuditOutcome::Refused;
     state.database().audit(record).await.map_err(errors::database)
 }

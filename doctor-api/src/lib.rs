@@ -6,12 +6,14 @@
 
 mod audit;
 mod audit_watch;
+mod break_glass;
 mod clients;
 mod config;
 mod consultations;
 mod doctors;
 mod errors;
 mod events;
+mod grants;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -28,7 +30,16 @@ mod tokens;
 mod users;
 mod xrays;
 
+pub use break_glass::watch::watch_break_glass;
 pub use config::DoctorApiConfig;
 pub use openapi::PUBLIC_OPERATIONS;
 pub use router::{openapi, router, router_until};
 pub use state::DoctorApiState;
+
+use model::StudyInstanceUid;
+use service::http::problem::Problem;
+
+/// A UID out of a path: what is none names nothing.
+fn study_in_path(text: &str) -> Result<StudyInstanceUid, Problem> {
+    StudyInstanceUid::parse(text).map_err(|_| Problem::not_found())
+}

@@ -41,6 +41,8 @@ const BEARER: &str = "bearer";
         (name = "consultations", description = "Meetings of a doctor and a patient, and the studies linked to them"),
         (name = "xrays", description = "Instances: metadata, previews, download"),
         (name = "patients", description = "What belongs to a patient"),
+        (name = "break-glass", description = "Emergency accesses and their review"),
+        (name = "grants", description = "What administrators let accounts read"),
         (name = "events", description = "What happens, as it happens")
     )
 )]

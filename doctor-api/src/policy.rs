@@ -24,7 +24,7 @@ impl Caller {
         AuditActor {
             user_id: Some(self.principal.user_id),
             session_id: self.principal.session_id,
-            role: self.principal.role.as_str().to_owned(),
+            role: self.principal.acts_as().to_owned(),
             source_address: self.source_address.clone(),
             request_id: self.request_id.clone(),
             ..AuditActor::default()
@@ -42,11 +42,18 @@ impl From<Authenticated> for Caller {
     }
 }
 
+/// Whoever signed in, for operations on the own account. A token that was made for a viewer or a share link is none of
+/// these.
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Authenticated::from_request_parts(parts, state).await.map(Self::from)
+        let caller = Authenticated::from_request_parts(parts, state).await.map(Self::from)?;
+        if caller.principal.grant.is_some() {
+            audit::refused(state, &caller, "use_account").await?;
+            return Err(Problem::forbidden());
+        }
+        Ok(caller)
     }
 }
 
@@ -75,8 +82,12 @@ policies!(
     UpdateDoctor,
     ReadConsultation,
     CreateConsultation,
+    UpdateConsultation,
     LinkStudy,
     ReadEvents,
+    BreakGlass,
+    ReviewBreakGlass,
+    ManageGrants,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,
@@ -91,11 +102,11 @@ impl<P: Policy> FromRequestParts<AppState> for Permit<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, state).await?;
+        let caller = Authenticated::from_request_parts(parts, state).await.map(Caller::from)?;
         if let Ok(scope) = caller.principal.authorize(P::ACTION) {
             return Ok(Self { caller, scope, action: PhantomData });
         }
-        audit::refused(state, &caller, P::ACTION).await?;
+        audit::refused(state, &caller, &audit::name(P::ACTION)).await?;
         Err(Problem::forbidden())
     }
 }

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     audit_watch::{self, Watch},
-    clients, consultations, doctors, events,
+    break_glass, clients, consultations, doctors, events, grants,
     openapi::{BaseDocument, add_problems},
     patients, sessions,
     state::{AppState, DoctorApiState},
@@ -93,6 +93,17 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(consultations::get_consultation::get_consultation))
         .routes(routes!(consultations::link_study::link_study))
         .routes(routes!(consultations::unlink_study::unlink_study))
+        .routes(routes!(consultations::close_consultation::close_consultation))
+        .routes(routes!(consultations::cancel_consultation::cancel_consultation))
+        .routes(routes!(
+            break_glass::start_break_glass::start_break_glass,
+            break_glass::list_break_glass::list_break_glass
+        ))
+        .routes(routes!(break_glass::list_reviews::list_reviews))
+        .routes(routes!(break_glass::end_break_glass::end_break_glass))
+        .routes(routes!(break_glass::review_break_glass::review_break_glass))
+        .routes(routes!(grants::add_grant::add_grant, grants::list_grants::list_grants))
+        .routes(routes!(grants::revoke_grant::revoke_grant))
         .routes(routes!(xrays::list_xrays::list_xrays))
         .routes(routes!(xrays::get_xray::get_xray))
         .routes(routes!(xrays::download_xray::download_xray))

@@ -52,9 +52,8 @@ pub fn lock(directory: &Path) -> anyhow::Result<Option<Lock>> {
 
 /// Opens the database alone: enough for accounts, and safe while a server runs.
 pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Database> {
-    Database::open(&settings.database, directory, clock.clone())
-        .await
-        .context("the database cannot be opened")
+    let config = database::DatabaseConfig { access: settings.access.clone(), ..settings.database.clone() };
+    Database::open(&config, directory, clock.clone()).await.context("the database cannot be opened")
 }
 
 /// Opens everything that stores instances; the caller holds the [`Lock`].

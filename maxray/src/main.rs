@@ -5,6 +5,7 @@ mod audit;
 mod cli;
 mod config_check;
 mod demo;
+mod grant;
 mod home;
 mod import;
 mod serve;
@@ -50,6 +51,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Key(cli::KeyCommand::RotateSigning { drop_old }) => {
                 accounts::rotate_signing(settings, drop_old).await
             }
+            cli::Command::Grant(command) => grant::run(settings, command).await,
             cli::Command::Ae(command) => user::registry(settings, command).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Audit(command) => audit::run(settings, command).await,

@@ -263,8 +263,9 @@ fn serve_worker(
         config: settings.worker.clone(),
         clock: parts.clock.clone(),
     };
+    let watch = doctor_api::watch_break_glass(archive.database().clone(), shutdown.clone());
     async move {
-        worker::run(state, shutdown).await;
+        tokio::join!(worker::run(state, shutdown), watch);
         Ok(())
     }
 }

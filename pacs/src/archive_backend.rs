@@ -36,6 +36,7 @@ impl Backend for Archive {
             calling_ae: Some(peer.calling_ae_title.clone()),
             called_ae: Some(peer.called_ae_title.clone()),
             user_id: None,
+            own_studies_only: false,
             source_address: peer.address.to_string(),
             request_id: peer.association_id.to_string(),
         };

@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 
+mod access;
 mod audit;
 mod consultations;
 mod events;

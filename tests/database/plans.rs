@@ -113,7 +113,7 @@ async fn check(home: Home) {
             for scope in [Scope::internal(), doctor_scope(ann)] {
                 let plan = home.database.explain_search(&scope, &query).await.expect("a plan");
                 let full = full_reads(&plan, name);
-                let whose = if scope.doctor_id().is_some() { "a doctor's" } else { "any" };
+                let whose = if scope.is_everything() { "any" } else { "a doctor's" };
                 assert!(
                     full.is_empty(),
                     "{whose} {name}, statistics {statistics}: {full:?}\n{}",

@@ -106,6 +106,10 @@ impl Home {
         }
     }
 
+    pub fn now(&self) -> DateTime<Utc> {
+        at(self.seconds.load(Ordering::SeqCst))
+    }
+
     pub fn sleep_seconds(&self, seconds: i64) {
         self.seconds.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -189,6 +193,7 @@ pub fn with_uids(study: &str, series: &str, sop: &str, number: i32) -> NewInstan
             calling_ae: Some("CR1".parse().expect("a title")),
             called_ae: Some("MAXRAY".parse().expect("a title")),
             user_id: None,
+            own_studies_only: false,
             source_address: "192.0.2.7".to_owned(),
             request_id: "a1".to_owned(),
         },

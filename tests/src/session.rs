@@ -1,6 +1,9 @@
 //! Users of every role, and requests with their tokens.
 
-use std::{io::Write as _, process::Stdio};
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
@@ -28,13 +31,12 @@ impl Platform {
         self.sign_in(username, PASSWORD).await
     }
 
-    /// `maxray user add`; works while the server runs and while it is stopped.
+    /// `maxray user add`; works while the server runs and while it is stopped. A viewer is granted everything.
     ///
     /// # Panics
     /// With its output when it fails.
     pub fn add_user(&self, username: &str, role: &str) {
-        let arguments = ["user", "add", "--username", username, "--role", role, "--password-stdin"];
-        Self::add_user_by(self.command(&arguments));
+        add_user_by(username, role, |arguments| self.command(arguments));
     }
 
     /// The same on the disk of [`Platform::restart_on_disk_of`].
@@ -44,19 +46,15 @@ impl Platform {
     pub fn add_user_inside(&self, username: &str, role: &str) {
         let pid = self.pid().to_string();
         let enter = ["nsenter", "--target", &pid, "--user", "--mount", "--preserve-credentials", "--"];
-        let arguments = ["user", "add", "--username", username, "--role", role, "--password-stdin"];
-        Self::add_user_by(self.wrapped(&enter, &arguments));
+        add_user_by(username, role, |arguments| self.wrapped(&enter, arguments));
     }
 
-    fn add_user_by(mut command: std::process::Command) {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("maxray starts");
-        let mut input = child.stdin.take().expect("a pipe");
-        input.write_all(PASSWORD.as_bytes()).expect("maxray reads the password");
-        drop(input);
-        let output = child.wait_with_output().expect("a child to wait for");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "maxray user add: {errors}");
+    /// `maxray grant add`: viewers see nothing without. `what` is as `["--patient", "P1"]`.
+    ///
+    /// # Panics
+    /// With its output when it fails.
+    pub fn grant(&self, username: &str, what: &[&str]) {
+        grant_by(username, what, |arguments| self.command(arguments));
     }
 
     /// `POST /sessions`.
@@ -70,6 +68,29 @@ impl Platform {
         let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access_token in {answer}"));
         Session { base: self.url(""), token: token.to_owned(), client: self.client().clone() }
     }
+}
+
+fn add_user_by(username: &str, role: &str, command: impl Fn(&[&str]) -> Command) {
+    let mut adding =
+        command(&["user", "add", "--username", username, "--role", role, "--password-stdin"]);
+    adding.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = adding.spawn().expect("maxray starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(PASSWORD.as_bytes()).expect("maxray reads the password");
+    drop(input);
+    let output = child.wait_with_output().expect("a child to wait for");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "maxray user add {username}: {errors}");
+    if role == "viewer" {
+        grant_by(username, &["--everything"], command);
+    }
+}
+
+fn grant_by(username: &str, what: &[&str], command: impl Fn(&[&str]) -> Command) {
+    let arguments = [&["grant", "add", "--username", username][..], what].concat();
+    let output = command(&arguments).output().expect("maxray runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "maxray grant add {username}: {errors}");
 }
 
 impl Session {

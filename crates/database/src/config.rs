@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::AccessConfig;
+
 /// Settings of the database; every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,9 @@ pub struct DatabaseConfig {
     pub sqlite_mmap_max_bytes: u64,
     /// Takes a PostgreSQL server that may lose commits (`fsync=off`, `full_page_writes=off`). Only for tests.
     pub allow_unsafe: bool,
+    /// How long access lasts: the section `[access]`, put here by whoever opens the database.
+    #[serde(skip)]
+    pub access: AccessConfig,
 }
 
 impl Default for DatabaseConfig {
@@ -41,6 +46,7 @@ impl Default for DatabaseConfig {
             sqlite_cache_max_bytes: 16 << 20,
             sqlite_mmap_max_bytes: 256 << 20,
             allow_unsafe: false,
+            access: AccessConfig::default(),
         }
     }
 }

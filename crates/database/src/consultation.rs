@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use model::{
-    access::Scope,
+    access::{Extent, Scope},
     clinical::{Consultation, ConsultationStatus, UnknownStatus},
     event::Event,
 };
@@ -77,6 +77,8 @@ struct Row {
     scheduled_at: DateTime<Utc>,
     reason: String,
     version: i64,
+    created_by: Option<Uuid>,
+    closed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -93,6 +95,8 @@ impl From<Row> for Consultation {
             scheduled_at: row.scheduled_at,
             reason: row.reason,
             version: row.version,
+            created_by: row.created_by,
+            closed_at: row.closed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -100,7 +104,7 @@ impl From<Row> for Consultation {
 }
 
 const COLUMNS: &str = "SELECT id, doctor_id, patient_id, issuer_of_patient_id, patient_name, status, \
-    scheduled_at, reason, version, created_at, updated_at FROM consultation";
+    scheduled_at, reason, version, created_by, closed_at, created_at, updated_at FROM consultation";
 
 impl Database {
     /// Books or starts a consultation.
@@ -114,8 +118,8 @@ impl Database {
         actor: &AuditActor,
     ) -> Result<Consultation, DatabaseError> {
         const SQL: &str = "INSERT INTO consultation (id, doctor_id, patient_id, issuer_of_patient_id, patient_name, \
-            status, scheduled_at, reason, version, created_at, updated_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)";
+            status, scheduled_at, reason, version, created_at, updated_at, created_by, closed_at, opens_from) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)";
         if !scope.includes_doctor(new.doctor_id) {
             return Err(DatabaseError::NotFound);
         }
@@ -130,9 +134,15 @@ impl Database {
             scheduled_at: new.scheduled_at,
             reason: clean(&new.reason),
             version: 1,
+            created_by: actor.user_id,
+            closed_at: (!new.status.is_open()).then_some(tx.now),
             created_at: tx.now,
             updated_at: tx.now,
         };
+        // Whoever books for himself must not open a patient's past with it.
+        let self_booked = matches!(scope.extent(), Extent::Doctor { .. });
+        let look_back = TimeDelta::hours(i64::from(self.access().self_booked_look_back_hours));
+        let opens_from = self_booked.then(|| tx.now - look_back);
         let inserted: Result<_, DatabaseError> = on_tx!(tx, connection => sqlx::query(SQL)
             .bind(consultation.id)
             .bind(consultation.doctor_id)
@@ -144,6 +154,9 @@ impl Database {
             .bind(&consultation.reason)
             .bind(consultation.version)
             .bind(consultation.created_at)
+            .bind(consultation.created_by)
+            .bind(consultation.closed_at)
+            .bind(opens_from)
             .execute(connection)
             .await
             .map(|_| ())
@@ -165,10 +178,12 @@ impl Database {
 
     /// One consultation; `None` when it is not in reach.
     pub async fn consultation(&self, scope: &Scope, id: Uuid) -> Result<Option<Consultation>, DatabaseError> {
-        let sql = AssertSqlSafe(format!("{COLUMNS} WHERE id = $1"));
-        let row: Option<Row> =
-            on!(self, engine => sqlx::query_as(sql).bind(id).fetch_optional(&engine.read).await?);
-        Ok(row.map(Consultation::from).filter(|found| scope.includes_doctor(found.doctor_id)))
+        let reach = self.consultation_reach(scope, 2);
+        let sql = AssertSqlSafe(format!("{COLUMNS} WHERE id = $1{}", reach.sql));
+        let row: Option<Row> = on!(self, engine => {
+            bind_reach!(sqlx::query_as(sql).bind(id), reach).fetch_optional(&engine.read).await?
+        });
+        Ok(row.map(Consultation::from))
     }
 
     /// A doctor's consultations by their start; none when the doctor is not in reach.
@@ -181,8 +196,9 @@ impl Database {
         if !scope.includes_doctor(doctor_id) {
             return Ok(Vec::new());
         }
-        let mut sql = format!("{COLUMNS} WHERE doctor_id = $1");
-        let mut parameter = 1;
+        let reach = self.consultation_reach(scope, 2);
+        let mut sql = format!("{COLUMNS} WHERE doctor_id = $1{}", reach.sql);
+        let mut parameter = reach.next_parameter() - 1;
         for (given, condition) in [
             (filter.status.is_some(), "status ="),
             (filter.from.is_some(), "scheduled_at >="),
@@ -197,7 +213,7 @@ impl Database {
         let (limit, offset) = (parameter + 1, parameter + 2);
         let _ = write!(sql, " ORDER BY scheduled_at, id LIMIT ${limit} OFFSET ${offset}");
         let found: Vec<Row> = on!(self, engine => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(doctor_id);
+            let mut query = bind_reach!(sqlx::query_as(AssertSqlSafe(sql)).bind(doctor_id), reach);
             if let Some(status) = filter.status {
                 query = query.bind(status.as_str());
             }
@@ -225,28 +241,36 @@ impl Database {
         (expected_version, status): (i64, ConsultationStatus),
         actor: &AuditActor,
     ) -> Result<Consultation, DatabaseError> {
-        const SQL: &str = "UPDATE consultation SET status = $3, version = version + 1, updated_at = $4 \
-            WHERE id = $1 AND version = $2";
+        const SQL: &str = "UPDATE consultation SET status = $3, version = version + 1, updated_at = $4, \
+            closed_at = $5 WHERE id = $1 AND version = $2";
         let mut found = self.consultation(scope, id).await?.ok_or(DatabaseError::NotFound)?;
         let mut tx = self.begin().await?;
         let now = tx.now;
+        let closed_at = (!status.is_open()).then_some(now);
         let changed = on_tx!(tx, connection => sqlx::query(SQL)
             .bind(id)
             .bind(expected_version)
             .bind(status.as_str())
             .bind(now)
+            .bind(closed_at)
             .execute(connection)
             .await?
             .rows_affected());
         if changed == 0 {
             return Err(DatabaseError::Conflict("the consultation has changed".to_owned()));
         }
-        let record = AuditRecord::success(actor, "set_consultation_status").about(id);
+        if !status.is_open() {
+            let ended = Event::ConsultationEnded { consultation_id: id, doctor_id: found.doctor_id };
+            insert_events(&mut tx, &[ended]).await?;
+        }
+        let mut record = AuditRecord::success(actor, "set_consultation_status").about(id);
+        status.as_str().clone_into(&mut record.detail);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;
         found.status = status;
         found.version = expected_version + 1;
         found.updated_at = now;
+        found.closed_at = closed_at;
         Ok(found)
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError, SearchRow, audit::insert_audit, engine::Tx,
-    outbox::insert_events, scope::and_in_reach, search,
+    outbox::insert_events, scope::Reach, search,
 };
 
 /// What became of linking a study.
@@ -56,8 +56,9 @@ impl Database {
             Some(found) if found.status != ConsultationStatus::Cancelled => found,
             _ => return Ok(LinkOutcome::ConsultationNotFound),
         };
+        let reach = self.study_reach(scope, 2).await?;
         let mut tx = self.begin().await?;
-        let Some(study) = study_in_scope(&mut tx, scope, study_instance_uid).await? else {
+        let Some(study) = study_in_reach(&mut tx, &reach, study_instance_uid).await? else {
             return Ok(LinkOutcome::StudyNotFound);
         };
         let same_patient = !study.patient_id.is_empty()
@@ -123,21 +124,24 @@ impl Database {
         Ok(true)
     }
 
-    /// The studies of a consultation, the newest link first; none when it is not in reach.
+    /// The studies of a consultation that are in reach, the newest link first; none when it is not itself.
     pub async fn linked_studies(
         &self,
         scope: &Scope,
         consultation_id: Uuid,
     ) -> Result<Vec<LinkedStudy>, DatabaseError> {
-        const SQL: &str = "SELECT study, linked_at FROM consultation_study WHERE consultation_id = $1 \
-            ORDER BY linked_at DESC, study DESC";
-        match self.consultation(scope, consultation_id).await? {
-            // A cancelled consultation opens nothing to its doctor.
-            Some(found) if scope.doctor_id().is_none() || found.status != ConsultationStatus::Cancelled => {}
-            _ => return Ok(Vec::new()),
+        if self.consultation(scope, consultation_id).await?.is_none() {
+            return Ok(Vec::new());
         }
-        let links: Vec<(Uuid, DateTime<Utc>)> = on!(self, engine =>
-            sqlx::query_as(SQL).bind(consultation_id).fetch_all(&engine.read).await?);
+        let reach = self.study_reach(scope, 2).await?;
+        let sql = AssertSqlSafe(format!(
+            "SELECT link.study, link.linked_at FROM consultation_study link JOIN study ON study.id = link.study \
+             WHERE link.consultation_id = $1{} ORDER BY link.linked_at DESC, link.study DESC",
+            reach.sql
+        ));
+        let links: Vec<(Uuid, DateTime<Utc>)> = on!(self, engine => {
+            bind_reach!(sqlx::query_as(sql).bind(consultation_id), reach).fetch_all(&engine.read).await?
+        });
         let ids: Vec<Uuid> = links.iter().map(|(study, _)| *study).collect();
         let mut studies = search::studies_by_id(self, &ids).await?;
         Ok(links
@@ -147,22 +151,19 @@ impl Database {
     }
 }
 
-/// The study and whose it is, when the scope reaches it.
-async fn study_in_scope(
+/// The study and whose it is, when it is in reach.
+async fn study_in_reach(
     tx: &mut Tx,
-    scope: &Scope,
+    reach: &Reach,
     study_instance_uid: &StudyInstanceUid,
 ) -> Result<Option<Candidate>, DatabaseError> {
     let sql = AssertSqlSafe(format!(
         "SELECT study.id, patient.patient_id, patient.issuer_of_patient_id FROM study \
          JOIN patient ON patient.id = study.patient WHERE study.study_instance_uid = $1{}",
-        and_in_reach(scope, "$2")
+        reach.sql
     ));
     Ok(on_tx!(tx, connection => {
-        let mut query = sqlx::query_as(sql).bind(study_instance_uid.as_str());
-        if let Some(doctor_id) = scope.doctor_id() {
-            query = query.bind(doctor_id);
-        }
-        query.fetch_optional(connection).await?
+        let query = sqlx::query_as(sql).bind(study_instance_uid.as_str());
+        bind_reach!(query, reach).fetch_optional(connection).await?
     }))
 }

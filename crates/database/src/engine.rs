@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use crate::{
-    AuditRecord, DatabaseConfig, DatabaseError,
+    AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
     audit::{ChainMemory, write_chained},
     ingest::Waiting,
     session::RevokedSessions,
@@ -139,6 +139,11 @@ impl Database {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         on!(self, engine => &engine.shared)
+    }
+
+    /// How long access lasts.
+    pub fn access(&self) -> &AccessConfig {
+        &self.shared().config.access
     }
 
     /// Begins a transaction that writes. On SQLite it waits for the one writing connection.

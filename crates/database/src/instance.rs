@@ -9,7 +9,7 @@ use model::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::{Database, DatabaseError, scope::and_in_reach};
+use crate::{Database, DatabaseError};
 
 /// An instance and its object.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -111,14 +111,15 @@ impl Database {
         series: Option<&SeriesInstanceUid>,
         sop: Option<&SopInstanceUid>,
     ) -> Result<Vec<StoredInstance>, DatabaseError> {
+        let reach = self.study_reach(scope, 2).await?;
         let mut sql = format!(
             "{STORED_INSTANCE} FROM study JOIN series ON series.study = study.id \
              JOIN instance ON instance.series = series.id \
              WHERE study.study_instance_uid = $1 AND instance.current{}",
-            and_in_reach(scope, "$2")
+            reach.sql
         );
         let mut texts = Vec::new();
-        let mut next = 2 + usize::from(scope.doctor_id().is_some());
+        let mut next = reach.next_parameter();
         for (column, value) in [
             ("series.series_instance_uid", series.map(SeriesInstanceUid::as_str)),
             ("instance.sop_instance_uid", sop.map(SopInstanceUid::as_str)),
@@ -131,10 +132,7 @@ impl Database {
         }
         let _ = write!(sql, " ORDER BY {INSTANCE_ORDER}");
         Ok(on!(self, engine => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(study.as_str());
-            if let Some(doctor_id) = scope.doctor_id() {
-                query = query.bind(doctor_id);
-            }
+            let mut query = bind_reach!(sqlx::query_as(AssertSqlSafe(sql)).bind(study.as_str()), reach);
             for text in texts {
                 query = query.bind(text);
             }
@@ -148,17 +146,15 @@ impl Database {
         scope: &Scope,
         xray_id: Uuid,
     ) -> Result<Option<StoredInstance>, DatabaseError> {
+        let reach = self.study_reach(scope, 2).await?;
         let sql = format!(
             "{STORED_INSTANCE} FROM instance JOIN series ON series.id = instance.series \
              JOIN study ON study.id = series.study WHERE instance.id = $1 AND instance.current{}",
-            and_in_reach(scope, "$2")
+            reach.sql
         );
         Ok(on!(self, engine => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(xray_id);
-            if let Some(doctor_id) = scope.doctor_id() {
-                query = query.bind(doctor_id);
-            }
-            query.fetch_optional(&engine.read).await?
+            let query = sqlx::query_as(AssertSqlSafe(sql)).bind(xray_id);
+            bind_reach!(query, reach).fetch_optional(&engine.read).await?
         }))
     }
 

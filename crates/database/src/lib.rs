@@ -7,7 +7,10 @@
 
 #[macro_use]
 mod engine;
+#[macro_use]
+mod scope;
 
+mod access;
 mod account;
 mod ae;
 mod audit;
@@ -25,7 +28,6 @@ mod node;
 mod open;
 mod outbox;
 mod preview;
-mod scope;
 mod search;
 mod session;
 mod sign_in_rate;
@@ -33,6 +35,10 @@ mod statement;
 mod text;
 mod user;
 
+pub use access::{
+    AccessConfig, AccessGrant, BreakGlass, BreakGlassRefused, GrantKind, NewBreakGlass, NewGrant, NewShare,
+    ReviewOutcome, Share, ShareOutcome,
+};
 pub use account::{UserChanges, UserFilter, UserKind};
 pub use ae::{NewAe, RegisteredAe};
 pub use audit::{

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "clinic", include_str!("../../../migrations/0002_clinic.sql")),
     (4, "audit_chain", include_str!("../../../migrations/0004_audit_chain.sql")),
     (5, "sessions", include_str!("../../../migrations/0005_sessions.sql")),
+    (6, "grants", include_str!("../../../migrations/0006_grants.sql")),
     (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
 ];
 

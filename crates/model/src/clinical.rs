@@ -48,6 +48,11 @@ pub enum ConsultationStatus {
 }
 
 impl ConsultationStatus {
+    /// Whether it is still to come or going on.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Booked | Self::InProgress)
+    }
+
     /// The word kept in the database and shown in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,6 +103,10 @@ pub struct Consultation {
     pub reason: String,
     /// Grows with every change.
     pub version: i64,
+    /// The account that made it; `None` for the operator.
+    pub created_by: Option<Uuid>,
+    /// When it was completed or cancelled.
+    pub closed_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.

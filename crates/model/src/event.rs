@@ -82,6 +82,22 @@ pub enum Event {
         /// Doctor id.
         doctor_id: Uuid,
     },
+    /// A consultation was completed or cancelled.
+    #[serde(rename = "consultation.ended")]
+    ConsultationEnded {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
+    /// Alert: a doctor reads a patient's studies in an emergency. Somebody has to review it.
+    #[serde(rename = "break_glass.started")]
+    BreakGlassStarted {
+        /// Id of the access.
+        break_glass_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
 }
 
 impl Event {
@@ -96,6 +112,8 @@ impl Event {
             Self::StudyLinked { .. } => "study.linked",
             Self::StudyUnlinked { .. } => "study.unlinked",
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
+            Self::ConsultationEnded { .. } => "consultation.ended",
+            Self::BreakGlassStarted { .. } => "break_glass.started",
         }
     }
 
@@ -109,14 +127,18 @@ impl Event {
             | Self::PreviewFailed { study_instance_uid, .. }
             | Self::StudyLinked { study_instance_uid, .. }
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
-            Self::ConsultationScheduled { .. } => None,
+            Self::ConsultationScheduled { .. }
+            | Self::ConsultationEnded { .. }
+            | Self::BreakGlassStarted { .. } => None,
         }
     }
 
     /// The doctor it is addressed to, when it is not about a study.
     pub fn doctor_id(&self) -> Option<Uuid> {
         match self {
-            Self::ConsultationScheduled { doctor_id, .. } => Some(*doctor_id),
+            Self::ConsultationScheduled { doctor_id, .. }
+            | Self::ConsultationEnded { doctor_id, .. }
+            | Self::BreakGlassStarted { doctor_id, .. } => Some(*doctor_id),
             _ => None,
         }
     }

@@ -32,12 +32,12 @@ pub(crate) async fn store_instances(
     acceptable: Acceptable,
     request: Request,
 ) -> Result<Response, Problem> {
-    who.authorize(Action::StoreInstance)?;
+    let scope = who.authorize(Action::StoreInstance)?;
     let length_max_bytes = app.config.store_request_length_max_bytes;
     let payload = request::payload(request.headers(), length_max_bytes)?;
     let limits = BodyLimits { length_max_bytes, idle_timeout_ms: app.config.store_idle_timeout_ms };
     let body = LimitedBody::new(request.into_body().into_data_stream(), limits);
-    let mut storing = Storing::new(&app, &who, resource.study);
+    let mut storing = Storing::new(&app, (&who, &scope), resource.study);
     let result = match payload {
         Payload::Multipart { boundary } => {
             let reader = MultipartReader::new(body, &boundary, app.config.store_request_parts_max);

@@ -4,7 +4,7 @@
 use archive::{Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
 use futures_util::Stream;
-use model::StudyInstanceUid;
+use model::{StudyInstanceUid, access::Scope};
 use service::http::{bearer::Authenticated, problem::Chain, request_id};
 use tokio::task::JoinSet;
 
@@ -46,12 +46,17 @@ struct Outcome {
 }
 
 impl<'a> Storing<'a> {
-    pub fn new(app: &'a App, who: &Authenticated, expected_study: Option<StudyInstanceUid>) -> Self {
+    pub fn new(
+        app: &'a App,
+        (who, scope): (&Authenticated, &Scope),
+        expected_study: Option<StudyInstanceUid>,
+    ) -> Self {
         let origin = Origin {
             door: "stow-rs",
             calling_ae: None,
             called_ae: None,
             user_id: Some(who.principal.user_id),
+            own_studies_only: scope.bounds_uploads(),
             source_address: who.source_address.clone(),
             request_id: request_id::current().unwrap_or_default(),
         };

@@ -84,7 +84,7 @@ async fn head_answers_like_get_without_a_body() {
     let request = Request::builder()
         .method(Method::HEAD)
         .uri(INSTANCE)
-        .header(header::AUTHORIZATION, door.token(Role::Viewer, None))
+        .header(header::AUTHORIZATION, door.token(Role::Service, None))
         .body(Body::empty());
     let head = door.send(request.expect("request")).await;
     assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));

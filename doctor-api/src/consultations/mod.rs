@@ -1,19 +1,29 @@
 //! Meetings of a doctor and a patient, and the studies linked to them.
 
+pub mod cancel_consultation;
+pub mod close_consultation;
 pub mod create_consultation;
 pub mod get_consultation;
 pub mod link_study;
 pub mod list_consultations;
 pub mod unlink_study;
 
+use axum::Json;
 use chrono::{DateTime, Utc};
-use model::{StudyInstanceUid, clinical::Consultation};
+use model::{
+    access::Extent,
+    clinical::{Consultation, ConsultationStatus},
+};
 use serde::Serialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{errors, state::AppState};
+use crate::{
+    errors,
+    policy::{Permit, UpdateConsultation},
+    state::AppState,
+};
 
 /// One meeting of a doctor and a patient.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +85,22 @@ async fn require_doctor(
     doctor.ok_or_else(Problem::not_found)
 }
 
-/// A UID out of a path: what is none names nothing.
-fn study_in_path(text: &str) -> Result<StudyInstanceUid, Problem> {
-    StudyInstanceUid::parse(text).map_err(|_| Problem::not_found())
+/// Ends a consultation that is still open. Whoever made it without being its doctor may cancel it until it has begun.
+async fn end(
+    state: &AppState,
+    permit: &Permit<UpdateConsultation>,
+    id: Uuid,
+    status: ConsultationStatus,
+) -> Result<Json<ConsultationBody>, Problem> {
+    let (database, actor) = (state.database(), permit.caller.actor());
+    let found = database.consultation(&permit.scope, id).await.map_err(errors::database)?;
+    let found = found.ok_or_else(Problem::not_found)?;
+    let of_a_case = matches!(permit.scope.extent(), Extent::Cases { .. });
+    let mine_to_end =
+        !of_a_case || (status == ConsultationStatus::Cancelled && found.status == ConsultationStatus::Booked);
+    if !found.status.is_open() || !mine_to_end {
+        return Err(Problem::conflict("the consultation is not open, or its doctor has to end it"));
+    }
+    let ended = database.set_consultation_status(&permit.scope, id, (found.version, status), &actor).await;
+    Ok(Json(ended.map_err(errors::database)?.into()))
 }

@@ -4,12 +4,12 @@ use axum::{extract::State, http::StatusCode};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::study_in_path;
 use crate::{
     errors,
     input::path::PathParameters,
     policy::{LinkStudy, Permit},
     state::AppState,
+    study_in_path,
 };
 
 /// Unlink a study

@@ -54,7 +54,7 @@ pub async fn update_doctor(
 ) -> Result<Response, Problem> {
     // Profiles are no secret to those who may change one, so this is 403 and not 404.
     if !permit.scope.includes_doctor(id) {
-        audit::refused(&state, &permit.caller, Action::UpdateDoctor).await?;
+        audit::refused(&state, &permit.caller, &audit::name(Action::UpdateDoctor)).await?;
         return Err(Problem::forbidden());
     }
     let mut checks = Checks::new();

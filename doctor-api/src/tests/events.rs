@@ -89,7 +89,7 @@ async fn a_doctor_hears_of_the_own_patients_only() {
 #[tokio::test]
 async fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
     let house = House::open().await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     house.store("P1", 1).await;
     house.store("P1", 2).await;
     let all = house.database().outbox_after(0, 10).await.expect("outbox");
@@ -111,7 +111,7 @@ async fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
 async fn listeners_are_limited() {
     let config = crate::DoctorApiConfig { event_listeners_max: 1, ..Default::default() };
     let house = House::with(config).await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     let first = Stream::open(&house, &token, None).await;
     let second = house.call(request("GET", "/events", &token, None)).await;
     assert_eq!(second.status, StatusCode::SERVICE_UNAVAILABLE);

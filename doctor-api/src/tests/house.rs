@@ -133,6 +133,7 @@ impl House {
             calling_ae: None,
             called_ae: None,
             user_id: None,
+            own_studies_only: false,
             source_address: String::new(),
             request_id: String::new(),
         };

@@ -55,7 +55,7 @@ async fn each_role_may_do_what_the_rules_say() {
         let (principal, token) = (Principal::new(Uuid::nil(), role, doctor_id), house.token(role, doctor_id));
         for (method, path, right, body) in calls() {
             let action = right.map(|right| {
-                let found = Action::ALL.into_iter().find(|action| audit::name(*action) == right);
+                let found = Action::ALL.iter().copied().find(|action| audit::name(*action) == right);
                 found.unwrap_or_else(|| panic!("{right} is no action"))
             });
             let allowed = action.is_none_or(|action| principal.authorize(action).is_ok());

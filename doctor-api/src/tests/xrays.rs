@@ -9,7 +9,7 @@ use super::{house::House, part10};
 #[tokio::test]
 async fn an_xray_is_described_and_downloaded_as_it_came() {
     let house = House::open().await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     let (id, study) = house.store("P1", 1).await;
     let xray = house.get(&format!("/xrays/{id}"), &token).await;
     assert_eq!(xray.status, StatusCode::OK, "{:?}", xray.body);
@@ -33,7 +33,7 @@ async fn an_xray_is_described_and_downloaded_as_it_came() {
 #[tokio::test]
 async fn a_preview_is_pending_then_made_or_failed_with_the_reason() {
     let house = House::open().await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     let ((made, _), (failed, _)) = (house.store("P1", 1).await, house.store("P1", 2).await);
     let path = format!("/xrays/{made}/preview");
     let pending = house.get(&path, &token).await;
@@ -58,7 +58,7 @@ async fn a_preview_is_pending_then_made_or_failed_with_the_reason() {
 #[tokio::test]
 async fn many_looks_at_previews_are_one_audit_record_and_every_download_is_one() {
     let house = House::open().await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     let (id, study) = house.store("P1", 1).await;
     house.make_preview(id).await;
     for _ in 0..3 {
@@ -76,7 +76,7 @@ async fn many_looks_at_previews_are_one_audit_record_and_every_download_is_one()
 #[tokio::test]
 async fn patients_that_differ_in_case_only_are_not_mixed() {
     let house = House::open().await;
-    let token = house.token(Role::Viewer, None);
+    let token = house.token(Role::Service, None);
     house.store("p1", 1).await;
     let (_, study) = house.store("P1", 2).await;
     for path in ["/patients/P1/studies", "/xrays?patient_id=P1"] {

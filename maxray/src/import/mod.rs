@@ -122,6 +122,7 @@ async fn try_store(archive: &Archive, file: &Candidate) -> std::io::Result<Outco
         calling_ae: None,
         called_ae: None,
         user_id: None,
+        own_studies_only: false,
         source_address: String::new(),
         request_id: String::new(),
     };

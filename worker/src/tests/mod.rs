@@ -50,6 +50,7 @@ impl Kit {
             calling_ae: None,
             called_ae: None,
             user_id: None,
+            own_studies_only: false,
             source_address: "127.0.0.1".to_owned(),
             request_id: "1".to_owned(),
         };

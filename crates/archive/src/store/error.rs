@@ -45,6 +45,9 @@ pub enum StoreError {
     /// The Study Instance UID is known under another Patient ID.
     #[error("this Study Instance UID is known under another Patient ID")]
     StudyOfAnotherPatient,
+    /// The study was begun by another sender, and this one may add to own studies alone.
+    #[error("this Study Instance UID is known from another sender")]
+    StudyOfAnotherSender,
     /// Another data set with this SOP Instance UID is stored, and the settings refuse a second one.
     #[error("another data set with this SOP Instance UID is stored")]
     ConflictRefused,
@@ -68,7 +71,10 @@ impl StoreError {
     pub fn dimse_status(&self) -> u16 {
         match self {
             Self::TooLarge { .. } => OUT_OF_RESOURCES,
-            Self::Header(_) | Self::ForeignSeries | Self::StudyOfAnotherPatient => CANNOT_UNDERSTAND,
+            Self::Header(_)
+            | Self::ForeignSeries
+            | Self::StudyOfAnotherPatient
+            | Self::StudyOfAnotherSender => CANNOT_UNDERSTAND,
             Self::IdentityMismatch { .. } | Self::WrongStudy => DATA_SET_DOES_NOT_MATCH,
             Self::ForeignStudy | Self::ConflictRefused => DUPLICATE_SOP_INSTANCE,
             Self::Storage(error) if error.is_out_of_resources() => OUT_OF_RESOURCES,
@@ -95,6 +101,7 @@ impl StoreError {
             | Self::ForeignStudy
             | Self::ForeignSeries
             | Self::StudyOfAnotherPatient
+            | Self::StudyOfAnotherSender
             | Self::ConflictRefused => false,
         }
     }
@@ -119,6 +126,7 @@ impl From<StoreInstanceError> for StoreError {
             StoreInstanceError::ForeignStudy => Self::ForeignStudy,
             StoreInstanceError::ForeignSeries => Self::ForeignSeries,
             StoreInstanceError::StudyOfAnotherPatient => Self::StudyOfAnotherPatient,
+            StoreInstanceError::StudyOfAnotherSender => Self::StudyOfAnotherSender,
             StoreInstanceError::ConflictRefused => Self::ConflictRefused,
             StoreInstanceError::Database(error) => Self::Database(error),
         }
@@ -139,6 +147,7 @@ mod tests {
             (StoreError::ForeignStudy, 0x0111, false),
             (StoreError::ForeignSeries, 0xC000, false),
             (StoreError::StudyOfAnotherPatient, 0xC000, false),
+            (StoreError::StudyOfAnotherSender, 0xC000, false),
             (StoreError::ConflictRefused, 0x0111, false),
             (StoreError::Storage(StorageError::OutOfSpace), 0xA700, true),
             (StoreError::Storage(StorageError::GivenUp), 0x0110, true),

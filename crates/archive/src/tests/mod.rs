@@ -78,6 +78,7 @@ fn origin() -> Origin {
         calling_ae: Some("CR1".parse().expect("title")),
         called_ae: Some("MAXRAY".parse().expect("title")),
         user_id: None,
+        own_studies_only: false,
         source_address: "127.0.0.1".to_owned(),
         request_id: "1".to_owned(),
     }

@@ -32,6 +32,8 @@ pub(super) struct KnownStudy {
     pub(super) patient: Uuid,
     pub(super) demographics: Demographics,
     pub(super) review: bool,
+    /// The account that sent its first instance.
+    pub(super) uploaded_by: Option<Uuid>,
 }
 
 /// A series and its study.
@@ -77,8 +79,8 @@ static VERSIONS: Statement = Statement::new(
 
 static STUDIES: Statement = Statement::new(
     "SELECT study.study_instance_uid, study.id, study.patient, study.review, patient.patient_id, \
-     patient.issuer_of_patient_id, patient.patient_name_folded, patient.patient_birth_date, patient.patient_sex \
-     FROM ROWS($1: uid text) AS r CROSS JOIN study JOIN patient ON patient.id = study.patient \
+     patient.issuer_of_patient_id, patient.patient_name_folded, patient.patient_birth_date, patient.patient_sex, \
+     study.uploaded_by FROM ROWS($1: uid text) AS r CROSS JOIN study JOIN patient ON patient.id = study.patient \
      WHERE study.study_instance_uid = r.uid",
 );
 
@@ -109,7 +111,7 @@ static LOCK_PATIENTS: Statement = Statement::new(
 );
 
 type VersionRow = (String, Uuid, Vec<u8>, bool, String, String);
-type StudyRow = (String, Uuid, Uuid, bool, String, String, String, String, String);
+type StudyRow = (String, Uuid, Uuid, bool, String, String, String, String, String, Option<Uuid>);
 type VariantRow = (Uuid, String, String, String, String, String);
 
 /// Reads what is known about the group.
@@ -127,7 +129,9 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
     let uids = distinct(group.iter().map(|new| new.study_instance_uid.as_str()));
     let found: Vec<StudyRow> =
         on_tx!(tx, connection => sqlx::query_as(sql).bind(uids).fetch_all(connection).await?);
-    for (uid, key, patient, review, patient_id, issuer_of_patient_id, name, birth_date, sex) in found {
+    for row in found {
+        let (uid, key, patient, review, patient_id, issuer_of_patient_id, name, birth_date, sex, uploaded_by) =
+            row;
         let demographics = Demographics {
             patient_id,
             issuer_of_patient_id,
@@ -135,7 +139,7 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
             patient_birth_date: birth_date,
             patient_sex: sex,
         };
-        known.studies.insert(uid, KnownStudy { key, patient, demographics, review });
+        known.studies.insert(uid, KnownStudy { key, patient, demographics, review, uploaded_by });
     }
     let sql = SERIES.on(tx.dialect());
     let uids = distinct(group.iter().map(|new| new.series_instance_uid.as_str()));

@@ -53,6 +53,8 @@ pub struct Origin {
     pub called_ae: Option<AeTitle>,
     /// The account, on HTTP.
     pub user_id: Option<Uuid>,
+    /// Whether the account may add to studies that it began, and to no others.
+    pub own_studies_only: bool,
     /// Network address.
     pub source_address: String,
     /// The request or association it belongs to.
@@ -103,6 +105,9 @@ pub enum StoreInstanceError {
     /// The study is known with another Patient ID or issuer.
     #[error("this study belongs to another patient")]
     StudyOfAnotherPatient,
+    /// The study was begun by somebody else, and the sender may add to own studies alone.
+    #[error("this study was begun by another sender")]
+    StudyOfAnotherSender,
     /// Other content is known under this SOP Instance UID, and the policy refuses a second version.
     #[error("other content is known under this SOP Instance UID")]
     ConflictRefused,

@@ -45,6 +45,8 @@ pub(crate) struct Prepared {
     pub(super) has_pixel_data: bool,
     pub(super) actor: AuditActor,
     pub(super) door: &'static str,
+    /// May add to studies of the same account, and to no others.
+    pub(super) own_studies_only: bool,
 }
 
 impl Prepared {
@@ -79,13 +81,14 @@ fn prepare_now(new: &NewInstance) -> Result<Prepared, DatabaseError> {
         patient_id_too_long: too_long(&patient.patient_id) || too_long(&patient.issuer_of_patient_id),
         patient: patient_values(patient, &demographics),
         demographics,
-        study: study_values(study),
+        study: study_values(study, new.origin.user_id),
         series: series_values(series),
         instance: instance_values(new),
         header: vec![uuid_value(new.id), bytes_value(&dicom_json), bytes_value(&layout)],
         has_pixel_data: new.header.pixel_module.is_some(),
         actor: actor(&new.origin),
         door: new.origin.door,
+        own_studies_only: new.origin.own_studies_only,
     })
 }
 
@@ -131,7 +134,7 @@ fn patient_values(patient: &PatientAttributes, demographics: &Demographics) -> V
     ]
 }
 
-fn study_values(study: &StudyAttributes) -> Vec<Value> {
+fn study_values(study: &StudyAttributes, uploaded_by: Option<Uuid>) -> Vec<Value> {
     vec![
         Value::from(study.study_instance_uid.as_str()),
         text(&study.study_date),
@@ -144,6 +147,7 @@ fn study_values(study: &StudyAttributes) -> Vec<Value> {
         folded(&study.study_description),
         text(&study.referring_physician_name),
         Value::from(index_fold_person_name(&study.referring_physician_name)),
+        uploaded_by.map_or(Value::Null, uuid_value),
     ]
 }
 

@@ -113,6 +113,12 @@ fn refuse_foreign(new: &Prepared, known: &Known) -> Result<(), StoreInstanceErro
     {
         return Err(StoreInstanceError::StudyOfAnotherPatient);
     }
+    if let Some(study) = known.studies.get(&new.study_instance_uid)
+        && new.own_studies_only
+        && study.uploaded_by != new.actor.user_id
+    {
+        return Err(StoreInstanceError::StudyOfAnotherSender);
+    }
     Ok(())
 }
 
@@ -173,7 +179,8 @@ fn study_of(index: usize, new: &Prepared, known: &mut Known, plan: &mut Plan) ->
     let (patient, demographics) = patient_of(index, new, known, plan);
     let key = Uuid::now_v7();
     plan.studies.insert(new.study_instance_uid.clone(), (index, key, patient));
-    let study = KnownStudy { key, patient, demographics, review: false };
+    let uploaded_by = new.actor.user_id;
+    let study = KnownStudy { key, patient, demographics, review: false, uploaded_by };
     known.studies.insert(new.study_instance_uid.clone(), study);
     key
 }

@@ -40,14 +40,14 @@ static DEMOGRAPHICS: Statement = Statement::new(
 static STUDIES: Statement = Statement::new(
     "INSERT INTO study (id, patient, review, study_instance_uid, study_date, study_time, accession_number, \
      accession_number_folded, study_id, study_id_folded, study_description, study_description_folded, \
-     referring_physician_name, referring_physician_name_folded, created_at) \
+     referring_physician_name, referring_physician_name_folded, uploaded_by, created_at) \
      SELECT id, patient, review, study_instance_uid, study_date, study_time, accession_number, \
      accession_number_folded, study_id, study_id_folded, study_description, study_description_folded, \
-     referring_physician_name, referring_physician_name_folded, $2 \
+     referring_physician_name, referring_physician_name_folded, uploaded_by, $2 \
      FROM ROWS($1: id uuid, patient uuid, review boolean, study_instance_uid text, study_date text, study_time text, \
      accession_number text, accession_number_folded text, study_id text, study_id_folded text, \
      study_description text, study_description_folded text, referring_physician_name text, \
-     referring_physician_name_folded text) AS r WHERE true ON CONFLICT DO NOTHING",
+     referring_physician_name_folded text, uploaded_by uuid) AS r WHERE true ON CONFLICT DO NOTHING",
 );
 
 static SERIES: Statement = Statement::new(

@@ -1,13 +1,11 @@
 //! PS3.4 C.2.2.2, Attribute Matching: which conditions a search has, and from which rows to start.
 
-use model::access::Scope;
-
 use super::{
     Attribute, Condition, Level, Matching, SearchQuery,
     matching::{prefix, push_condition},
     sql::{Bind, Sql},
 };
-use crate::scope::and_in_reach;
+use crate::scope::Reach;
 
 /// Characters before the first wildcard from which on a pattern is taken to name few rows.
 const SELECTIVE_PREFIX: usize = 3;
@@ -34,12 +32,10 @@ pub(super) fn names_few(condition: &Condition, fuzzy: bool) -> bool {
     }
 }
 
-/// Adds `" AND ..."` for the scope and every condition.
-pub(super) fn push_conditions(sql: &mut Sql, scope: &Scope, query: &SearchQuery) {
-    if let Some(doctor_id) = scope.doctor_id() {
-        sql.binds.push(Bind::Uuid(doctor_id));
-        sql.push(&and_in_reach(scope, &format!("${}", sql.binds.len())));
-    }
+/// Adds `" AND ..."` for what is in reach and every condition. The reach has the first parameters.
+pub(super) fn push_conditions(sql: &mut Sql, reach: &Reach, query: &SearchQuery) {
+    sql.push(&reach.sql);
+    sql.binds.extend(reach.binds.iter().copied().map(Bind::Reach));
     let of_few_patients = |c: &&Condition| c.attribute.is_of_patient() && names_few(c, query.fuzzy);
     let (patients, others): (Vec<_>, Vec<_>) =
         query.conditions.iter().filter(|c| c.attribute.level() <= query.level).partition(of_few_patients);

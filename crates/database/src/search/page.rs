@@ -20,6 +20,7 @@ use super::{
 use crate::{
     Database, DatabaseError,
     instance::INSTANCE_ORDER,
+    scope::{Reach, ReachBind},
     statement::{Dialect, Statement, spell, uuid_rows},
 };
 
@@ -34,14 +35,15 @@ macro_rules! bind_all {
             query = match bind {
                 Bind::Text(text) => query.bind(text),
                 Bind::Number(number) => query.bind(number),
-                Bind::Uuid(id) => query.bind(id),
+                Bind::Reach(ReachBind::Id(id)) => query.bind(id),
+                Bind::Reach(ReachBind::Time(time)) => query.bind(time),
             };
         }
         query
     }};
 }
 
-fn build(dialect: Dialect, scope: &Scope, query: &SearchQuery) -> Sql {
+fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     let mut sql = Sql::new(dialect);
     let (columns, tables) = match query.level {
         Level::Study => (STUDY_COLUMNS.to_owned(), "study JOIN patient ON patient.id = study.patient"),
@@ -57,12 +59,12 @@ fn build(dialect: Dialect, scope: &Scope, query: &SearchQuery) -> Sql {
     };
     let current = if query.level == Level::Instance { "instance.current" } else { "1 = 1" };
     sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
-    push_conditions(&mut sql, scope, query);
+    push_conditions(&mut sql, reach, query);
     sql.push(" ORDER BY ");
     // Few rows are found first and then sorted: `|| ''` keeps the planner from the index that gives the order but
     // has the whole archive in it.
-    let few = scope.doctor_id().is_some()
-        || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
+    let few =
+        reach.is_bounded() || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
     sql.push(match (query.order, few) {
         (Order::Standard, false) => "study.study_date DESC, study.study_instance_uid",
         (Order::Standard, true) => "study.study_date || '' DESC, study.study_instance_uid",
@@ -89,7 +91,8 @@ pub(super) async fn search(
 ) -> Result<SearchResult, DatabaseError> {
     let timeout = Duration::from_millis(database.shared().config.statement_timeout_ms);
     let work = async {
-        let mut found = fetch(database, query.level, build(database.dialect(), scope, query)).await?;
+        let reach = database.study_reach(scope, 1).await?;
+        let mut found = fetch(database, query.level, build(database.dialect(), &reach, query)).await?;
         let more = found.len() > query.limit as usize;
         found.truncate(query.limit as usize);
         add_counts(database, &mut found).await?;
@@ -185,7 +188,8 @@ pub(super) async fn explain(
     scope: &Scope,
     query: &SearchQuery,
 ) -> Result<Vec<String>, DatabaseError> {
-    let sql = build(database.dialect(), scope, query);
+    let reach = database.study_reach(scope, 1).await?;
+    let sql = build(database.dialect(), &reach, query);
     let (explain, column) = match database.dialect() {
         Dialect::Postgres => ("EXPLAIN", 0),
         Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),

@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use uuid::Uuid;
-
-use crate::statement::Dialect;
+use crate::{scope::ReachBind, statement::Dialect};
 
 /// A value to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Bind {
     Text(String),
     Number(i64),
-    Uuid(Uuid),
+    Reach(ReachBind),
 }
 
 /// SQL under construction.

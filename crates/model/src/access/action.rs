@@ -1,0 +1,59 @@
+//! What can be asked for.
+
+/// Makes the actions and the list of them.
+macro_rules! actions {
+    ($($(#[doc = $text:literal])+ $action:ident,)+) => {
+        /// Something that can be asked for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action {
+            $($(#[doc = $text])+ $action,)+
+        }
+
+        impl Action {
+            /// Every action.
+            pub const ALL: &[Self] = &[$(Self::$action),+];
+
+            /// What it is, in a sentence for operators.
+            pub fn description(self) -> &'static str {
+                match self {
+                    $(Self::$action => concat!($($text),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// Find and read studies, previews, frames, events about them.
+    ReadStudy,
+    /// Store an instance over HTTP.
+    StoreInstance,
+    /// See doctors' profiles.
+    ReadDoctor,
+    /// Make a doctor, change any profile.
+    ManageDoctors,
+    /// Make accounts of people and programs, change what they may do, end their sessions.
+    ManageUsers,
+    /// Change a profile.
+    UpdateDoctor,
+    /// See consultations.
+    ReadConsultation,
+    /// Book or start a consultation.
+    CreateConsultation,
+    /// Close or cancel a consultation.
+    UpdateConsultation,
+    /// Link a study to a consultation, or unlink it.
+    LinkStudy,
+    /// Listen to events about what can be read.
+    ReadEvents,
+    /// Make a token for an image viewer that opens one consultation's studies, or take it back.
+    IssueViewerToken,
+    /// Share one study by a link, or take the link back.
+    ShareStudy,
+    /// Read one patient's studies in an emergency, with a reason.
+    BreakGlass,
+    /// See and review emergency accesses.
+    ReviewBreakGlass,
+    /// Grant viewers and doctors studies, or take a grant back.
+    ManageGrants,
+}
