@@ -23,6 +23,7 @@ mod patients;
 mod policy;
 mod router;
 mod sessions;
+mod shares;
 mod state;
 #[cfg(test)]
 mod tests;

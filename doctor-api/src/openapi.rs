@@ -15,6 +15,7 @@ pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[
     ("POST", "/sessions"),
     ("POST", "/sessions/refresh"),
     ("POST", "/oauth2/token"),
+    ("POST", "/shares/redeem"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
 ];
@@ -41,6 +42,7 @@ const BEARER: &str = "bearer";
         (name = "consultations", description = "Meetings of a doctor and a patient, and the studies linked to them"),
         (name = "xrays", description = "Instances: metadata, previews, download"),
         (name = "patients", description = "What belongs to a patient"),
+        (name = "shares", description = "Links that open one study"),
         (name = "break-glass", description = "Emergency accesses and their review"),
         (name = "grants", description = "What administrators let accounts read"),
         (name = "events", description = "What happens, as it happens")

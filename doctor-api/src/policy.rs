@@ -85,6 +85,8 @@ policies!(
     UpdateConsultation,
     LinkStudy,
     ReadEvents,
+    IssueViewerToken,
+    ShareStudy,
     BreakGlass,
     ReviewBreakGlass,
     ManageGrants,

@@ -96,6 +96,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(consultations::close_consultation::close_consultation))
         .routes(routes!(consultations::cancel_consultation::cancel_consultation))
         .routes(routes!(
+            consultations::issue_viewer_token::issue_viewer_token,
+            consultations::revoke_viewer_token::revoke_viewer_token
+        ))
+        .routes(routes!(shares::create_share::create_share, shares::list_shares::list_shares))
+        .routes(routes!(shares::revoke_share::revoke_share))
+        .routes(routes!(shares::redeem_share::redeem_share))
+        .routes(routes!(
             break_glass::start_break_glass::start_break_glass,
             break_glass::list_break_glass::list_break_glass
         ))

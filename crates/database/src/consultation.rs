@@ -12,9 +12,10 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError,
+    AuditActor, AuditRecord, Database, DatabaseError, SessionSet,
     audit::insert_audit,
     outbox::insert_events,
+    session::revoke_sessions,
     text::{clean, index_text},
 };
 
@@ -262,6 +263,7 @@ impl Database {
         if !status.is_open() {
             let ended = Event::ConsultationEnded { consultation_id: id, doctor_id: found.doctor_id };
             insert_events(&mut tx, &[ended]).await?;
+            revoke_sessions(&mut tx, SessionSet::OfGrant(id), "the consultation has ended", actor).await?;
         }
         let mut record = AuditRecord::success(actor, "set_consultation_status").about(id);
         status.as_str().clone_into(&mut record.detail);

@@ -4,8 +4,10 @@ pub mod cancel_consultation;
 pub mod close_consultation;
 pub mod create_consultation;
 pub mod get_consultation;
+pub mod issue_viewer_token;
 pub mod link_study;
 pub mod list_consultations;
+pub mod revoke_viewer_token;
 pub mod unlink_study;
 
 use axum::Json;

@@ -105,6 +105,16 @@ impl House {
         self.issuer.issue(&principal).expect("token").access_token
     }
 
+    /// A token of an account that there is, whose sessions can be opened.
+    pub async fn account(&self, role: Role, doctor_id: Option<Uuid>) -> (Principal, String) {
+        let username = Uuid::now_v7().to_string();
+        let user = NewUser { username, password_hash: "-".into(), role, doctor_id };
+        let user = self.database().create_user(user, &AuditActor::default()).await.expect("user");
+        let principal = Principal::new(user.id, role, doctor_id);
+        let token = self.issuer.issue(&principal).expect("token").access_token;
+        (principal, token)
+    }
+
     pub async fn doctor(&self, name: &str) -> Doctor {
         let new = NewDoctor { name: name.into(), time_zone: "UTC".into(), ..NewDoctor::default() };
         self.database().create_doctor(new, None, &AuditActor::default()).await.expect("doctor")

@@ -1,5 +1,6 @@
 //! The routes over a real SQLite archive in a directory of the test.
 
+mod access;
 mod consultations;
 mod doctors;
 mod events;
