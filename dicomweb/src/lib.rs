@@ -27,5 +27,5 @@ mod urls;
 mod wado_rs;
 
 pub use config::{DicomwebConfig, DicomwebConfigError, MOUNT_PATH};
-pub use router::router;
+pub use router::{route_paths, router};
 pub use state::DicomwebState;

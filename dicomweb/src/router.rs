@@ -59,6 +59,11 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     ]
 }
 
+/// Every path below [`crate::MOUNT_PATH`], parameters in braces: for tests that ask each of them who may use it.
+pub fn route_paths() -> Vec<&'static str> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}
+
 /// The door's routes, to be mounted under [`crate::MOUNT_PATH`].
 pub fn router(state: DicomwebState) -> Router {
     let cors = cors(&state.config);

@@ -13,10 +13,10 @@ mod consultations;
 mod doctors;
 mod errors;
 mod events;
-mod grants;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grants;
 mod input;
 mod openapi;
 mod patients;

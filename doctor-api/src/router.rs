@@ -15,7 +15,7 @@ use crate::{
     audit_watch::{self, Watch},
     break_glass, clients, consultations, doctors, events, grants,
     openapi::{BaseDocument, add_problems},
-    patients, sessions,
+    patients, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, xrays,
 };

@@ -1,5 +1,6 @@
 //! End to end: the true program, real senders and readers, both databases.
 
+mod access;
 mod crash;
 mod dicomweb;
 mod dimse;

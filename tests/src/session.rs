@@ -71,8 +71,7 @@ impl Platform {
 }
 
 fn add_user_by(username: &str, role: &str, command: impl Fn(&[&str]) -> Command) {
-    let mut adding =
-        command(&["user", "add", "--username", username, "--role", role, "--password-stdin"]);
+    let mut adding = command(&["user", "add", "--username", username, "--role", role, "--password-stdin"]);
     adding.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = adding.spawn().expect("maxray starts");
     let mut input = child.stdin.take().expect("a pipe");

@@ -19,6 +19,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("only crates/object-storage names S3", object_store),
     ("model, dicom-header and rendering do no input or output", purity),
     ("no door names a door", doors),
+    ("routes stand where a test finds them and asks who may use them", routes),
     ("nothing is left open", left_open),
 ];
 
@@ -81,6 +82,29 @@ fn body_length(lines: &[&str]) -> usize {
         length += usize::from(was_inside && !line.trim().is_empty());
     }
     length
+}
+
+/// Files that add routes, and how many lines of them do. Behind each is a test that asks every route for its policy: the
+/// doors list theirs (`dicomweb::tests::access`, `doctor-api::tests::rights`); the others are public by name
+/// (`tests/e2e/access.rs`).
+const ROUTES: &[(&str, usize)] = &[
+    ("crates/service/src/http/health.rs", 3),
+    ("crates/service/src/http/limits.rs", 1),
+    ("dicomweb/src/router.rs", 1),
+    ("maxray/src/serve.rs", 2),
+];
+
+fn routes(source: &Source) -> Vec<String> {
+    const WORDS: &[&str] =
+        &[".route(", ".nest(", ".route_service(", ".nest_service(", ".fallback(", ".fallback_service("];
+    if !source.is_product() || source.path.contains("/tests/") {
+        return vec![];
+    }
+    let lines = source.product_code().filter(|(_, line)| WORDS.iter().any(|word| line.contains(word)));
+    let found: Vec<String> =
+        lines.map(|(number, line)| format!("{}:{number}: {}", source.path, line.trim())).collect();
+    let expected = ROUTES.iter().find(|(path, _)| *path == source.path).map_or(0, |(_, count)| *count);
+    if found.len() == expected { vec![] } else { found }
 }
 
 fn sql(source: &Source) -> Vec<String> {

@@ -1,7 +1,11 @@
 //! What a scope reaches, as SQL: filtered where the rows are, so that counts do not leak.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use model::access::{Extent, Scope};
+use model::{
+    StudyInstanceUid,
+    access::{Extent, Scope},
+};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{Database, DatabaseError};
@@ -199,5 +203,31 @@ impl Database {
             }
         };
         reach
+    }
+
+    /// Whether a study is there and in reach.
+    pub async fn is_study_in_reach(
+        &self,
+        scope: &Scope,
+        study_instance_uid: &StudyInstanceUid,
+    ) -> Result<bool, DatabaseError> {
+        Ok(self.study_in_reach(scope, study_instance_uid).await?.is_some())
+    }
+
+    /// The key of a study in reach.
+    pub(crate) async fn study_in_reach(
+        &self,
+        scope: &Scope,
+        study_instance_uid: &StudyInstanceUid,
+    ) -> Result<Option<Uuid>, DatabaseError> {
+        let reach = self.study_reach(scope, 2).await?;
+        let sql = AssertSqlSafe(format!(
+            "SELECT study.id FROM study WHERE study.study_instance_uid = $1{}",
+            reach.sql
+        ));
+        Ok(on!(self, engine => {
+            let query = sqlx::query_scalar(sql).bind(study_instance_uid.as_str());
+            bind_reach!(query, reach).fetch_optional(&engine.read).await?
+        }))
     }
 }

@@ -1,5 +1,6 @@
 //! The routes over a real archive in a temporary directory.
 
+mod access;
 mod instances;
 mod retrieve;
 mod search;
@@ -9,7 +10,7 @@ mod viewers;
 use archive::{Archive, ArchiveConfig};
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use database::{Database, DatabaseConfig};
+use database::{AccessConfig, Database, DatabaseConfig};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use model::{
     access::{Principal, Role},
@@ -62,7 +63,10 @@ impl Door {
     pub async fn with(config: DicomwebConfig) -> Self {
         let directory = tempfile::tempdir().expect("directory");
         let clock = Clock::system();
-        let (database, storage) = (DatabaseConfig::default(), ObjectStorageConfig::default());
+        // Long answers ask again with every piece.
+        let access = AccessConfig { stream_check_interval_ms: 0, ..AccessConfig::default() };
+        let database = DatabaseConfig { access, ..DatabaseConfig::default() };
+        let storage = ObjectStorageConfig::default();
         let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
         let storage = ObjectStorage::open(&storage, directory.path()).await.expect("object storage");
         let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());

@@ -8,7 +8,7 @@ use axum::{
 use model::transfer_syntax::{EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN};
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{find_one, frame_payload, frames::Frames, header as read_header, read_problem, stream};
+use super::{find_one, frame_payload, frames::Frames, guard, header as read_header, read_problem, stream};
 use crate::{
     acceptable::Acceptable,
     conditional,
@@ -29,6 +29,7 @@ pub(crate) async fn retrieve_bulkdata(
     acceptable: Acceptable,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let guard = guard(&app, &who, &resource)?;
     let instance = find_one(&app, &who, &resource).await?;
     let header = read_header(&app, &instance).await?;
     let path = resource.rest.as_str();
@@ -44,7 +45,8 @@ pub(crate) async fn retrieve_bulkdata(
         if indexes.is_empty() {
             return Err(Problem::not_found());
         }
-        return Frames { app, instance, header, indexes, sent }.respond(&headers).await;
+        let frames = Frames { app, instance, header, indexes, sent };
+        return Ok(guard.cover(frames.respond(&headers).await?));
     }
     let reference = header.bulk_data.iter().find(|reference| reference.path == path);
     let length = reference.ok_or_else(Problem::not_found)?.range.length;
@@ -85,5 +87,5 @@ pub(crate) async fn retrieve_bulkdata(
     let mut response = stream::respond(&content_type, &entity_tag, Some(total), body);
     // A document that came inside of an instance is saved when a browser is pointed at it, never shown.
     response.headers_mut().insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-    Ok(response)
+    Ok(guard.cover(response))
 }

@@ -12,7 +12,7 @@ use service::http::{bearer::Authenticated, problem::Problem};
 use super::{
     find_one,
     frame_payload::{length, offers, swap, swap_bytes},
-    header, read_problem, stream,
+    guard, header, read_problem, stream,
 };
 use crate::{
     acceptable::Acceptable,
@@ -40,7 +40,9 @@ pub(crate) async fn retrieve_frames(
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
     let sent = negotiate(&acceptable, &instance, indexes.len())?;
-    Frames { app, instance, header, indexes, sent }.respond(&headers).await
+    let guard = guard(&app, &who, &resource)?;
+    let frames = Frames { app, instance, header, indexes, sent };
+    Ok(guard.cover(frames.respond(&headers).await?))
 }
 
 /// Frame numbers, counted from 1, as indexes.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use database::StoredInstance;
 use futures_util::Stream;
 use model::access::Action;
-use service::http::{bearer::Authenticated, problem::Problem};
+use service::http::{bearer::Authenticated, guard::StreamGuard, problem::Problem};
 
 use super::{find, read_problem, stream};
 use crate::{
@@ -50,16 +50,18 @@ pub(crate) async fn retrieve_instances(
     if conditional::is_known(&headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }
-    match form {
+    let guard = StreamGuard::new(app.database(), &who, &scope, resource.study()?);
+    let response = match form {
         Form::Multipart => {
             let writer = MultipartWriter::new(boundary, DICOM);
             let length = multipart_length(&writer, &instances);
             let content_type = writer.content_type();
             let body = multipart_body(app, instances, writer).await?;
-            Ok(stream::respond(&content_type, &entity_tag, Some(length), body))
+            stream::respond(&content_type, &entity_tag, Some(length), body)
         }
-        Form::SinglePart => single(&app, &instances, &entity_tag).await,
-    }
+        Form::SinglePart => single(&app, &instances, &entity_tag).await?,
+    };
+    Ok(guard.cover(response))
 }
 
 /// One form for all instances, in the transfer syntax of each.

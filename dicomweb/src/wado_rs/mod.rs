@@ -14,7 +14,7 @@ mod stream;
 use archive::ReadError;
 use database::{HeaderRecord, StoredInstance};
 use model::access::{Action, Scope};
-use service::http::{bearer::Authenticated, problem::Problem};
+use service::http::{bearer::Authenticated, guard::StreamGuard, problem::Problem};
 
 use crate::{problems, resource::Resource, state::App};
 
@@ -31,6 +31,12 @@ async fn find_one(app: &App, who: &Authenticated, resource: &Resource) -> Result
     let scope = who.authorize(Action::ReadStudy)?;
     let mut found = find(app, &scope, resource).await?;
     found.pop().filter(|_| found.is_empty()).ok_or_else(Problem::not_found)
+}
+
+/// What cuts a long answer when its reader may not read the study any more.
+fn guard(app: &App, who: &Authenticated, resource: &Resource) -> Result<StreamGuard, Problem> {
+    let scope = who.authorize(Action::ReadStudy)?;
+    Ok(StreamGuard::new(app.database(), who, &scope, resource.study()?))
 }
 
 /// The header of an instance that was found.

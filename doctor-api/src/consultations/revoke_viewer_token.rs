@@ -31,7 +31,8 @@ pub async fn revoke_viewer_token(
     let found = state.database().consultation(&permit.scope, id).await.map_err(errors::database)?;
     found.ok_or_else(Problem::not_found)?;
     let actor = permit.caller.actor();
-    let revoked = state.database().revoke_sessions(SessionSet::OfGrant(id), "taken back by the doctor", &actor);
+    let revoked =
+        state.database().revoke_sessions(SessionSet::OfGrant(id), "taken back by the doctor", &actor);
     revoked.await.map_err(errors::database)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,11 +1,7 @@
 //! `POST /shares/redeem`: the token of a link, and its PIN, for an access token to one study. A GET does nothing, so
 //! that programs which look at links do not use them up.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use chrono::TimeDelta;
 use database::{AuditActor, AuditOutcome, AuditRecord, NewSession, SessionKind, Share, ShareOutcome};
 use model::access::{Grant, Principal};

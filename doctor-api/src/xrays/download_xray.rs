@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use service::http::problem::Problem;
+use service::http::{guard::StreamGuard, problem::Problem};
 use uuid::Uuid;
 
 use crate::{
@@ -49,5 +49,8 @@ pub async fn download_xray(
         (header::CONTENT_LENGTH, HeaderValue::from(stored.object_length_bytes)),
         (header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment"))),
     ];
-    Ok((headers, Body::from_stream(bytes)).into_response())
+    let session_id = permit.caller.principal.session_id;
+    let study = &stored.study_instance_uid;
+    let guard = StreamGuard::of_session(state.database(), session_id, &permit.scope, study);
+    Ok(guard.cover((headers, Body::from_stream(bytes)).into_response()))
 }

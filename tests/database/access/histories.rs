@@ -110,25 +110,44 @@ async fn step(world: &mut World<'_>, cast: &Cast, random: &mut Random) {
             let status = [Booked, InProgress, Completed, Cancelled][random.below(4)];
             world.set_status(random.below(consultations), status).await;
         }
-        9 => {
+        9..=12 => change_rights(world, cast, random, &patient_id, issuer).await,
+        _ => {
+            let hours = [1, 10, 25, 24 * 8, 24 * 31][random.below(5)];
+            world.home.sleep_seconds(hours * HOUR);
+        }
+    }
+}
+
+/// Grants, emergencies and share links come and go.
+async fn change_rights(
+    world: &mut World<'_>,
+    cast: &Cast,
+    random: &mut Random,
+    patient_id: &str,
+    issuer: &str,
+) {
+    let doctor = cast.doctors[random.below(2)].clone();
+    let studies = world.facts.studies.len();
+    match random.below(4) {
+        0 => {
             let holder = if random.below(2) == 0 { &cast.viewer } else { &doctor };
             let what = match random.below(3) {
                 0 if studies > 0 => Granted::Study(world.facts.studies[random.below(studies)].uid.clone()),
-                _ => Granted::Patient(patient_id, issuer.to_owned()),
+                _ => Granted::Patient(patient_id.to_owned(), issuer.to_owned()),
             };
             let hours = [None, Some(1), Some(48)][random.below(3)];
             world.grant(holder, what, hours).await;
         }
-        10 if !world.facts.grants.is_empty() => {
+        1 if !world.facts.grants.is_empty() => {
             world.revoke_grant(random.below(world.facts.grants.len())).await;
         }
-        11 => match world.facts.emergencies.len() {
+        2 => match world.facts.emergencies.len() {
             0 => {
-                world.break_glass(&doctor, &patient_id, issuer).await;
+                world.break_glass(&doctor, patient_id, issuer).await;
             }
             running => world.end_break_glass(random.below(running)).await,
         },
-        12 if studies > 0 => {
+        _ if studies > 0 => {
             let uid = world.facts.studies[random.below(studies)].uid.clone();
             match world.facts.shares.len() {
                 shares if shares > 1 => world.revoke_share(random.below(shares)).await,
@@ -137,9 +156,6 @@ async fn step(world: &mut World<'_>, cast: &Cast, random: &mut Random) {
                 }
             }
         }
-        _ => {
-            let hours = [1, 10, 25, 24 * 8, 24 * 31][random.below(5)];
-            world.home.sleep_seconds(hours * HOUR);
-        }
+        _ => {}
     }
 }

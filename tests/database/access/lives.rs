@@ -177,7 +177,7 @@ async fn a_paramedic_takes_no_study_over(home: Home) {
     let refused = home.store(sent(2, Some(&second))).await;
     assert!(matches!(refused, Err(StoreInstanceError::StudyOfAnotherSender)), "{refused:?}");
     let mut other_patient = sent(2, Some(&first));
-    other_patient.header.patient.patient_id = "4712".to_owned();
+    "4712".clone_into(&mut other_patient.header.patient.patient_id);
     let refused = home.store(other_patient).await;
     assert!(matches!(refused, Err(StoreInstanceError::StudyOfAnotherPatient)), "{refused:?}");
     home.put(sent(3, Some(&first))).await;
@@ -188,7 +188,7 @@ async fn a_paramedic_takes_no_study_over(home: Home) {
     };
     assert_eq!((count(&first).await, count(&second).await), (3, 0));
     let mut of_a_machine = instance("1.8", 1);
-    of_a_machine.header.patient.patient_id = "4713".to_owned();
+    "4713".clone_into(&mut of_a_machine.header.patient.patient_id);
     home.put(of_a_machine.clone()).await;
     of_a_machine.header.instance.sop_instance_uid = crate::support::sop_uid("1.8.1.9");
     of_a_machine.data_set_sha256 = crate::support::content("other");

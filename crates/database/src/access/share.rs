@@ -223,23 +223,6 @@ impl Database {
         self.commit(tx).await?;
         Ok(outcome)
     }
-
-    /// The key of a study in reach.
-    async fn study_in_reach(
-        &self,
-        scope: &Scope,
-        study_instance_uid: &StudyInstanceUid,
-    ) -> Result<Option<Uuid>, DatabaseError> {
-        let reach = self.study_reach(scope, 2).await?;
-        let sql = AssertSqlSafe(format!(
-            "SELECT study.id FROM study WHERE study.study_instance_uid = $1{}",
-            reach.sql
-        ));
-        Ok(on!(self, engine => {
-            let query = sqlx::query_scalar(sql).bind(study_instance_uid.as_str());
-            bind_reach!(query, reach).fetch_optional(&engine.read).await?
-        }))
-    }
 }
 
 async fn pin_of(tx: &mut Tx, share: Uuid) -> Result<Option<Vec<u8>>, DatabaseError> {

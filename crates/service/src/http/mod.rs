@@ -2,6 +2,7 @@
 
 pub mod bearer;
 mod first_request;
+pub mod guard;
 pub mod health;
 pub mod limits;
 pub mod problem;
