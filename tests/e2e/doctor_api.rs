@@ -76,7 +76,10 @@ async fn only_what_is_named_is_public() {
             let filled = path.replace(['{', '}'], "");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
             let public = method == Method::POST
-                && matches!(path.as_str(), "/sessions" | "/sessions/refresh" | "/oauth2/token" | "/shares/redeem")
+                && matches!(
+                    path.as_str(),
+                    "/sessions" | "/sessions/refresh" | "/oauth2/token" | "/shares/redeem"
+                )
                 || path.starts_with("/.well-known/");
             let answer = platform.client().request(method.clone(), platform.url(&filled)).send().await;
             let status = answer.expect("an answer").status();
