@@ -68,9 +68,18 @@ impl House {
         Self::with(DoctorApiConfig::default()).await
     }
 
+    /// Time stands still: what comes back with time does not come back, however slow the machine is.
+    pub async fn frozen() -> Self {
+        let now = Clock::system().now();
+        Self::build(DoctorApiConfig::default(), Clock::from_fn(move || now)).await
+    }
+
     pub async fn with(config: DoctorApiConfig) -> Self {
+        Self::build(config, Clock::system()).await
+    }
+
+    async fn build(config: DoctorApiConfig, clock: Clock) -> Self {
         let directory = tempfile::tempdir().expect("directory");
-        let clock = Clock::system();
         let (database, storage) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
         let storage = ObjectStorage::open(&storage, directory.path()).await.expect("storage");

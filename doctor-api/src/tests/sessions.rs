@@ -26,7 +26,7 @@ async fn a_password_gives_a_token_that_opens_doors() {
 
 #[tokio::test]
 async fn wrong_and_unknown_look_the_same_and_are_limited() {
-    let house = House::open().await;
+    let house = House::frozen().await;
     house.user("known", PASSWORD, Role::Viewer, None).await;
     let mut bodies = Vec::new();
     for username in ["known", "unknown"] {

@@ -152,7 +152,7 @@ async fn a_service_account_gets_tokens_for_its_secret() {
 // threats.md section 7 C9: an empty scope never means everything.
 #[tokio::test]
 async fn the_token_endpoint_refuses_what_it_should() {
-    let house = House::open().await;
+    let house = House::frozen().await;
     let admin = house.token(Role::Admin, None);
     let client = house.post("/clients", &admin, json!({ "name": "bridge", "role": "viewer" })).await.json();
     let (id, secret) =
