@@ -10,6 +10,7 @@ mod break_glass;
 mod clients;
 mod config;
 mod consultations;
+mod devices;
 mod doctors;
 mod errors;
 mod events;

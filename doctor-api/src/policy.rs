@@ -79,6 +79,7 @@ policies!(
     ReadDoctor,
     ManageDoctors,
     ManageUsers,
+    CreateDevice,
     UpdateDoctor,
     ReadConsultation,
     CreateConsultation,

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     audit_watch::{self, Watch},
-    break_glass, clients, consultations, doctors, events, grants,
+    break_glass, clients, consultations, devices, doctors, events, grants,
     openapi::{BaseDocument, add_problems},
     patients, sessions, shares,
     state::{AppState, DoctorApiState},
@@ -81,6 +81,7 @@ fn routes() -> OpenApiRouter<AppState> {
             users::end_user_sessions::end_user_sessions
         ))
         .routes(routes!(clients::create_client::create_client))
+        .routes(routes!(devices::create_device::create_device))
         .routes(routes!(tokens::issue_token::issue_token))
         .routes(routes!(tokens::get_jwks::get_jwks))
         .routes(routes!(tokens::get_metadata::get_metadata))

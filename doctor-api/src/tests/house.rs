@@ -23,7 +23,7 @@ use service::{
     decoder::DecoderPool,
     events::EventBus,
     http::limits::harden,
-    identity::{IdentityConfig, Issuer, hash_password},
+    identity::{Authenticator, IdentityConfig, Issuer, TokenRefused, hash_password},
     shutdown::Shutdown,
 };
 use tower::ServiceExt;
@@ -39,6 +39,7 @@ pub struct House {
     pub events: EventBus,
     pub shutdown: Shutdown,
     issuer: Issuer,
+    authenticator: Authenticator,
 }
 
 pub struct Answer {
@@ -85,10 +86,11 @@ impl House {
         let storage = ObjectStorage::open(&storage, directory.path()).await.expect("storage");
         let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());
         let issuer = Issuer::ephemeral(IdentityConfig::default(), clock.clone()).expect("issuer");
+        let authenticator = issuer.authenticator_with(archive.database().clone()).expect("authenticator");
         let (events, shutdown) = (EventBus::new(), Shutdown::new());
         let state = DoctorApiState {
             archive: archive.clone(),
-            authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
+            authenticator: authenticator.clone(),
             issuer: issuer.clone(),
             events: events.clone(),
             decoder: DecoderPool::in_process(|_| Vec::new()),
@@ -96,7 +98,12 @@ impl House {
             clock,
         };
         let router = harden(router_until(state, shutdown.clone()));
-        Self { _directory: directory, router, archive, events, shutdown, issuer }
+        Self { _directory: directory, router, archive, events, shutdown, issuer, authenticator }
+    }
+
+    /// Whom a token proves.
+    pub async fn authenticate(&self, token: &str) -> Result<Principal, TokenRefused> {
+        self.authenticator.authenticate(token).await
     }
 
     pub fn database(&self) -> &Database {

@@ -2,6 +2,7 @@
 
 mod access;
 mod consultations;
+mod devices;
 mod doctors;
 mod events;
 mod house;

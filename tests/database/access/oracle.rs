@@ -104,6 +104,9 @@ fn is_about(consultation: &ConsultationFact, study: &StudyFact) -> bool {
 impl Facts {
     /// Whether somebody may read a study now.
     pub fn may_read(&self, who: &Principal, study: &StudyFact, now: DateTime<Utc>) -> bool {
+        if who.grant == Some(Grant::Device) {
+            return who.role == Role::Paramedic && self.is_own_case(who.user_id, study, now);
+        }
         if let Some(grant) = who.grant {
             return who.role == Role::Doctor && self.by_grant(who, grant, study, now);
         }
@@ -135,6 +138,7 @@ impl Facts {
                 });
                 live && self.is_doctors(doctor, study, now)
             }
+            Grant::Device => false,
         }
     }
 

@@ -34,6 +34,8 @@ actions! {
     ManageDoctors,
     /// Make accounts of people and programs, change what they may do, end their sessions.
     ManageUsers,
+    /// Register a device that sends X-rays for a paramedic.
+    CreateDevice,
     /// Change a profile.
     UpdateDoctor,
     /// See consultations.

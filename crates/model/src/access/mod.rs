@@ -26,6 +26,8 @@ pub enum Grant {
     Consultation(Uuid),
     /// The study of this share link.
     Share(Uuid),
+    /// A paramedic's uploader: it stores, and sees what became of its account's uploads.
+    Device,
 }
 
 /// Somebody whose identity was proved.
@@ -60,6 +62,7 @@ impl Principal {
             None => self.role.as_str(),
             Some(Grant::Consultation(_)) => "consultation-token",
             Some(Grant::Share(_)) => "share-link",
+            Some(Grant::Device) => "device",
         }
     }
 
@@ -84,8 +87,14 @@ impl Principal {
         Ok(Scope::new(extent))
     }
 
-    /// A token with a grant reads what the grant names, through the doctor who gave it, and does nothing else.
+    /// A token with a grant reads what the grant names, through the doctor who gave it, and does nothing else. A device
+    /// stores and reads as its paramedic does.
     fn narrowed(&self, grant: Grant, action: Action) -> Result<Extent, Denied> {
+        if grant == Grant::Device {
+            let device = matches!(action, Action::StoreInstance | Action::ReadStudy);
+            let allowed = self.role == Role::Paramedic && device;
+            return if allowed { Ok(Extent::Cases { user_id: self.user_id }) } else { Err(Denied) };
+        }
         if self.role != Role::Doctor || action != Action::ReadStudy {
             return Err(Denied);
         }
@@ -93,6 +102,7 @@ impl Principal {
         Ok(match grant {
             Grant::Consultation(consultation_id) => Extent::Consultation { consultation_id, doctor_id },
             Grant::Share(share_id) => Extent::Share { share_id, doctor_id },
+            Grant::Device => return Err(Denied),
         })
     }
 }
@@ -148,6 +158,21 @@ mod tests {
     }
 
     #[test]
+    fn a_device_stores_and_sees_its_paramedics_uploads() {
+        for role in Role::ALL {
+            let device =
+                Principal { grant: Some(Grant::Device), ..principal(role, Some(Uuid::from_u128(7))) };
+            for action in Action::ALL {
+                let allowed = device.authorize(*action).map(|scope| scope.extent());
+                let may =
+                    role == Role::Paramedic && matches!(action, Action::StoreInstance | Action::ReadStudy);
+                let cases = Extent::Cases { user_id: device.user_id };
+                assert_eq!(allowed, if may { Ok(cases) } else { Err(Denied) }, "{role:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_grant_reads_what_it_names_and_nothing_else() {
         let (doctor_id, id) = (Uuid::from_u128(7), Uuid::from_u128(8));
         for grant in [Grant::Consultation(id), Grant::Share(id)] {
@@ -163,6 +188,7 @@ mod tests {
                             extent == Extent::Consultation { consultation_id, doctor_id }
                         }
                         Grant::Share(share_id) => extent == Extent::Share { share_id, doctor_id },
+                        Grant::Device => false,
                     };
                     assert_eq!(bounded, reads, "{grant:?} {role:?} {action:?}: {extent:?}");
                 }

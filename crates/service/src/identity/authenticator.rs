@@ -8,7 +8,7 @@ use std::{
 };
 
 use database::{AuditActor, AuditOutcome, AuditRecord, Database, DatabaseError};
-use model::access::Principal;
+use model::access::{Grant, Principal};
 
 use super::{
     jws::TokenRefused,
@@ -110,6 +110,7 @@ impl Online {
         let opened = found.ok_or(TokenRefused::Invalid("it is no live device token"))?;
         let principal = Principal {
             session_id: Some(opened.session.id),
+            grant: Some(Grant::Device),
             ..Principal::new(opened.session.user_id, opened.role, opened.doctor_id)
         };
         let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
