@@ -31,7 +31,13 @@ pub(crate) fn database(error: &DatabaseError) -> Problem {
 
 /// An object could not be read.
 pub(crate) fn read(error: &ReadError) -> Problem {
-    Problem::internal(error)
+    match error {
+        ReadError::Storage(cause) if cause.is_out_of_resources() => {
+            tracing::warn!(%error, "a request was turned away");
+            Problem::unavailable("the object store is not available").retry_after(RETRY_AFTER_SECONDS)
+        }
+        _ => Problem::internal(error),
+    }
 }
 
 /// The query cannot be read.

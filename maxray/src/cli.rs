@@ -58,6 +58,12 @@ pub enum Command {
     /// Check or export the audit trail
     #[command(subcommand)]
     Audit(crate::audit::AuditCommand),
+    /// Erase what is kept of somebody, for good; works while the server runs
+    #[command(subcommand)]
+    Erase(crate::keys::EraseCommand),
+    /// Keep a patient from being erased (legal hold)
+    #[command(subcommand)]
+    Hold(crate::keys::HoldCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -165,6 +171,9 @@ pub enum ClientCommand {
 /// `key ...`
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
+    /// Status and rotation of the encryption keys
+    #[command(flatten)]
+    Encryption(crate::keys::EncryptionKeyCommand),
     /// Sign access tokens with a new key; older tokens stay good until they end
     RotateSigning {
         /// Refuse every older token at once: the old key may have leaked

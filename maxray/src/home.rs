@@ -59,7 +59,18 @@ pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock)
 /// Opens everything that stores instances; the caller holds the [`Lock`].
 pub async fn open_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
     let database = open_database(settings, directory, clock).await?;
-    let storage = ObjectStorage::open(&settings.object_storage, directory)
+    let storage = ObjectStorage::open(&settings.object_storage, &settings.keys, directory)
+        .await
+        .context("the object storage cannot be opened")?;
+    let archive = Archive::new(database, storage, settings.archive.clone(), clock.clone());
+    archive.settle_keys().await.context("what an earlier erasure left could not be finished")?;
+    Ok(archive)
+}
+
+/// Opens the same beside a server that may run: nothing is tidied up.
+pub async fn attach_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
+    let database = open_database(settings, directory, clock).await?;
+    let storage = ObjectStorage::attach(&settings.object_storage, &settings.keys, directory)
         .await
         .context("the object storage cannot be opened")?;
     Ok(Archive::new(database, storage, settings.archive.clone(), clock.clone()))

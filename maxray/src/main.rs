@@ -8,6 +8,7 @@ mod demo;
 mod grant;
 mod home;
 mod import;
+mod keys;
 mod serve;
 mod settings;
 mod tls;
@@ -55,6 +56,9 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Ae(command) => user::registry(settings, command).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Audit(command) => audit::run(settings, command).await,
+            cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,
+            cli::Command::Erase(command) => keys::erase(settings, command).await,
+            cli::Command::Hold(command) => keys::hold(settings, command).await,
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),
         }

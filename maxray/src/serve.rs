@@ -144,6 +144,7 @@ impl Server {
             outcome = outcome.and(result);
         }
         self.trail.end().await;
+        let _ = self.archive.storage().keys().discard_spares().await;
         self.archive.database().close().await;
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");

@@ -16,8 +16,10 @@ fn objects() -> PreviewObjects {
     PreviewObjects {
         preview_key: Uuid::now_v7(),
         preview_length_bytes: 20_000,
+        preview_seal: vec![1; 128],
         thumbnail_key: Uuid::now_v7(),
         thumbnail_length_bytes: 3_000,
+        thumbnail_seal: vec![2; 128],
         media_type: "image/jpeg".to_owned(),
         width: 1_024,
         height: 768,

@@ -183,6 +183,8 @@ pub fn with_uids(study: &str, series: &str, sop: &str, number: i32) -> NewInstan
     NewInstance {
         id,
         object_key: Uuid::now_v7(),
+        object_seal: vec![7; 128],
+        patient_key_id: Uuid::now_v7(),
         object_length_bytes: 1_132,
         data_set_offset: 132,
         data_set_length_bytes: 1_000,

@@ -5,6 +5,7 @@ mod crash;
 mod dicomweb;
 mod dimse;
 mod doctor_api;
+mod encryption;
 mod every_file;
 mod first_xray;
 mod hostile;

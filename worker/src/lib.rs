@@ -4,6 +4,7 @@
 
 pub mod audit_checkpoints;
 mod config;
+mod key_jobs;
 mod outbox_relay;
 mod previews;
 #[cfg(test)]
@@ -32,5 +33,9 @@ pub struct WorkerState {
 
 /// Works until the shutdown begins and what was begun is finished or given up for the next start.
 pub async fn run(state: WorkerState, shutdown: Shutdown) {
-    tokio::join!(outbox_relay::run(&state, &shutdown), previews::run(&state, &shutdown));
+    tokio::join!(
+        outbox_relay::run(&state, &shutdown),
+        previews::run(&state, &shutdown),
+        key_jobs::run(&state, &shutdown)
+    );
 }

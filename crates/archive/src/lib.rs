@@ -10,7 +10,9 @@
 #![deny(missing_docs)]
 
 mod activity;
+mod altered;
 mod config;
+mod keys;
 mod preview;
 mod read;
 mod store;
@@ -21,13 +23,16 @@ mod tests;
 use std::sync::Arc;
 
 use activity::Activity;
+use altered::AlteredObjects;
 use database::Database;
+use keys::StudyKeys;
 use model::clock::Clock;
 use object_storage::ObjectStorage;
 
 pub use config::ArchiveConfig;
 pub use database::{ConflictPolicy, Origin, StoreOutcome};
 pub use dicom_header::Identity;
+pub use keys::KeyJobError;
 pub use object_storage::StorageError;
 pub use read::{ByteStream, ReadError};
 pub use store::{Form, InstanceWriter, StoreError, Stored};
@@ -42,12 +47,23 @@ struct Parts {
     config: ArchiveConfig,
     clock: Clock,
     activity: Arc<Activity>,
+    study_keys: StudyKeys,
+    altered: AlteredObjects,
 }
 
 impl Archive {
     /// Puts a database and an object store together.
     pub fn new(database: Database, storage: ObjectStorage, config: ArchiveConfig, clock: Clock) -> Self {
-        Self(Arc::new(Parts { database, storage, config, clock, activity: Activity::new() }))
+        let (study_keys, altered) = (StudyKeys::default(), AlteredObjects::default());
+        Self(Arc::new(Parts {
+            database,
+            storage,
+            config,
+            clock,
+            activity: Activity::new(),
+            study_keys,
+            altered,
+        }))
     }
 
     /// What is known about instances.

@@ -1,7 +1,8 @@
-//! Pictures made from instances, kept as objects of their own.
+//! Pictures made from instances, kept as objects of their own under the key of their patient.
 
 use bytes::Bytes;
-use object_storage::{ObjectKey, StorageError};
+use database::StoredInstance;
+use object_storage::{ObjectKey, ObjectKind, SealedObject, StorageError};
 use uuid::Uuid;
 
 use crate::Archive;
@@ -15,11 +16,17 @@ impl Archive {
     ///
     /// # Errors
     /// Failures of the object store.
-    pub async fn put_preview(&self, picture: Bytes) -> Result<ObjectKey, StorageError> {
-        self.storage().put_derived(picture).await
+    pub async fn put_preview(
+        &self,
+        instance: &StoredInstance,
+        picture: Bytes,
+    ) -> Result<SealedObject, StorageError> {
+        let of = SealedObject::new(instance.object_key, &instance.object_seal)?;
+        let key = self.storage().keys().patient_key(of.seal.patient_key_id()).await?;
+        self.storage().put(ObjectKind::Picture, picture, &key).await
     }
 
-    /// A preview or thumbnail of an instance; `None` when a power cut took it, and then it is made again.
+    /// A preview or thumbnail of an instance; `None` when it is gone or damaged, and then it is made again.
     ///
     /// # Errors
     /// Failures of the object store.
@@ -27,15 +34,22 @@ impl Archive {
         &self,
         instance_id: Uuid,
         key: impl Into<ObjectKey>,
-        length_bytes: u64,
+        seal: &[u8],
     ) -> Result<Option<Bytes>, StorageError> {
         let key = key.into();
-        match self.storage().get(key, PREVIEW_LENGTH_MAX_BYTES).await {
-            // Every picture format begins with a byte that is not 0; blocks that were never written read as 0.
-            Ok(picture) if picture.len() as u64 == length_bytes && picture.first() != Some(&0) => {
-                return Ok(Some(picture));
+        let read = match SealedObject::new(key, seal) {
+            Ok(object) => self.storage().get(&object, PREVIEW_LENGTH_MAX_BYTES).await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(picture) => return Ok(Some(picture)),
+            Err(StorageError::NotFound(_) | StorageError::KeyMissing(_)) => {}
+            Err(error @ StorageError::Altered { .. }) => {
+                // A power cut takes the end of a file, or all of it: no news. Anything else is somebody's work.
+                if self.storage().find(key).await.is_ok() {
+                    self.tell_altered(instance_id, "preview", &error);
+                }
             }
-            Ok(_) | Err(StorageError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
         tracing::info!(xray_id = %instance_id, "the preview is not there any more and is made again");

@@ -47,6 +47,8 @@ pub struct StoredInstance {
     pub bits_allocated: Option<i32>,
     /// Name of the object in object storage.
     pub object_key: Uuid,
+    /// What opens the object, together with its patient's key.
+    pub object_seal: Vec<u8>,
     /// Length of the whole object.
     #[sqlx(try_from = "i64")]
     pub object_length_bytes: u64,
@@ -92,7 +94,8 @@ pub struct Counts {
 pub(crate) const STORED_INSTANCE: &str = "SELECT instance.id, study.study_instance_uid, \
     series.series_instance_uid, instance.sop_instance_uid, instance.sop_class_uid, instance.transfer_syntax_uid, \
     series.modality, series.series_number, instance.instance_number, instance.number_of_frames, instance.rows, \
-    instance.columns, instance.bits_allocated, instance.object_key, instance.object_length_bytes, \
+    instance.columns, instance.bits_allocated, instance.object_key, instance.object_seal, \
+    instance.object_length_bytes, \
     instance.data_set_offset, instance.data_set_length_bytes, instance.data_set_sha256, instance.current, \
     instance.stored_at";
 

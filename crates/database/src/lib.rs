@@ -23,6 +23,7 @@ mod error;
 mod header;
 mod ingest;
 mod instance;
+mod keys;
 mod migrate;
 mod node;
 mod open;
@@ -55,6 +56,7 @@ pub use error::DatabaseError;
 pub use header::HeaderRecord;
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 pub use instance::{Counts, StoredInstance};
+pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind};
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,

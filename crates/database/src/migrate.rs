@@ -13,6 +13,7 @@ use crate::statement::Dialect;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "archive", include_str!("../../../migrations/0001_archive.sql")),
     (2, "clinic", include_str!("../../../migrations/0002_clinic.sql")),
+    (3, "keys", include_str!("../../../migrations/0003_keys.sql")),
     (4, "audit_chain", include_str!("../../../migrations/0004_audit_chain.sql")),
     (5, "sessions", include_str!("../../../migrations/0005_sessions.sql")),
     (6, "grants", include_str!("../../../migrations/0006_grants.sql")),

@@ -18,10 +18,14 @@ const REASON_LENGTH_MAX: usize = 300;
 pub struct PreviewObjects {
     /// Object of the preview.
     pub preview_key: Uuid,
+    /// What opens it.
+    pub preview_seal: Vec<u8>,
     /// Its length.
     pub preview_length_bytes: u64,
     /// Object of the thumbnail.
     pub thumbnail_key: Uuid,
+    /// What opens it.
+    pub thumbnail_seal: Vec<u8>,
     /// Its length.
     pub thumbnail_length_bytes: u64,
     /// Media type of both.
@@ -51,8 +55,10 @@ struct Row {
     state: Option<String>,
     reason: Option<String>,
     preview_key: Option<Uuid>,
+    preview_seal: Option<Vec<u8>>,
     preview_length_bytes: Option<i64>,
     thumbnail_key: Option<Uuid>,
+    thumbnail_seal: Option<Vec<u8>>,
     thumbnail_length_bytes: Option<i64>,
     media_type: Option<String>,
     width: Option<i32>,
@@ -63,8 +69,10 @@ impl Row {
     fn objects(self) -> Option<PreviewObjects> {
         Some(PreviewObjects {
             preview_key: self.preview_key?,
+            preview_seal: self.preview_seal?,
             preview_length_bytes: self.preview_length_bytes?.try_into().ok()?,
             thumbnail_key: self.thumbnail_key?,
+            thumbnail_seal: self.thumbnail_seal?,
             thumbnail_length_bytes: self.thumbnail_length_bytes?.try_into().ok()?,
             media_type: self.media_type?,
             width: self.width?.try_into().ok()?,
@@ -96,7 +104,7 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         const SQL: &str = "UPDATE preview SET state = 'made', reason = '', preview_key = $2, \
             preview_length_bytes = $3, thumbnail_key = $4, thumbnail_length_bytes = $5, media_type = $6, \
-            width = $7, height = $8, updated_at = $9 WHERE instance = $1 AND state <> 'made'";
+            width = $7, height = $8, updated_at = $9, preview_seal = $10, thumbnail_seal = $11 WHERE instance = $1 AND state <> 'made'";
         let length = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let pixels = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
         let mut tx = self.begin().await?;
@@ -111,6 +119,8 @@ impl Database {
             .bind(pixels(preview.width))
             .bind(pixels(preview.height))
             .bind(now)
+            .bind(&preview.preview_seal)
+            .bind(&preview.thumbnail_seal)
             .execute(connection)
             .await?
             .rows_affected());
@@ -170,7 +180,7 @@ impl Database {
     /// How far the preview of an instance is. The id comes from a read that took a scope.
     pub async fn preview(&self, instance_id: Uuid) -> Result<PreviewState, DatabaseError> {
         const SQL: &str = "SELECT preview.state, preview.reason, preview.preview_key, \
-            preview.preview_length_bytes, preview.thumbnail_key, preview.thumbnail_length_bytes, \
+            preview.preview_seal, preview.thumbnail_seal, preview.preview_length_bytes, preview.thumbnail_key, preview.thumbnail_length_bytes, \
             preview.media_type, preview.width, preview.height \
             FROM instance LEFT JOIN preview ON preview.instance = instance.id WHERE instance.id = $1";
         let row: Option<Row> =
@@ -187,7 +197,8 @@ impl Database {
     }
 }
 
-async fn study_of(tx: &mut Tx, instance_id: Uuid) -> Result<String, DatabaseError> {
+/// The study of an instance; [`DatabaseError::NotFound`] when it is gone.
+pub(crate) async fn study_of(tx: &mut Tx, instance_id: Uuid) -> Result<String, DatabaseError> {
     const SQL: &str = "SELECT study.study_instance_uid FROM instance JOIN series ON series.id = instance.series \
         JOIN study ON study.id = series.study WHERE instance.id = $1";
     Ok(on_tx!(tx, connection => sqlx::query_scalar(SQL).bind(instance_id).fetch_one(connection).await?))

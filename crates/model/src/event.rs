@@ -58,6 +58,23 @@ pub enum Event {
         /// Why, in one sentence without patient data.
         reason: String,
     },
+    /// An object is not what was stored: a byte was changed, cut off or put in its place. What it would have shown is
+    /// not shown.
+    #[serde(rename = "object.altered")]
+    ObjectAltered {
+        /// Instance it belongs to.
+        xray_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+        /// `instance` or `preview`.
+        object: String,
+    },
+    /// Everything of a patient was erased.
+    #[serde(rename = "patient.erased")]
+    PatientErased {
+        /// The patient record that was.
+        patient: Uuid,
+    },
     /// A study was linked to a consultation.
     #[serde(rename = "study.linked")]
     StudyLinked {
@@ -109,6 +126,8 @@ impl Event {
             Self::PatientClashed { .. } => "patient.clashed",
             Self::PreviewMade { .. } => "preview.made",
             Self::PreviewFailed { .. } => "preview.failed",
+            Self::ObjectAltered { .. } => "object.altered",
+            Self::PatientErased { .. } => "patient.erased",
             Self::StudyLinked { .. } => "study.linked",
             Self::StudyUnlinked { .. } => "study.unlinked",
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
@@ -125,9 +144,11 @@ impl Event {
             | Self::PatientClashed { study_instance_uid, .. }
             | Self::PreviewMade { study_instance_uid, .. }
             | Self::PreviewFailed { study_instance_uid, .. }
+            | Self::ObjectAltered { study_instance_uid, .. }
             | Self::StudyLinked { study_instance_uid, .. }
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
-            Self::ConsultationScheduled { .. }
+            Self::PatientErased { .. }
+            | Self::ConsultationScheduled { .. }
             | Self::ConsultationEnded { .. }
             | Self::BreakGlassStarted { .. } => None,
         }

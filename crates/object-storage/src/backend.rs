@@ -1,4 +1,5 @@
-//! The two stores behind one set of calls. Lengths and offsets here are those of the bytes as they are kept.
+//! The two stores behind one set of calls. Lengths and offsets here are those of the sealed bytes. Reads
+//! are told how long the `whole` object must be, so that one that was cut or lengthened is found by any read.
 
 use std::{ops::Range, sync::Arc};
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use crate::{
     directory::{Directory, DirectoryWriter, Durability},
     error::StorageError,
-    key::ObjectKey,
+    key::{KeyName, ObjectKey},
     s3::{S3, S3Writer},
     storage::{ObjectKeyStream, ObjectStream},
 };
@@ -39,10 +40,15 @@ impl Backend {
         }
     }
 
-    pub(crate) async fn read_range(&self, key: ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+    pub(crate) async fn read_range(
+        &self,
+        key: ObjectKey,
+        range: Range<u64>,
+        whole: u64,
+    ) -> Result<Bytes, StorageError> {
         match self {
-            Self::Directory(directory) => directory.read_range(key, range).await,
-            Self::S3(s3) => s3.read_range(key, range).await,
+            Self::Directory(directory) => directory.read_range(key, range, whole).await,
+            Self::S3(s3) => s3.read_range(key, range, whole).await,
         }
     }
 
@@ -50,10 +56,11 @@ impl Backend {
         &self,
         key: ObjectKey,
         range: Range<u64>,
+        whole: u64,
     ) -> Result<ObjectStream, StorageError> {
         match self {
-            Self::Directory(directory) => directory.stream_range(key, range).await,
-            Self::S3(s3) => s3.stream_range(key, range).await,
+            Self::Directory(directory) => directory.stream_range(key, range, whole).await,
+            Self::S3(s3) => s3.stream_range(key, range, whole).await,
         }
     }
 
@@ -68,6 +75,42 @@ impl Backend {
         match self {
             Self::Directory(directory) => directory.delete(key).await,
             Self::S3(s3) => s3.delete(key).await,
+        }
+    }
+
+    /// Writes or replaces a key object, in one step and durably.
+    pub(crate) async fn put_key(&self, name: &KeyName, bytes: Bytes) -> Result<(), StorageError> {
+        self.put_keys(vec![(name.clone(), bytes)]).await
+    }
+
+    /// The same for several, which may share a sync. After an error some may be there.
+    pub(crate) async fn put_keys(&self, keys: Vec<(KeyName, Bytes)>) -> Result<(), StorageError> {
+        match self {
+            Self::Directory(directory) => directory.put_keys(keys).await,
+            Self::S3(s3) => s3.put_keys(keys).await,
+        }
+    }
+
+    pub(crate) async fn get_key(&self, name: &KeyName) -> Result<Option<Bytes>, StorageError> {
+        match self {
+            Self::Directory(directory) => directory.get_key(name).await,
+            Self::S3(s3) => s3.get_key(name).await,
+        }
+    }
+
+    /// Removes a key object for good: a power cut does not bring it back.
+    pub(crate) async fn delete_key(&self, name: &KeyName) -> Result<(), StorageError> {
+        match self {
+            Self::Directory(directory) => directory.delete_key(name).await,
+            Self::S3(s3) => s3.delete_key(name).await,
+        }
+    }
+
+    /// Every key object, in no order.
+    pub(crate) async fn list_keys(&self) -> Result<Vec<KeyName>, StorageError> {
+        match self {
+            Self::Directory(directory) => directory.list_keys().await,
+            Self::S3(s3) => s3.list_keys().await,
         }
     }
 
@@ -86,10 +129,10 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         match self {
-            Self::Directory(writer) => writer.write(&bytes).await,
-            Self::S3(writer) => writer.write(&bytes).await,
+            Self::Directory(writer) => writer.write(bytes).await,
+            Self::S3(writer) => writer.write(bytes).await,
         }
     }
 

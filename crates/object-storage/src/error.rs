@@ -3,6 +3,7 @@
 use std::io;
 
 use rustix::io::Errno;
+use uuid::Uuid;
 
 use crate::key::ObjectKey;
 
@@ -61,6 +62,26 @@ pub enum StorageError {
         /// What the store says.
         stored_bytes: u64,
     },
+    /// The object is not what was written: a byte was changed, cut off, added or put in its place.
+    #[error("object {key} was altered: {what}")]
+    Altered {
+        /// The object.
+        key: ObjectKey,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The patient key is not there: it was destroyed, or lost.
+    #[error("patient key {0} does not exist")]
+    KeyMissing(Uuid),
+    /// A patient key object is not what was written, or the root key is another one.
+    #[error("patient key {0} does not open with the root key")]
+    KeyAltered(Uuid),
+    /// The root key cannot be had at the moment.
+    #[error("the encryption keys are not available: {0}")]
+    KeysUnavailable(String),
+    /// The keys do not fit what is stored; the text says what to do.
+    #[error("encryption keys: {0}")]
+    Keys(String),
     /// A setting makes no sense.
     #[error("object storage settings: {0}")]
     Config(String),
@@ -85,7 +106,7 @@ impl StorageError {
     /// object.
     pub fn is_out_of_resources(&self) -> bool {
         match self {
-            Self::OutOfSpace | Self::Stopping | Self::S3 { .. } => true,
+            Self::OutOfSpace | Self::Stopping | Self::S3 { .. } | Self::KeysUnavailable(_) => true,
             Self::Io { source, .. } => {
                 let errno = Errno::from_io_error(source);
                 matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::ROFS))
@@ -94,6 +115,10 @@ impl StorageError {
             | Self::PastEnd { .. }
             | Self::TooLong { .. }
             | Self::LengthDiffers { .. }
+            | Self::Altered { .. }
+            | Self::KeyMissing(_)
+            | Self::KeyAltered(_)
+            | Self::Keys(_)
             | Self::Config(_)
             | Self::Probe { .. }
             | Self::GivenUp => false,

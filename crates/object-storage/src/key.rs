@@ -61,6 +61,38 @@ impl From<ObjectKey> for Uuid {
     }
 }
 
+/// The name of a key object, below `keys/` of the store.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum KeyName {
+    /// Which root key wraps the patient keys.
+    Root,
+    /// A patient key, wrapped.
+    Patient(Uuid),
+    /// Says that a patient key was destroyed and must not come back.
+    Erased(Uuid),
+}
+
+impl KeyName {
+    /// The last part of its path.
+    pub(crate) fn file_name(&self) -> String {
+        match self {
+            Self::Root => "root".to_owned(),
+            Self::Patient(id) => id.hyphenated().to_string(),
+            Self::Erased(id) => format!("{}.erased", id.hyphenated()),
+        }
+    }
+
+    /// Reads [`Self::file_name`]; `None` for what this crate never writes.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if name == "root" {
+            return Some(Self::Root);
+        }
+        let (id, erased) = name.strip_suffix(".erased").map_or((name, false), |id| (id, true));
+        let ObjectKey(id) = ObjectKey::from_file_name(id)?;
+        Some(if erased { Self::Erased(id) } else { Self::Patient(id) })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

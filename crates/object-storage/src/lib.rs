@@ -5,11 +5,10 @@
 //! a writer that is dropped leaves nothing behind. A finished object that no database row names is an orphan:
 //! harmless, found by comparing [`ObjectStorage::list`] with the database.
 //!
-//! **Where encryption goes.** Only the modules `storage` and `writer` call `backend`, and every length and offset
-//! above `backend` is in plain bytes. A layer that seals chunks of fixed size stands between them: in
-//! [`ObjectWriter::write`] and [`ObjectWriter::finish`] before the sink, and in `read_range`, `stream_range` and
-//! `length` of [`ObjectStorage`] after the backend, where a plain range becomes the range of the chunks that cover
-//! it. Nothing above this crate changes.
+//! **Encryption.** Every object is sealed before it reaches a backend (`seal`), under a key of its own that its
+//! patient's key wraps; patient keys are small objects of the same store, wrapped by the root key (`keys`). Only the
+//! modules `storage`, `writer` and `keys` call `backend`; lengths and offsets above it are in plain bytes, and a
+//! plain range becomes the range of the chunks that cover it. `docs/object-format.md` has the format.
 #![deny(missing_docs)]
 
 mod backend;
@@ -17,12 +16,16 @@ mod config;
 mod directory;
 mod error;
 mod key;
+mod keys;
 mod s3;
+mod seal;
 mod storage;
 mod writer;
 
 pub use config::{BackendKind, ObjectStorageConfig, S3Checksum, S3Config};
 pub use error::StorageError;
 pub use key::ObjectKey;
-pub use storage::{ObjectKeyStream, ObjectStorage, ObjectStream};
+pub use keys::{Destruction, Keyring, KeysConfig, PatientKey, Rewrapped, RootStatus};
+pub use seal::{ObjectKind, Seal};
+pub use storage::{ObjectKeyStream, ObjectStorage, ObjectStream, SealedObject};
 pub use writer::{ObjectWriter, StoredObject};

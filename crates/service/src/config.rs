@@ -63,7 +63,8 @@ fn hide_secrets(value: &mut toml::Value) {
     match value {
         toml::Value::Table(table) => {
             for (key, inner) in table {
-                let secret = ["secret", "password", "access_key"].iter().any(|word| key.contains(word));
+                let secret = ["secret", "password", "access_key"].iter().any(|word| key.contains(word))
+                    || ["root", "root_previous"].contains(&key.as_str());
                 match inner {
                     toml::Value::String(text) if secret && !text.is_empty() => "***".clone_into(text),
                     _ => hide_secrets(inner),
@@ -89,6 +90,7 @@ mod tests {
     #[derive(Default, Serialize, serde::Deserialize)]
     struct Settings {
         secret_access_key: String,
+        root: String,
         url: String,
         name: String,
     }
@@ -97,6 +99,7 @@ mod tests {
     fn secrets_are_hidden() {
         let shown = show(&Settings {
             secret_access_key: "hunter2".into(),
+            root: "hunter2".into(),
             url: "postgres://maxray:hunter2@db/maxray".into(),
             name: "hunter3".into(),
         })

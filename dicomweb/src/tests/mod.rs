@@ -16,7 +16,7 @@ use model::{
     access::{Principal, Role},
     clock::Clock,
 };
-use object_storage::{ObjectStorage, ObjectStorageConfig};
+use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
 use service::{
     decoder::DecoderPool,
     identity::{IdentityConfig, Issuer},
@@ -68,7 +68,9 @@ impl Door {
         let database = DatabaseConfig { access, ..DatabaseConfig::default() };
         let storage = ObjectStorageConfig::default();
         let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
-        let storage = ObjectStorage::open(&storage, directory.path()).await.expect("object storage");
+        let storage = ObjectStorage::open(&storage, &KeysConfig::default(), directory.path())
+            .await
+            .expect("object storage");
         let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());
         let issuer = Issuer::ephemeral(IdentityConfig::default(), clock).expect("issuer");
         let router = crate::router(DicomwebState {

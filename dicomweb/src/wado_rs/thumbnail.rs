@@ -105,15 +105,15 @@ async fn stored(
     (width, height): (u32, u32),
     format: ImageFormat,
 ) -> Option<Response> {
-    let (key, length_bytes) = match width.max(height) {
-        0..=THUMBNAIL_SIDE_PIXELS => (made.thumbnail_key, made.thumbnail_length_bytes),
-        side if side <= PREVIEW_SIDE_PIXELS => (made.preview_key, made.preview_length_bytes),
+    let (key, seal) = match width.max(height) {
+        0..=THUMBNAIL_SIDE_PIXELS => (made.thumbnail_key, &made.thumbnail_seal),
+        side if side <= PREVIEW_SIDE_PIXELS => (made.preview_key, &made.preview_seal),
         _ => return None,
     };
     let mut fingerprint = Fingerprint::new("thumbnail");
     fingerprint.add(key.as_bytes());
     let entity_tag = fingerprint.finish().entity_tag();
-    let bytes = match app.archive.preview_picture(instance_id, key, length_bytes).await {
+    let bytes = match app.archive.preview_picture(instance_id, key, seal).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return None,
         Err(error) => {

@@ -45,7 +45,13 @@ impl Visibility {
             | Event::InstanceConflicted { study_instance_uid, .. }
             | Event::PatientClashed { study_instance_uid, .. }
             | Event::PreviewMade { study_instance_uid, .. }
-            | Event::PreviewFailed { study_instance_uid, .. } => self.reaches_study(study_instance_uid).await,
+            | Event::PreviewFailed { study_instance_uid, .. }
+            | Event::ObjectAltered { study_instance_uid, .. } => self.reaches_study(study_instance_uid).await,
+            // Nothing tells any more whose patient it was.
+            Event::PatientErased { .. } => {
+                self.known.clear();
+                Ok(self.studies.as_ref().is_some_and(|scope| scope.doctor_id().is_none()))
+            }
             // After a study is unlinked only the consultation tells whose it was.
             Event::StudyLinked { consultation_id, .. }
             | Event::StudyUnlinked { consultation_id, .. }

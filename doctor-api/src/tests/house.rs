@@ -13,11 +13,11 @@ use axum::{
 use bytes::Bytes;
 use database::{AuditActor, Database, DatabaseConfig, NewDoctor, NewUser, PreviewObjects};
 use model::{
-    access::{Principal, Role},
+    access::{Principal, Role, Scope},
     clinical::Doctor,
     clock::Clock,
 };
-use object_storage::{ObjectStorage, ObjectStorageConfig};
+use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
 use serde_json::{Value, json};
 use service::{
     decoder::DecoderPool,
@@ -83,7 +83,8 @@ impl House {
         let directory = tempfile::tempdir().expect("directory");
         let (database, storage) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
-        let storage = ObjectStorage::open(&storage, directory.path()).await.expect("storage");
+        let storage =
+            ObjectStorage::open(&storage, &KeysConfig::default(), directory.path()).await.expect("storage");
         let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());
         let issuer = Issuer::ephemeral(IdentityConfig::default(), clock.clone()).expect("issuer");
         let authenticator = issuer.authenticator_with(archive.database().clone()).expect("authenticator");
@@ -172,12 +173,16 @@ impl House {
     }
 
     pub async fn make_preview(&self, id: Uuid) {
-        let preview = self.archive.put_preview(Bytes::from_static(b"preview")).await.expect("kept");
-        let thumbnail = self.archive.put_preview(Bytes::from_static(b"small")).await.expect("kept");
+        let instance =
+            self.database().instance_by_id(&Scope::internal(), id).await.expect("read").expect("there");
+        let put = |picture| self.archive.put_preview(&instance, Bytes::from_static(picture));
+        let (preview, thumbnail) = (put(b"preview").await.expect("kept"), put(b"small").await.expect("kept"));
         let objects = PreviewObjects {
-            preview_key: preview.into(),
+            preview_key: preview.key.into(),
+            preview_seal: preview.seal.to_bytes().to_vec(),
             preview_length_bytes: 7,
-            thumbnail_key: thumbnail.into(),
+            thumbnail_key: thumbnail.key.into(),
+            thumbnail_seal: thumbnail.seal.to_bytes().to_vec(),
             thumbnail_length_bytes: 5,
             media_type: "image/jpeg".into(),
             width: 2,

@@ -72,11 +72,11 @@ pub async fn get_preview(
     let study_instance_uid = stored.study_instance_uid.as_str();
     let what = Looked { action: "read_preview", study_instance_uid, subject: id.to_string() };
     audit::looked(&state, &permit.caller, what).await?;
-    let (key, length_bytes) = match query.size.unwrap_or_default() {
-        PreviewSize::Preview => (preview.preview_key, preview.preview_length_bytes),
-        PreviewSize::Thumbnail => (preview.thumbnail_key, preview.thumbnail_length_bytes),
+    let (key, seal) = match query.size.unwrap_or_default() {
+        PreviewSize::Preview => (preview.preview_key, &preview.preview_seal),
+        PreviewSize::Thumbnail => (preview.thumbnail_key, &preview.thumbnail_seal),
     };
-    let picture = state.archive.preview_picture(id, key, length_bytes).await;
+    let picture = state.archive.preview_picture(id, key, seal).await;
     let picture = picture.map_err(|error| errors::object(error.is_out_of_resources(), &error))?;
     let picture = picture.ok_or_else(pending)?;
     let media_type = HeaderValue::from_str(&preview.media_type);

@@ -62,7 +62,7 @@ pub(crate) async fn make_preview(
     let started = tokio::time::Instant::now();
     match render(state, memory, &instance).await? {
         Ok([preview, thumbnail]) => {
-            let objects = keep(state, preview, thumbnail).await?;
+            let objects = keep(state, &instance, preview, thumbnail).await?;
             fail_point::pass(Point::K33PreviewWritten);
             state.archive.database().record_preview(id, objects).await?;
             fail_point::pass(Point::K33PreviewNoted);
@@ -192,24 +192,26 @@ fn two(files: Vec<EncodedImage>) -> Result<[EncodedImage; 2], RenderError> {
 
 async fn keep(
     state: &WorkerState,
+    instance: &StoredInstance,
     preview: EncodedImage,
     thumbnail: EncodedImage,
 ) -> Result<PreviewObjects, PreviewError> {
-    let (width, height) = (preview.width, preview.height);
-    let lengths = (preview.bytes.len() as u64, thumbnail.bytes.len() as u64);
+    let (width, height, media_type) = (preview.width, preview.height, preview.media_type.to_owned());
     let put = async |file: Vec<u8>| {
-        let kept = state.archive.put_preview(Bytes::from(file)).await;
+        let kept = state.archive.put_preview(instance, Bytes::from(file)).await;
         fail_point::pass(Point::K33PreviewHalfWritten);
         kept
     };
-    let keys = tokio::try_join!(put(preview.bytes), put(thumbnail.bytes));
-    let (preview_key, thumbnail_key) = keys.map_err(|error| PreviewError::Keep(error.to_string()))?;
+    let kept = tokio::try_join!(put(preview.bytes), put(thumbnail.bytes));
+    let (preview, thumbnail) = kept.map_err(|error| PreviewError::Keep(error.to_string()))?;
     Ok(PreviewObjects {
-        preview_key: preview_key.into(),
-        preview_length_bytes: lengths.0,
-        thumbnail_key: thumbnail_key.into(),
-        thumbnail_length_bytes: lengths.1,
-        media_type: preview.media_type.to_owned(),
+        preview_key: preview.key.into(),
+        preview_length_bytes: preview.seal.length_bytes(),
+        preview_seal: preview.seal.to_bytes().to_vec(),
+        thumbnail_key: thumbnail.key.into(),
+        thumbnail_length_bytes: thumbnail.seal.length_bytes(),
+        thumbnail_seal: thumbnail.seal.to_bytes().to_vec(),
+        media_type,
         width,
         height,
     })

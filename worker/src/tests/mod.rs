@@ -9,7 +9,7 @@ use archive::{Archive, ArchiveConfig, Form, Origin};
 use bytes::Bytes;
 use database::{Database, DatabaseConfig, PreviewState};
 use model::{StudyInstanceUid, TransferSyntaxUid, access::Scope, clock::Clock};
-use object_storage::{ObjectStorage, ObjectStorageConfig};
+use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
 use service::{decoder::DecoderPool, events::EventBus, shutdown::Shutdown};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -32,7 +32,8 @@ impl Kit {
         let root = TempDir::new().expect("tempdir");
         let (for_database, for_objects) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&for_database, root.path(), Clock::system()).await.expect("database");
-        let storage = ObjectStorage::open(&for_objects, root.path()).await.expect("storage");
+        let storage =
+            ObjectStorage::open(&for_objects, &KeysConfig::default(), root.path()).await.expect("storage");
         let config = WorkerConfig {
             poll_interval_ms: 50,
             relay_mark_interval_ms: 20,

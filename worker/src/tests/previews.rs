@@ -12,10 +12,11 @@ async fn a_native_instance_gets_a_preview_and_a_thumbnail() {
     let PreviewState::Made(made) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
     assert_eq!((made.width, made.height, made.media_type.as_str()), (512, 256, "image/jpeg"));
     let archive = &kit.state.archive;
-    let picture =
-        async |key, length| archive.preview_picture(id, key, length).await.expect("readable").expect("there");
-    let preview = picture(made.preview_key, made.preview_length_bytes).await;
-    let thumbnail = picture(made.thumbnail_key, made.thumbnail_length_bytes).await;
+    let picture = async |key, seal: &[u8]| {
+        archive.preview_picture(id, key, seal).await.expect("readable").expect("there")
+    };
+    let preview = picture(made.preview_key, &made.preview_seal).await;
+    let thumbnail = picture(made.thumbnail_key, &made.thumbnail_seal).await;
     assert!(preview.starts_with(&[0xff, 0xd8]) && thumbnail.starts_with(&[0xff, 0xd8]));
     assert_eq!(
         (preview.len() as u64, thumbnail.len() as u64),
@@ -96,10 +97,10 @@ async fn pictures_that_a_power_cut_took_are_made_again() {
     let PreviewState::Made(lost) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
     let archive = &kit.state.archive;
     archive.storage().delete(lost.preview_key.into()).await.expect("deleted");
-    let seen = archive.preview_picture(id, lost.preview_key, lost.preview_length_bytes).await;
+    let seen = archive.preview_picture(id, lost.preview_key, &lost.preview_seal).await;
     assert_eq!(seen.expect("readable"), None);
     let PreviewState::Made(made) = kit.while_running(kit.preview(id)).await else { panic!("no preview") };
     assert_ne!(made.preview_key, lost.preview_key);
-    let seen = archive.preview_picture(id, made.preview_key, made.preview_length_bytes).await;
+    let seen = archive.preview_picture(id, made.preview_key, &made.preview_seal).await;
     assert!(seen.expect("readable").is_some());
 }

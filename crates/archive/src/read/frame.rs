@@ -4,7 +4,6 @@ use bytes::{Bytes, BytesMut};
 use database::{HeaderRecord, StoredInstance};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use model::frame::{FrameLocation, FrameTable};
-use object_storage::ObjectKey;
 
 use super::{
     ByteStream, ReadError,
@@ -79,11 +78,10 @@ impl Archive {
 
     /// One read for each run; the caller has bounded their length.
     async fn read_runs(&self, instance: &StoredInstance, runs: &[Run]) -> Result<Vec<Bytes>, ReadError> {
-        let key = ObjectKey::from_uuid(instance.object_key);
         let mut pieces = Vec::with_capacity(runs.len());
         for run in runs {
             let range = stored_range(instance, run.span.clone())?;
-            let bytes = self.storage().read_range(key, range).await?;
+            let bytes = self.read_object_at_once(instance, range).await?;
             pieces.extend(run.keep(run.span.start, &bytes));
         }
         Ok(pieces)

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use aws_lc_rs::digest;
+use bytes::Bytes;
 use database::StoredInstance;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_storage::ObjectKey;
+use object_storage::{SealedObject, StorageError};
 
 use super::{ByteStream, ReadError, inflate::inflate};
 use crate::Archive;
@@ -34,13 +35,18 @@ impl Archive {
     /// Failures of the object store.
     pub async fn verify_instance(&self, instance: &StoredInstance) -> Result<bool, ReadError> {
         let mut hash = digest::Context::new(&digest::SHA256);
-        let mut data_set = self.read_data_set(instance).await?;
-        while let Some(bytes) = data_set.try_next().await? {
-            hash.update(&bytes);
+        let read = async {
+            let mut data_set = self.read_data_set(instance).await?;
+            while let Some(bytes) = data_set.try_next().await? {
+                hash.update(&bytes);
+            }
+            Ok(())
+        };
+        match read.await {
+            Ok(()) => Ok(hash.finish().as_ref() == instance.data_set_sha256),
+            Err(ReadError::Storage(StorageError::Altered { .. })) => Ok(false),
+            Err(error) => Err(error),
         }
-        let length = self.storage().length(ObjectKey::from_uuid(instance.object_key)).await?;
-        let same = hash.finish().as_ref() == instance.data_set_sha256;
-        Ok(same && length == instance.object_length_bytes)
     }
 
     pub(super) async fn read_object(
@@ -48,9 +54,29 @@ impl Archive {
         instance: &StoredInstance,
         range: Range<u64>,
     ) -> Result<ByteStream, ReadError> {
-        let key = ObjectKey::from_uuid(instance.object_key);
-        let stream = self.storage().stream_range(key, range).await?;
-        Ok(Box::pin(stream.map_err(ReadError::from)))
+        let stream = match sealed(instance) {
+            Ok(object) => self.storage().stream_range(&object, range).await,
+            Err(error) => Err(error),
+        };
+        let (archive, id) = (self.clone(), instance.id);
+        let stream = stream.inspect_err(|error| archive.tell_altered(id, "instance", error))?;
+        Ok(Box::pin(stream.map_err(move |error| {
+            archive.tell_altered(id, "instance", &error);
+            ReadError::from(error)
+        })))
+    }
+
+    /// Bytes of the object at once; the caller bounds the range.
+    pub(super) async fn read_object_at_once(
+        &self,
+        instance: &StoredInstance,
+        range: Range<u64>,
+    ) -> Result<Bytes, ReadError> {
+        let bytes = match sealed(instance) {
+            Ok(object) => self.storage().read_range(&object, range).await,
+            Err(error) => Err(error),
+        };
+        Ok(bytes.inspect_err(|error| self.tell_altered(instance.id, "instance", error))?)
     }
 
     /// A range of the data set, counted as inflated.
@@ -66,6 +92,15 @@ impl Archive {
         let range = stored_range(instance, range)?;
         self.read_object(instance, range).await
     }
+}
+
+/// The object, with the length that the database knows: a row and an object of different instances do not pass.
+fn sealed(instance: &StoredInstance) -> Result<SealedObject, StorageError> {
+    let object = SealedObject::new(instance.object_key, &instance.object_seal)?;
+    if object.seal.length_bytes() != instance.object_length_bytes {
+        return Err(StorageError::Altered { key: object.key, what: "its row has another length" });
+    }
+    Ok(object)
 }
 
 pub(super) fn is_deflated(instance: &StoredInstance) -> bool {

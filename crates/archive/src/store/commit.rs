@@ -1,12 +1,12 @@
 //! From a data set that came whole to the answer: look for a duplicate, make the object durable, commit.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use database::{
     AuditActor, AuditRecord, DatabaseError, NewInstance, Origin, StoreInstanceError, StoreOutcome,
 };
 use model::{SopInstanceUid, StudyInstanceUid, access::Scope, instance::InstanceHeader};
-use object_storage::ObjectKey;
+use object_storage::{ObjectKey, SealedObject};
 use uuid::Uuid;
 
 use super::{
@@ -78,14 +78,24 @@ fn actor(origin: &Origin) -> AuditActor {
     }
 }
 
+/// How often an instance is sealed anew, because its patient key turned out to be another patient's.
+const SEALS_MAX: usize = 4;
+
 async fn store(archive: &Archive, origin: Origin, complete: Complete) -> Result<StoreOutcome, StoreError> {
     let Complete { header, object, data_set_offset, data_set_length, data_set_sha256 } = complete;
-    let sop_instance_uid = header.instance.sop_instance_uid.clone();
-    let object = object.finish().await?;
-    let id = Uuid::now_v7();
-    let new = NewInstance {
-        id,
+    let key = match archive.patient_key_for(&header, None).await {
+        Ok(key) => key,
+        Err(error) => {
+            object.abort().await;
+            return Err(error);
+        }
+    };
+    let object = object.finish(&key).await?;
+    let mut new = NewInstance {
+        id: Uuid::now_v7(),
         object_key: object.key.uuid(),
+        object_seal: object.seal.to_bytes().to_vec(),
+        patient_key_id: key.id(),
         object_length_bytes: object.length_bytes,
         data_set_offset,
         data_set_length_bytes: data_set_length,
@@ -94,18 +104,57 @@ async fn store(archive: &Archive, origin: Origin, complete: Complete) -> Result<
         origin,
         conflict_policy: archive.config().conflict_policy,
     };
-    match archive.database().store_instance(new).await {
+    let mut object = SealedObject::from(object);
+    for _ in 1..SEALS_MAX {
+        let shared = Arc::new(new);
+        match archive.database().store_instance(Arc::clone(&shared)).await {
+            Err(StoreInstanceError::PatientKeyUnusable) => new = Arc::unwrap_or_clone(shared),
+            result => return conclude(archive, &shared, object.key, result).await,
+        }
+        object = seal_anew(archive, &mut new, object).await?;
+    }
+    let shared = Arc::new(new);
+    let result = archive.database().store_instance(Arc::clone(&shared)).await;
+    conclude(archive, &shared, object.key, result).await
+}
+
+/// Seals the object with another key. The old object goes: nothing of a patient stays under another one's key.
+async fn seal_anew(
+    archive: &Archive,
+    new: &mut NewInstance,
+    object: SealedObject,
+) -> Result<SealedObject, StoreError> {
+    let made = async {
+        let key = archive.patient_key_for(&new.header, Some(new.patient_key_id)).await?;
+        Ok::<_, StoreError>((archive.storage().reseal(&object, &key).await?, key))
+    };
+    let made = made.await;
+    delete(archive, object.key).await;
+    let (object, key) = made?;
+    new.object_key = object.key.uuid();
+    new.object_seal = object.seal.to_bytes().to_vec();
+    new.patient_key_id = key.id();
+    Ok(object)
+}
+
+async fn conclude(
+    archive: &Archive,
+    new: &NewInstance,
+    object: ObjectKey,
+    result: Result<StoreOutcome, StoreInstanceError>,
+) -> Result<StoreOutcome, StoreError> {
+    match result {
         Ok(outcome @ StoreOutcome::Duplicate { .. }) => {
-            delete(archive, object.key).await;
+            delete(archive, object).await;
             Ok(outcome)
         }
         Ok(outcome @ (StoreOutcome::Stored { .. } | StoreOutcome::Conflict { .. })) => Ok(outcome),
         Err(StoreInstanceError::Database(error)) => {
-            let found = look_up(archive, &sop_instance_uid, &data_set_sha256).await;
-            resolve(archive, id, found, error).await
+            let found = look_up(archive, &new.header.instance.sop_instance_uid, &new.data_set_sha256).await;
+            resolve(archive, new.id, found, error).await
         }
         Err(refused) => {
-            delete(archive, object.key).await;
+            delete(archive, object).await;
             Err(refused.into())
         }
     }

@@ -51,6 +51,9 @@ pub enum StoreError {
     /// Another data set with this SOP Instance UID is stored, and the settings refuse a second one.
     #[error("another data set with this SOP Instance UID is stored")]
     ConflictRefused,
+    /// The patient's keys changed again and again while the instance was stored.
+    #[error("the patient's encryption key changed while the instance was stored")]
+    PatientKeyUnusable,
     /// The object store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -79,9 +82,11 @@ impl StoreError {
             Self::ForeignStudy | Self::ConflictRefused => DUPLICATE_SOP_INSTANCE,
             Self::Storage(error) if error.is_out_of_resources() => OUT_OF_RESOURCES,
             Self::Database(error) if is_overload(error) => OUT_OF_RESOURCES,
-            Self::Storage(_) | Self::Database(_) | Self::CommitUnknown(_) | Self::GivenUp => {
-                PROCESSING_FAILURE
-            }
+            Self::Storage(_)
+            | Self::Database(_)
+            | Self::CommitUnknown(_)
+            | Self::PatientKeyUnusable
+            | Self::GivenUp => PROCESSING_FAILURE,
         }
     }
 
@@ -93,7 +98,11 @@ impl StoreError {
     /// True when the same bytes may be stored at another time; false when the sender has to change them.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Storage(_) | Self::Database(_) | Self::CommitUnknown(_) | Self::GivenUp => true,
+            Self::Storage(_)
+            | Self::Database(_)
+            | Self::CommitUnknown(_)
+            | Self::PatientKeyUnusable
+            | Self::GivenUp => true,
             Self::TooLarge { .. }
             | Self::Header(_)
             | Self::IdentityMismatch { .. }
@@ -128,6 +137,7 @@ impl From<StoreInstanceError> for StoreError {
             StoreInstanceError::StudyOfAnotherPatient => Self::StudyOfAnotherPatient,
             StoreInstanceError::StudyOfAnotherSender => Self::StudyOfAnotherSender,
             StoreInstanceError::ConflictRefused => Self::ConflictRefused,
+            StoreInstanceError::PatientKeyUnusable => Self::PatientKeyUnusable,
             StoreInstanceError::Database(error) => Self::Database(error),
         }
     }
@@ -154,6 +164,8 @@ mod tests {
             (StoreError::Database(DatabaseError::Busy), 0xA700, true),
             (StoreError::Database(DatabaseError::Corrupt(String::new())), 0x0110, true),
             (StoreError::CommitUnknown(DatabaseError::Busy), 0x0110, true),
+            (StoreError::PatientKeyUnusable, 0x0110, true),
+            (StoreError::Storage(StorageError::KeysUnavailable(String::new())), 0xA700, true),
             (StoreError::GivenUp, 0x0110, true),
         ];
         for (error, status, transient) in cases {

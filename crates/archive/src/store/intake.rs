@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use dicom_header::{HeaderError, HeaderReader, Identity, Limits, encode_file_meta};
 use fail_point::Point;
 use model::{AeTitle, TransferSyntaxUid, instance::InstanceHeader};
-use object_storage::{ObjectStorage, ObjectWriter};
+use object_storage::{ObjectKind, ObjectStorage, ObjectWriter};
 
 use super::StoreError;
 
@@ -35,7 +35,7 @@ pub(super) struct Announced {
 enum Target {
     /// The UIDs have not come yet.
     Head(BytesMut),
-    Object(Object),
+    Object(Box<Object>),
 }
 
 struct Object {
@@ -120,7 +120,7 @@ impl Intake {
         }
         let mut data_set_sha256 = [0; 32];
         data_set_sha256.copy_from_slice(hash.finish().as_ref());
-        let Object { writer, data_set_offset, .. } = object;
+        let Object { writer, data_set_offset, .. } = *object;
         Ok(Complete { header, object: writer, data_set_offset, data_set_length, data_set_sha256 })
     }
 }
@@ -135,7 +135,7 @@ impl Target {
 
 impl Announced {
     /// Begins the object: the file meta group and what came so far.
-    async fn open_object(&self, identity: Identity, head: Bytes) -> Result<Object, StoreError> {
+    async fn open_object(&self, identity: Identity, head: Bytes) -> Result<Box<Object>, StoreError> {
         if let Some(expected) = &self.expected {
             check_same(expected, &identity)?;
         }
@@ -146,10 +146,10 @@ impl Announced {
             self.source.as_ref(),
         );
         let data_set_offset = file_meta.len() as u64;
-        let mut writer = self.storage.create().await?;
+        let mut writer = self.storage.create(ObjectKind::Instance).await?;
         writer.write(Bytes::from(file_meta)).await?;
         writer.write(head).await?;
-        Ok(Object { writer, identity, data_set_offset })
+        Ok(Box::new(Object { writer, identity, data_set_offset }))
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use database::{Database, DatabaseConfig, HeaderRecord, Origin, StoredInstance};
 use futures_util::TryStreamExt as _;
 use model::{StudyInstanceUid, TransferSyntaxUid, access::Scope, clock::Clock, transfer_syntax as syntax};
-use object_storage::{ObjectStorage, ObjectStorageConfig};
+use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
 use tempfile::TempDir;
 
 use crate::{Archive, ArchiveConfig, ByteStream, Form, StoreError, Stored};
@@ -28,7 +28,8 @@ impl Kit {
         let root = TempDir::new().expect("tempdir");
         let (for_database, for_objects) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&for_database, root.path(), Clock::system()).await.expect("database");
-        let storage = ObjectStorage::open(&for_objects, root.path()).await.expect("storage");
+        let storage =
+            ObjectStorage::open(&for_objects, &KeysConfig::default(), root.path()).await.expect("storage");
         Self { root, archive: Archive::new(database, storage, config, Clock::system()) }
     }
 

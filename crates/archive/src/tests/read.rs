@@ -159,19 +159,60 @@ async fn a_file_that_was_changed_does_not_verify() {
     let key = instance.object_key;
     let shard = format!("objects/{:02x}/{key}", key.as_bytes()[15]);
     let file = std::fs::File::options().write(true).open(kit.root.path().join(shard)).expect("object");
-    file.write_all_at(b"\x01", instance.object_length_bytes - 1).expect("write");
+    file.write_all_at(b"\x01", instance.object_length_bytes / 2).expect("write");
     assert!(!kit.archive.verify_instance(&instance).await.expect("verify"));
 }
 
 #[tokio::test]
 async fn previews_are_kept() {
     let kit = Kit::open().await;
-    let key = kit.archive.put_preview(bytes::Bytes::from_static(b"picture")).await.expect("put");
-    let id = uuid::Uuid::nil();
-    let picture = kit.archive.preview_picture(id, key.uuid(), 7).await.expect("get");
+    let stored = kit.store_data_set(&Image::default().data_set()).await.expect("store");
+    let (instance, _) = kit.instance(&stored).await;
+    let put = kit.archive.put_preview(&instance, bytes::Bytes::from_static(b"picture")).await.expect("put");
+    let (key, seal) = (put.key, put.seal.to_bytes());
+    let picture = kit.archive.preview_picture(instance.id, key, &seal).await.expect("get");
     assert_eq!(picture.as_deref(), Some(&b"picture"[..]));
-    // Shorter than what was noted: a power cut took the rest.
-    assert_eq!(kit.archive.preview_picture(id, key, 8).await.expect("get"), None);
+    // A power cut took the rest.
+    let path = kit.root.path().join(format!("objects/{:02x}/{key}", key.uuid().as_bytes()[15]));
+    std::fs::File::options().write(true).open(path).expect("object").set_len(100).expect("cut");
+    assert_eq!(kit.archive.preview_picture(instance.id, key, &seal).await.expect("get"), None);
     kit.archive.storage().delete(key).await.expect("delete");
-    assert_eq!(kit.archive.preview_picture(id, key, 7).await.expect("get"), None);
+    assert_eq!(kit.archive.preview_picture(instance.id, key, &seal).await.expect("get"), None);
+    assert_eq!(altered(&kit).await, [], "what a power cut takes is no news");
+}
+
+/// The events of altered objects.
+async fn altered(kit: &Kit) -> Vec<(uuid::Uuid, String)> {
+    let events = kit.archive.database().outbox_after(0, 100).await.expect("events");
+    let altered = events.into_iter().filter_map(|envelope| match envelope.event {
+        model::event::Event::ObjectAltered { xray_id, object, .. } => Some((xray_id, object)),
+        _ => None,
+    });
+    altered.collect()
+}
+
+/// threats.md row 56: an error, and one event however often it is read.
+#[tokio::test]
+async fn an_altered_object_is_told_of_once() {
+    let kit = Kit::open().await;
+    let stored = kit.store_data_set(&Image::default().data_set()).await.expect("store");
+    let (instance, header) = kit.instance(&stored).await;
+    let key = instance.object_key;
+    let path = kit.root.path().join(format!("objects/{:02x}/{key}", key.as_bytes()[15]));
+    let mut content = std::fs::read(&path).expect("object");
+    content[80] ^= 1;
+    std::fs::write(&path, content).expect("write");
+    for _ in 0..3 {
+        let error = kit.archive.read_frame(&instance, &header, 0).await.expect_err("altered");
+        assert!(matches!(error, ReadError::Storage(crate::StorageError::Altered { .. })), "{error}");
+        let mut stream = kit.archive.read_instance(&instance).await.expect("opened");
+        assert!(futures_util::StreamExt::next(&mut stream).await.expect("a piece").is_err());
+    }
+    for _ in 0..1_000 {
+        if !altered(&kit).await.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!(altered(&kit).await, [(instance.id, "instance".to_owned())]);
 }

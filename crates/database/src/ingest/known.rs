@@ -8,7 +8,7 @@ use super::prepare::{Demographics, Prepared};
 use crate::{
     DatabaseError,
     engine::Tx,
-    statement::{Dialect, Statement, rows, text_rows},
+    statement::{Dialect, Statement, rows, text_rows, uuid_rows},
 };
 
 /// Demographics of one Patient ID that are compared at most. Beyond that (an ID such as `TEST`) only an exact match
@@ -68,6 +68,15 @@ pub(super) struct Known {
     pub(super) studies: HashMap<String, KnownStudy>,
     pub(super) series: HashMap<String, KnownSeries>,
     pub(super) patients: HashMap<PatientKey, Variants>,
+    /// Patient keys that were given to somebody.
+    pub(super) patient_keys: HashMap<Uuid, KeyUse>,
+}
+
+/// Whom a patient key serves, and whether it may seal what comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyUse {
+    pub(super) patient: Uuid,
+    pub(super) usable: bool,
 }
 
 static VERSIONS: Statement = Statement::new(
@@ -88,6 +97,13 @@ static SERIES: Statement = Statement::new(
     "SELECT series.series_instance_uid, series.id, study.study_instance_uid \
      FROM ROWS($1: uid text) AS r CROSS JOIN series JOIN study ON study.id = series.study \
      WHERE series.series_instance_uid = r.uid",
+);
+
+/// A destroyed key may have lost its row: it must not get a new one.
+static PATIENT_KEYS: Statement = Statement::new(
+    "SELECT r.key_id, k.patient, k.state, d.key_id IS NOT NULL FROM ROWS($1: key_id uuid) AS r \
+     LEFT JOIN patient_key k ON k.key_id = r.key_id LEFT JOIN destroyed_key d ON d.key_id = r.key_id \
+     WHERE k.key_id IS NOT NULL OR d.key_id IS NOT NULL",
 );
 
 static VARIANTS: Statement = Statement::new(
@@ -149,7 +165,20 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
         known.series.insert(uid, KnownSeries { key, study_instance_uid });
     }
     read_patients(tx, group, &mut known).await?;
+    read_patient_keys(tx, group, &mut known).await?;
     Ok(known)
+}
+
+async fn read_patient_keys(tx: &mut Tx, group: &[Prepared], known: &mut Known) -> Result<(), DatabaseError> {
+    let sql = PATIENT_KEYS.on(tx.dialect());
+    let ids = uuid_rows(group.iter().map(|new| new.patient_key_id).collect::<BTreeSet<_>>());
+    let found: Vec<(Uuid, Option<Uuid>, Option<String>, bool)> =
+        on_tx!(tx, connection => sqlx::query_as(sql).bind(ids).fetch_all(connection).await?);
+    for (id, patient, state, destroyed) in found {
+        let usable = !destroyed && state.as_deref() == Some("active");
+        known.patient_keys.insert(id, KeyUse { patient: patient.unwrap_or(Uuid::nil()), usable });
+    }
+    Ok(())
 }
 
 /// Sorted, so that nodes meet the rows in the same order.

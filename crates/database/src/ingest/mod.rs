@@ -9,6 +9,8 @@ mod prepare;
 mod resolve;
 mod write;
 
+use std::sync::Arc;
+
 use model::{AeTitle, SopInstanceUid, instance::InstanceHeader};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub(crate) use group_commit::{Waiting, commit_in_groups};
+pub(crate) use prepare::demographics;
 use prepare::prepare;
 
 /// An instance whose object is durable, to be made visible.
@@ -26,6 +29,10 @@ pub struct NewInstance {
     pub id: Uuid,
     /// Name of the object in object storage.
     pub object_key: Uuid,
+    /// What opens the object, together with the patient's key.
+    pub object_seal: Vec<u8>,
+    /// The patient key that the seal is made with: it serves this patient, or nobody yet.
+    pub patient_key_id: Uuid,
     /// Length of the whole object.
     pub object_length_bytes: u64,
     /// Where the data set starts in the object.
@@ -108,6 +115,9 @@ pub enum StoreInstanceError {
     /// The study was begun by somebody else, and the sender may add to own studies alone.
     #[error("this study was begun by another sender")]
     StudyOfAnotherSender,
+    /// The patient key serves another patient, or is not in use any more: seal the instance with another one.
+    #[error("the patient key cannot be used for this patient")]
+    PatientKeyUnusable,
     /// Other content is known under this SOP Instance UID, and the policy refuses a second version.
     #[error("other content is known under this SOP Instance UID")]
     ConflictRefused,
@@ -121,9 +131,12 @@ impl Database {
     /// share with concurrent calls. Calling again with the same id, or the same content, is safe.
     ///
     /// Dropping the future does not take the instance back once it is queued.
-    pub async fn store_instance(&self, new: NewInstance) -> Result<StoreOutcome, StoreInstanceError> {
+    pub async fn store_instance(
+        &self,
+        new: impl Into<Arc<NewInstance>>,
+    ) -> Result<StoreOutcome, StoreInstanceError> {
         let closed = || DatabaseError::Unavailable("closing".to_owned());
-        let prepared = prepare(new).await?;
+        let prepared = prepare(new.into()).await?;
         let ingest = on!(self, engine => engine.ingest.as_ref()).ok_or_else(closed)?;
         let (reply, outcome) = oneshot::channel();
         ingest.send(Waiting::Instance { prepared: Box::new(prepared), reply }).await.map_err(|_| closed())?;

@@ -1,5 +1,7 @@
 //! From an [`NewInstance`] to rows: folding, cutting and packing, done by the caller and not by the one writer.
 
+use std::sync::Arc;
+
 use model::instance::{InstanceHeader, PatientAttributes, SeriesAttributes, StudyAttributes};
 use serde_json::Value;
 use uuid::Uuid;
@@ -17,12 +19,12 @@ const PACK_INLINE_MAX_BYTES: usize = 256 << 10;
 
 /// Whose instance it is, as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct Demographics {
-    pub(super) patient_id: String,
-    pub(super) issuer_of_patient_id: String,
-    pub(super) patient_name_folded: String,
-    pub(super) patient_birth_date: String,
-    pub(super) patient_sex: String,
+pub(crate) struct Demographics {
+    pub(crate) patient_id: String,
+    pub(crate) issuer_of_patient_id: String,
+    pub(crate) patient_name_folded: String,
+    pub(crate) patient_birth_date: String,
+    pub(crate) patient_sex: String,
 }
 
 /// An instance ready to be written.
@@ -33,6 +35,7 @@ pub(crate) struct Prepared {
     pub(super) study_instance_uid: String,
     pub(super) series_instance_uid: String,
     pub(super) sop_instance_uid: String,
+    pub(super) patient_key_id: Uuid,
     pub(super) demographics: Demographics,
     /// Too long to be compared: the study gets a patient of its own.
     pub(super) patient_id_too_long: bool,
@@ -57,7 +60,7 @@ impl Prepared {
 }
 
 /// Makes the rows.
-pub(super) async fn prepare(new: NewInstance) -> Result<Prepared, DatabaseError> {
+pub(super) async fn prepare(new: Arc<NewInstance>) -> Result<Prepared, DatabaseError> {
     if new.header.json.len() <= PACK_INLINE_MAX_BYTES {
         return prepare_now(&new);
     }
@@ -78,6 +81,7 @@ fn prepare_now(new: &NewInstance) -> Result<Prepared, DatabaseError> {
         study_instance_uid: study.study_instance_uid.to_string(),
         series_instance_uid: series.series_instance_uid.to_string(),
         sop_instance_uid: new.header.instance.sop_instance_uid.to_string(),
+        patient_key_id: new.patient_key_id,
         patient_id_too_long: too_long(&patient.patient_id) || too_long(&patient.issuer_of_patient_id),
         patient: patient_values(patient, &demographics),
         demographics,
@@ -103,7 +107,7 @@ fn actor(origin: &Origin) -> AuditActor {
     }
 }
 
-fn demographics(patient: &PatientAttributes) -> Demographics {
+pub(crate) fn demographics(patient: &PatientAttributes) -> Demographics {
     Demographics {
         patient_id: index_text(&patient.patient_id),
         issuer_of_patient_id: index_text(&patient.issuer_of_patient_id),
@@ -198,6 +202,7 @@ fn instance_values(new: &NewInstance) -> Vec<Value> {
         text(&instance.image_type),
         text(&instance.view_position),
         uuid_value(new.object_key),
+        bytes_value(&new.object_seal),
         Value::from(new.object_length_bytes),
         Value::from(new.data_set_offset),
         Value::from(new.data_set_length_bytes),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     ConflictPolicy, StoreInstanceError, StoreOutcome,
-    known::{Known, KnownSeries, KnownStudy, Variant, Version},
+    known::{KeyUse, Known, KnownSeries, KnownStudy, Variant, Variants, Version},
     prepare::{Demographics, Prepared},
 };
 use crate::{AuditOutcome, AuditRecord};
@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) studies: BTreeMap<String, (usize, Uuid, Uuid)>,
     /// Series Instance UID: place in the group, key, study.
     pub(super) series: BTreeMap<String, (usize, Uuid, Uuid)>,
+    /// Patient keys that get their patient: key, patient.
+    pub(super) patient_keys: BTreeMap<Uuid, Uuid>,
     pub(super) instances: Vec<PlannedInstance>,
     pub(super) review_patients: BTreeSet<Uuid>,
     pub(super) review_studies: BTreeSet<Uuid>,
@@ -86,7 +88,9 @@ fn resolve_one(
     if !current && new.conflict_policy == ConflictPolicy::Refuse {
         return Err(StoreInstanceError::ConflictRefused);
     }
+    refuse_foreign_key(new, known)?;
     let study = study_of(index, new, known, plan);
+    bind_key(new, known, plan);
     let series = series_of(index, new, study, known, plan);
     plan.instances.push(PlannedInstance { index, series, current });
     known.versions.entry(new.sop_instance_uid.clone()).or_default().push(Version {
@@ -120,6 +124,29 @@ fn refuse_foreign(new: &Prepared, known: &Known) -> Result<(), StoreInstanceErro
         return Err(StoreInstanceError::StudyOfAnotherSender);
     }
     Ok(())
+}
+
+/// A patient key serves one patient: who destroys it for that one must not take anything of another.
+fn refuse_foreign_key(new: &Prepared, known: &Known) -> Result<(), StoreInstanceError> {
+    let Some(key) = known.patient_keys.get(&new.patient_key_id) else { return Ok(()) };
+    let patient = match known.studies.get(&new.study_instance_uid) {
+        Some(study) => Some(study.patient),
+        None => joined_patient(new, known),
+    };
+    if key.usable && patient == Some(key.patient) {
+        Ok(())
+    } else {
+        Err(StoreInstanceError::PatientKeyUnusable)
+    }
+}
+
+/// A key that serves nobody yet serves the patient of this instance from now on.
+fn bind_key(new: &Prepared, known: &mut Known, plan: &mut Plan) {
+    let Some(patient) = known.studies.get(&new.study_instance_uid).map(|study| study.patient) else { return };
+    known.patient_keys.entry(new.patient_key_id).or_insert_with(|| {
+        plan.patient_keys.insert(new.patient_key_id, patient);
+        KeyUse { patient, usable: true }
+    });
 }
 
 fn event(new: &Prepared, current: bool) -> Event {
@@ -209,8 +236,49 @@ fn patient_of(index: usize, new: &Prepared, known: &mut Known, plan: &mut Plan) 
     }
     let key = (theirs.patient_id.clone(), theirs.issuer_of_patient_id.clone());
     let variants = known.patients.entry(key).or_default();
-    if let Some(same) = variants.list.iter().find(|variant| variant.demographics == *theirs) {
-        return (same.patient, theirs.clone());
+    if let Some(same) = exact(variants, theirs) {
+        return (same, theirs.clone());
+    }
+    let patient = agreeing(variants, theirs).unwrap_or_else(|| {
+        let other = variants.list.first().map(|variant| variant.patient);
+        let patient = make(plan, other.is_some() || variants.more);
+        if let Some(other) = other {
+            plan.review_patients.insert(other);
+            plan.events.push(Event::PatientClashed {
+                patient,
+                other,
+                study_instance_uid: new.study_instance_uid.clone(),
+            });
+        }
+        patient
+    });
+    let variant = Variant { patient, demographics: theirs.clone() };
+    variants.list.push(variant.clone());
+    plan.demographics.push(variant);
+    (patient, theirs.clone())
+}
+
+/// The patient that a new study is going to join; `None` when it gets one of its own.
+fn joined_patient(new: &Prepared, known: &Known) -> Option<Uuid> {
+    let theirs = &new.demographics;
+    if theirs.patient_id.is_empty() || new.patient_id_too_long {
+        return None;
+    }
+    let key = (theirs.patient_id.clone(), theirs.issuer_of_patient_id.clone());
+    let variants = known.patients.get(&key)?;
+    exact(variants, theirs).or_else(|| agreeing(variants, theirs))
+}
+
+/// The patient with exactly these demographics.
+fn exact(variants: &Variants, theirs: &Demographics) -> Option<Uuid> {
+    let same = variants.list.iter().find(|variant| variant.demographics == *theirs);
+    same.map(|variant| variant.patient)
+}
+
+/// The oldest patient that these demographics do not contradict, when all of them could be compared.
+fn agreeing(variants: &Variants, theirs: &Demographics) -> Option<Uuid> {
+    if variants.more {
+        return None;
     }
     let contradicted: BTreeSet<Uuid> = variants
         .list
@@ -219,26 +287,7 @@ fn patient_of(index: usize, new: &Prepared, known: &mut Known, plan: &mut Plan) 
         .map(|variant| variant.patient)
         .collect();
     let agreeing = variants.list.iter().find(|variant| !contradicted.contains(&variant.patient));
-    let patient = match agreeing {
-        Some(variant) if !variants.more => variant.patient,
-        _ => {
-            let other = variants.list.first().map(|variant| variant.patient);
-            let patient = make(plan, other.is_some() || variants.more);
-            if let Some(other) = other {
-                plan.review_patients.insert(other);
-                plan.events.push(Event::PatientClashed {
-                    patient,
-                    other,
-                    study_instance_uid: new.study_instance_uid.clone(),
-                });
-            }
-            patient
-        }
-    };
-    let variant = Variant { patient, demographics: theirs.clone() };
-    variants.list.push(variant.clone());
-    plan.demographics.push(variant);
-    (patient, theirs.clone())
+    agreeing.map(|variant| variant.patient)
 }
 
 /// Both texts say something, and not the same.

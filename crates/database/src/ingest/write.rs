@@ -75,16 +75,16 @@ static SERIES: Statement = Statement::new(
 static INSTANCES: Statement = Statement::new(
     "INSERT INTO instance (id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, \
      number_of_frames, rows, columns, bits_allocated, content_date, content_time, acquisition_date, \
-     acquisition_time, image_type, view_position, object_key, object_length_bytes, data_set_offset, \
+     acquisition_time, image_type, view_position, object_key, object_seal, object_length_bytes, data_set_offset, \
      data_set_length_bytes, data_set_sha256, series, current, stored_at) \
      SELECT id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, instance_number, number_of_frames, r_rows, \
      r_columns, bits_allocated, content_date, content_time, acquisition_date, acquisition_time, image_type, \
-     view_position, object_key, object_length_bytes, data_set_offset, data_set_length_bytes, data_set_sha256, \
+     view_position, object_key, object_seal, object_length_bytes, data_set_offset, data_set_length_bytes, data_set_sha256, \
      series, r_current, $2 \
      FROM ROWS($1: id uuid, sop_instance_uid text, sop_class_uid text, transfer_syntax_uid text, \
      instance_number integer, number_of_frames integer, r_rows integer, r_columns integer, bits_allocated integer, \
      content_date text, content_time text, acquisition_date text, acquisition_time text, image_type text, \
-     view_position text, object_key uuid, object_length_bytes bigint, data_set_offset bigint, \
+     view_position text, object_key uuid, object_seal bytes, object_length_bytes bigint, data_set_offset bigint, \
      data_set_length_bytes bigint, data_set_sha256 bytes, series uuid, r_current boolean) AS r \
      WHERE true ON CONFLICT DO NOTHING",
 );
@@ -97,6 +97,11 @@ static HEADERS: Statement = Statement::new(
 static PREVIEWS: Statement = Statement::new(
     "INSERT INTO preview (instance, state, attempts, reason, created_at, updated_at) \
      SELECT instance, 'pending', 0, '', $2, $2 FROM ROWS($1: instance uuid) AS r WHERE true",
+);
+
+static PATIENT_KEYS: Statement = Statement::new(
+    "INSERT INTO patient_key (key_id, patient, state, created_at) SELECT key_id, patient, 'active', $2 \
+     FROM ROWS($1: key_id uuid, patient uuid) AS r WHERE true ON CONFLICT DO NOTHING",
 );
 
 static REVIEW_PATIENTS: Statement = Statement::new(
@@ -134,6 +139,8 @@ pub(super) async fn write(
         .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
     insert(tx, &SERIES, series.collect()).await?;
     fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
+    let keys = plan.patient_keys.iter().map(|(key, patient)| vec![uuid_value(*key), uuid_value(*patient)]);
+    insert(tx, &PATIENT_KEYS, keys.collect()).await?;
     write_instances(tx, group, &mut plan.instances).await?;
     fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
     update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;

@@ -18,6 +18,7 @@
 
 mod buffer;
 mod free_space;
+mod keys;
 mod read;
 mod spool;
 mod write;
@@ -62,6 +63,7 @@ pub(crate) enum Step {
 /// The directory store.
 pub(crate) struct Directory {
     objects: PathBuf,
+    keys: PathBuf,
     spool: PathBuf,
     free_space: FreeSpace,
     buffers: BufferPool,
@@ -73,9 +75,11 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
+    /// `owner`: this process alone writes here, and what another one left half-written goes.
     pub(crate) async fn open(
         config: &ObjectStorageConfig,
         data_directory: &Path,
+        owner: bool,
     ) -> Result<Arc<Self>, StorageError> {
         let root = if config.directory.as_os_str().is_empty() {
             data_directory.to_owned()
@@ -86,9 +90,14 @@ impl Directory {
         blocking(move || {
             make_tree(&root).map_err(StorageError::io("make the object directories"))?;
             let spool = root.join("spool");
-            remove_stale_parts(&spool).map_err(StorageError::io("clear the spool"))?;
+            let keys = root.join("keys");
+            if owner {
+                remove_stale_parts(&spool).map_err(StorageError::io("clear the spool"))?;
+                keys::remove_unfinished(&keys).map_err(StorageError::io("clear the key directory"))?;
+            }
             Ok(Arc::new(Self {
                 objects: root.join("objects"),
+                keys,
                 free_space: FreeSpace::new(&root, config.reserve_bytes, config.reserve_percent_max),
                 buffers: BufferPool::default(),
                 direct_io: config.direct_io,
@@ -173,6 +182,7 @@ fn keys_of(shard: &Path) -> io::Result<Vec<ObjectKey>> {
 fn make_tree(root: &Path) -> io::Result<()> {
     make_directory(root)?;
     make_directory(&root.join("spool"))?;
+    make_directory(&root.join("keys"))?;
     let objects = root.join("objects");
     make_directory(&objects)?;
     let mut made = false;

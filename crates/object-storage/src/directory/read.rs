@@ -16,11 +16,16 @@ const ONE_READ_MAX_BYTES: u64 = 1 << 20;
 const CHUNK_BYTES: u64 = 512 << 10;
 
 impl Directory {
-    pub(crate) async fn read_range(&self, key: ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+    pub(crate) async fn read_range(
+        &self,
+        key: ObjectKey,
+        range: Range<u64>,
+        whole: u64,
+    ) -> Result<Bytes, StorageError> {
         let path = self.object_path(key);
         blocking(move || {
             let file = File::open(path).map_err(|error| not_found_or("open object", key, error))?;
-            check_range(&file, key, &range)?;
+            check_length(&file, key, whole)?;
             read_exactly(&file, key, range)
         })
         .await
@@ -30,13 +35,14 @@ impl Directory {
         &self,
         key: ObjectKey,
         range: Range<u64>,
+        whole: u64,
     ) -> Result<ObjectStream, StorageError> {
         let first = range.start..end_of_first(&range);
         let rest = first.end..range.end;
         let path = self.object_path(key);
         let (file, bytes) = blocking(move || {
             let file = File::open(path).map_err(|error| not_found_or("open object", key, error))?;
-            check_range(&file, key, &range)?;
+            check_length(&file, key, whole)?;
             if first.end < range.end {
                 // Only a hint: a file system that does not take it reads as it likes.
                 let _ = rustix::fs::fadvise(&file, range.start, None, Advice::Sequential);
@@ -87,10 +93,10 @@ fn end_of_first(range: &Range<u64>) -> u64 {
     if range.end - range.start <= ONE_READ_MAX_BYTES { range.end } else { range.start + CHUNK_BYTES }
 }
 
-fn check_range(file: &File, key: ObjectKey, range: &Range<u64>) -> Result<(), StorageError> {
-    let length_bytes = file.metadata().map_err(StorageError::io("stat object"))?.len();
-    if range.end > length_bytes {
-        return Err(StorageError::PastEnd { key, end: range.end, length_bytes });
+fn check_length(file: &File, key: ObjectKey, whole: u64) -> Result<(), StorageError> {
+    let stored_bytes = file.metadata().map_err(StorageError::io("stat object"))?.len();
+    if stored_bytes != whole {
+        return Err(StorageError::LengthDiffers { key, written_bytes: whole, stored_bytes });
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{ObjectStorage, ObjectWriter};
+use crate::{KeysConfig, ObjectKind, ObjectStorage, ObjectWriter, SealedObject};
 
 const MEBIBYTE: usize = 1 << 20;
 
 async fn open(root: &Path) -> Arc<Directory> {
-    Directory::open(&ObjectStorageConfig::default(), root).await.expect("open")
+    Directory::open(&ObjectStorageConfig::default(), root, true).await.expect("open")
 }
 
 /// Bytes that differ at every place a mistake of offset would show.
@@ -60,10 +60,15 @@ async fn what_is_written_in_any_chunks_is_read_in_any_ranges() {
         assert_eq!(directory.length(key).await.expect("length"), end);
         for range in [0..end, 0..end.min(1), end / 2..end, end.saturating_sub(1)..end, end / 3..end / 2] {
             let expected = &bytes[range.start as usize..range.end as usize];
-            let read = directory.read_range(key, range.clone()).await.expect("read");
+            let read = directory.read_range(key, range.clone(), end).await.expect("read");
             assert_eq!(read, expected, "{length} {range:?}");
-            let chunks: Vec<Bytes> =
-                directory.stream_range(key, range).await.expect("stream").try_collect().await.expect("chunk");
+            let chunks: Vec<Bytes> = directory
+                .stream_range(key, range, end)
+                .await
+                .expect("stream")
+                .try_collect()
+                .await
+                .expect("chunk");
             assert_eq!(chunks.concat(), expected);
         }
     }
@@ -175,7 +180,10 @@ async fn many_writers_at_once() {
         }
     });
     for (key, bytes) in futures_util::future::join_all(writers).await {
-        assert_eq!(directory.read_range(key, 0..bytes.len() as u64).await.expect("read"), bytes);
+        assert_eq!(
+            directory.read_range(key, 0..bytes.len() as u64, bytes.len() as u64).await.expect("read"),
+            bytes
+        );
     }
     assert_eq!(keys(&directory).await.len(), 40);
     assert!(spool_is_empty(&directory));
@@ -189,7 +197,7 @@ async fn a_name_is_never_taken_twice() {
     let mut second = DirectoryWriter::new(&directory, key, Durability::Synced).expect("writer");
     second.write(b"second").await.expect("write");
     second.finish().await.expect_err("the name is taken");
-    assert_eq!(directory.read_range(key, 0..5).await.expect("read"), "first");
+    assert_eq!(directory.read_range(key, 0..5, 5).await.expect("read"), "first");
     assert!(spool_is_empty(&directory));
 }
 
@@ -199,17 +207,17 @@ async fn a_file_cut_short_is_an_error_before_and_during_the_reading() {
     let directory = open(root.path()).await;
     let length = 4 * MEBIBYTE as u64;
     let key = store(&directory, &content(4 * MEBIBYTE), MEBIBYTE).await.expect("store");
-    let past = directory.read_range(key, 0..length + 1).await;
-    assert!(matches!(past, Err(StorageError::PastEnd { .. })));
+    let past = directory.read_range(key, 0..10, length + 1).await;
+    assert!(matches!(past, Err(StorageError::LengthDiffers { .. })));
 
-    let mut stream = directory.stream_range(key, 0..length).await.expect("stream");
+    let mut stream = directory.stream_range(key, 0..length, length).await.expect("stream");
     stream.next().await.expect("chunk").expect("whole");
     let path = directory.object_path(key);
     fs::File::options().write(true).open(path).expect("open").set_len(length - 3).expect("cut");
     let rest: Result<Vec<Bytes>, StorageError> = stream.try_collect().await;
     assert!(matches!(rest, Err(StorageError::PastEnd { .. })));
-    let again = directory.stream_range(key, 0..length).await;
-    assert!(matches!(again.map(drop), Err(StorageError::PastEnd { .. })));
+    let again = directory.stream_range(key, 0..length, length).await;
+    assert!(matches!(again.map(drop), Err(StorageError::LengthDiffers { .. })));
 }
 
 #[tokio::test]
@@ -231,32 +239,43 @@ async fn the_reserve_refuses_writers_and_lets_readers_be() {
     use std::os::unix::fs::PermissionsExt as _;
     let root = TempDir::new().expect("tempdir");
     let at = root.path().join("made/by/open");
-    let key = store(&open(&at).await, b"kept", 10).await.expect("store");
+    drop(open(&at).await);
     assert_eq!(fs::metadata(at.join("objects")).expect("made").permissions().mode() & 0o777, 0o700);
 
     let full =
         ObjectStorageConfig { reserve_bytes: u64::MAX, reserve_percent_max: 100, ..Default::default() };
-    let storage = ObjectStorage::open(&full, &at).await.expect("a full disk can be read");
-    assert!(matches!(storage.create().await.map(drop), Err(StorageError::OutOfSpace)));
-    assert_eq!(storage.get(key, 4).await.expect("read"), "kept");
-    assert!(matches!(storage.get(key, 3).await, Err(StorageError::TooLong { .. })));
+    let spacious = ObjectStorage::open(&ObjectStorageConfig::default(), &KeysConfig::default(), &at).await;
+    let spacious = spacious.expect("open");
+    let patient_key = spacious.keys().spare().await.expect("key");
+    let object =
+        spacious.put(ObjectKind::Instance, Bytes::from_static(b"kept"), &patient_key).await.expect("put");
+    let storage =
+        ObjectStorage::open(&full, &KeysConfig::default(), &at).await.expect("a full disk can be read");
+    let refused = storage.create(ObjectKind::Instance).await.map(drop);
+    assert!(matches!(refused, Err(StorageError::OutOfSpace)));
+    assert_eq!(storage.get(&object, 4).await.expect("read"), "kept");
+    assert!(matches!(storage.get(&object, 3).await, Err(StorageError::TooLong { .. })));
 }
 
 #[tokio::test]
 async fn the_store_as_the_others_see_it() {
     let root = TempDir::new().expect("tempdir");
-    let storage = ObjectStorage::open(&ObjectStorageConfig::default(), root.path()).await.expect("open");
+    let storage =
+        ObjectStorage::open(&ObjectStorageConfig::default(), &KeysConfig::default(), root.path()).await;
+    let storage = storage.expect("open");
     storage.probe().await.expect("probe");
-    let mut writer: ObjectWriter = storage.create().await.expect("create");
+    let patient_key = storage.keys().spare().await.expect("key");
+    let mut writer: ObjectWriter = storage.create(ObjectKind::Instance).await.expect("create");
     writer.write(content(10)).await.expect("write");
-    let stored = writer.finish().await.expect("finish");
+    let stored = writer.finish(&patient_key).await.expect("finish");
     assert_eq!(stored.length_bytes, 10);
-    assert_eq!(storage.read_range(stored.key, 5..5).await.expect("empty"), "");
-    let whole: Vec<Bytes> =
-        storage.read(stored.key).await.expect("read").try_collect().await.expect("chunks");
+    let object = SealedObject::from(stored);
+    assert_eq!(storage.read_range(&object, 5..5).await.expect("empty"), "");
+    let whole: Vec<Bytes> = storage.read(&object).await.expect("read").try_collect().await.expect("chunks");
     assert_eq!(whole.concat(), content(10));
+    assert_eq!(storage.find(object.key).await.expect("found"), object);
     let keys: Vec<ObjectKey> = storage.list().try_collect().await.expect("list");
-    assert_eq!(keys, [stored.key], "the probe left nothing");
+    assert_eq!(keys, [object.key], "the probe left nothing");
 }
 
 #[tokio::test]

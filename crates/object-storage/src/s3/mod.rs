@@ -6,6 +6,7 @@
 //! are unique because the server makes them. Parts of uploads that a dying process left are for a lifecycle rule of
 //! the bucket (`AbortIncompleteMultipartUpload`).
 
+mod keys;
 mod write;
 
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -81,10 +82,15 @@ impl S3 {
         Path::from(format!("{}/{}", self.prefix, key.path()))
     }
 
-    pub(crate) async fn read_range(&self, key: ObjectKey, range: Range<u64>) -> Result<Bytes, StorageError> {
+    pub(crate) async fn read_range(
+        &self,
+        key: ObjectKey,
+        range: Range<u64>,
+        whole: u64,
+    ) -> Result<Bytes, StorageError> {
         let end = range.end;
         let length = range.end - range.start;
-        let result = self.get(key, range).await?;
+        let result = self.get(key, range, whole).await?;
         let bytes = result.bytes().await.map_err(StorageError::s3("read object", key))?;
         if bytes.len() as u64 != length {
             return Err(StorageError::PastEnd { key, end, length_bytes: end - length + bytes.len() as u64 });
@@ -96,9 +102,10 @@ impl S3 {
         &self,
         key: ObjectKey,
         range: Range<u64>,
+        whole: u64,
     ) -> Result<ObjectStream, StorageError> {
         let (start, end) = (range.start, range.end);
-        let chunks = self.get(key, range).await?.into_stream();
+        let chunks = self.get(key, range, whole).await?.into_stream();
         let state = (chunks, start);
         Ok(Box::pin(futures_util::stream::try_unfold(state, move |(mut chunks, position)| async move {
             match chunks.next().await {
@@ -120,23 +127,25 @@ impl S3 {
         })))
     }
 
-    /// The answer carries the object's length: a range that ends after it is refused before a byte is read.
-    async fn get(&self, key: ObjectKey, range: Range<u64>) -> Result<object_store::GetResult, StorageError> {
+    /// The answer carries the object's length: one that is not `whole` is refused before a byte is read.
+    async fn get(
+        &self,
+        key: ObjectKey,
+        range: Range<u64>,
+        whole: u64,
+    ) -> Result<object_store::GetResult, StorageError> {
         let end = range.end;
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
-        match self.store.get_opts(&self.path(key), options).await {
-            Ok(result) if result.meta.size < end || result.range.end < end => {
-                Err(StorageError::PastEnd { key, end, length_bytes: result.meta.size })
-            }
-            Ok(result) => Ok(result),
-            Err(error) => {
-                // 416 Range Not Satisfiable comes back as a generic error.
-                let length_bytes = self.length(key).await?;
-                if length_bytes < end {
-                    return Err(StorageError::PastEnd { key, end, length_bytes });
-                }
-                Err(StorageError::s3("read object", key)(error))
-            }
+        let (stored_bytes, error) = match self.store.get_opts(&self.path(key), options).await {
+            Ok(result) if result.meta.size == whole && result.range.end == end => return Ok(result),
+            Ok(result) => (result.meta.size, None),
+            // 416 Range Not Satisfiable comes back as a generic error.
+            Err(error) => (self.length(key).await?, Some(error)),
+        };
+        match error {
+            Some(error) if stored_bytes == whole => Err(StorageError::s3("read object", key)(error)),
+            _ if stored_bytes == whole => Err(StorageError::PastEnd { key, end, length_bytes: stored_bytes }),
+            _ => Err(StorageError::LengthDiffers { key, written_bytes: whole, stored_bytes }),
         }
     }
 
@@ -158,9 +167,13 @@ impl S3 {
         Box::pin(
             objects
                 .map_err(|source| StorageError::S3 { operation: "list objects", source: Box::new(source) })
-                .try_filter_map(|meta| async move {
-                    Ok(meta.location.filename().and_then(ObjectKey::from_file_name))
-                }),
+                .try_filter_map(|meta| async move { Ok(object_key_of(&meta.location)) }),
         )
     }
+}
+
+/// Key objects have UUIDs for names, too, but lie elsewhere.
+fn object_key_of(location: &Path) -> Option<ObjectKey> {
+    let key = ObjectKey::from_file_name(location.filename()?)?;
+    location.as_ref().ends_with(&key.path()).then_some(key)
 }

@@ -1,0 +1,57 @@
+//! What was dropped is removed: objects first noted, then removed, then forgotten; keys likewise.
+
+use object_storage::Destruction;
+use uuid::Uuid;
+
+use crate::{Archive, StoreError};
+
+/// Objects removed between two looks at the list.
+const PAGE: u32 = 256;
+
+impl Archive {
+    /// Destroys the keys and removes the objects that are due; gives how many objects it removed. Doing it again, or in
+    /// two places at once, is harmless.
+    ///
+    /// # Errors
+    /// Failures of the database or the object store; what is left is due the next time.
+    pub async fn sweep_dropped(&self) -> Result<u64, StoreError> {
+        // Keys first: what they opened is gone with them, however long the objects take.
+        for key in self.database().dropped_keys().await? {
+            self.destroy_dropped_key(key).await?;
+        }
+        let mut removed = 0;
+        loop {
+            let objects = self.database().dropped_objects(PAGE).await?;
+            for object in &objects {
+                self.remove_dropped_object(*object).await?;
+            }
+            removed += objects.len() as u64;
+            if !objects.is_empty() {
+                self.database().forget_dropped_objects(&objects).await?;
+            }
+            if objects.len() < PAGE as usize {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn destroy_dropped_key(&self, key: Uuid) -> Result<(), StoreError> {
+        self.forget_key(key);
+        let erased = self.database().is_key_erased(key).await?;
+        let why = if erased { Destruction::Erased } else { Destruction::Rotated };
+        self.storage().keys().destroy(key, why).await?;
+        self.database().record_destroyed_key(key).await?;
+        metrics::counter!("maxray_patient_keys_destroyed_total").increment(1);
+        Ok(())
+    }
+
+    async fn remove_dropped_object(&self, object: Uuid) -> Result<(), StoreError> {
+        Ok(self.storage().delete(object.into()).await?)
+    }
+
+    /// A key is not used by this process any more.
+    pub fn forget_key(&self, key: Uuid) {
+        self.storage().keys().forget(key);
+        self.0.study_keys.forget_key(key);
+    }
+}

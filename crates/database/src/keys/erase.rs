@@ -1,0 +1,208 @@
+//! Erasing a patient: one transaction takes every row away and notes what is still to be destroyed.
+
+use chrono::{DateTime, Utc};
+use model::event::Event;
+use uuid::Uuid;
+
+use super::drop::drop_objects;
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError,
+    audit::insert_audit,
+    engine::Tx,
+    outbox::insert_events,
+    statement::{Statement, uuid_rows},
+    text::{clean, index_fold_person_name},
+};
+
+/// What was erased. The receipt of an erasure: it names nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// The patient record that was; in the audit trail it stays under this name.
+    pub patient: Uuid,
+    /// When it became invisible.
+    pub at: DateTime<Utc>,
+    /// Studies.
+    pub studies: u64,
+    /// Instances, conflict versions too.
+    pub instances: u64,
+    /// Consultations of which the patient's name was taken.
+    pub consultations: u64,
+    /// Objects to remove.
+    pub objects: Vec<Uuid>,
+    /// Keys to destroy.
+    pub keys: Vec<Uuid>,
+}
+
+static LEDGER: Statement = Statement::new(
+    "INSERT INTO destroyed_key (key_id, reason, destroyed_at) SELECT id, 'erased', $2 FROM ROWS($1: id uuid) AS r \
+     WHERE true ON CONFLICT DO NOTHING",
+);
+
+const INSTANCES_OF: &str = "SELECT instance.id FROM study JOIN series ON series.study = study.id \
+    JOIN instance ON instance.series = series.id WHERE study.patient = $1";
+
+impl Database {
+    /// Takes every row of a patient away, at once and for good. The ledger has the patient's keys from now on, and the
+    /// lists of dropped objects and keys what is to be destroyed: whoever runs the archive does that.
+    ///
+    /// # Errors
+    /// [`DatabaseError::NotFound`], and [`DatabaseError::Conflict`] when a legal hold forbids it.
+    pub async fn erase_patient(
+        &self,
+        patient: Uuid,
+        reason: &str,
+        actor: &AuditActor,
+    ) -> Result<Erased, DatabaseError> {
+        let mut tx = self.begin().await?;
+        overwrite_what_is_deleted(&mut tx, true).await?;
+        let taken = take_rows(&mut tx, patient, reason, actor).await;
+        overwrite_what_is_deleted(&mut tx, false).await?;
+        let erased = taken?;
+        self.commit(tx).await?;
+        self.empty_log().await?;
+        Ok(erased)
+    }
+
+    /// Which of these keys serve a patient that is there.
+    pub async fn patients_of_keys(&self, keys: &[Uuid]) -> Result<Vec<(Uuid, Uuid)>, DatabaseError> {
+        static SQL: Statement = Statement::new(
+            "SELECT k.key_id, k.patient FROM ROWS($1: id uuid) AS r CROSS JOIN patient_key k \
+             JOIN patient ON patient.id = k.patient WHERE k.key_id = r.id",
+        );
+        let (sql, list) = (SQL.on(self.dialect()), uuid_rows(keys.iter().copied()));
+        Ok(on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?))
+    }
+
+    /// SQLite keeps what was written in its log until that is written over. PostgreSQL has `VACUUM`.
+    async fn empty_log(&self) -> Result<(), DatabaseError> {
+        if let Self::Sqlite(engine) = self {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&engine.write).await?;
+        }
+        Ok(())
+    }
+}
+
+/// SQLite leaves the bytes of deleted rows where they are, unless told.
+async fn overwrite_what_is_deleted(tx: &mut Tx, on: bool) -> Result<(), DatabaseError> {
+    if let crate::engine::TxInner::Sqlite(transaction) = &mut tx.inner {
+        let sql = if on { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = OFF" };
+        sqlx::query(sql).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
+async fn take_rows(
+    tx: &mut Tx,
+    patient: Uuid,
+    reason: &str,
+    actor: &AuditActor,
+) -> Result<Erased, DatabaseError> {
+    let of = lock(tx, patient).await?;
+    let keys: Vec<Uuid> = on_tx!(tx, connection => {
+        sqlx::query_scalar("SELECT key_id FROM patient_key WHERE patient = $1 ORDER BY key_id")
+            .bind(patient)
+            .fetch_all(connection)
+            .await?
+    });
+    let objects = objects(tx, patient).await?;
+    let now = tx.now;
+    let (ledger, list) = (LEDGER.on(tx.dialect()), uuid_rows(keys.iter().copied()));
+    on_tx!(tx, connection => sqlx::query(ledger).bind(list).bind(now).execute(connection).await.map(drop)?);
+    drop_objects(tx, &objects, now).await?;
+    let consultations = forget_in_consultations(tx, &of).await?;
+    let (studies, instances) = delete_rows(tx, patient).await?;
+    let mut record = AuditRecord::success(actor, "erase_patient").about(patient);
+    record.detail = format!(
+        "{studies} studies, {instances} instances, {} objects, {} keys; reason: {}",
+        objects.len(),
+        keys.len(),
+        clean(reason)
+    );
+    insert_events(tx, &[Event::PatientErased { patient }]).await?;
+    insert_audit(tx, &[record]).await?;
+    Ok(Erased { patient, at: now, studies, instances, consultations, objects, keys })
+}
+
+/// How consultations name the patient.
+#[derive(sqlx::FromRow)]
+struct Named {
+    patient_id: String,
+    issuer_of_patient_id: String,
+    patient_name_folded: String,
+}
+
+/// Keeps others from adding to the patient until the transaction ends, and looks for legal holds.
+async fn lock(tx: &mut Tx, patient: Uuid) -> Result<Named, DatabaseError> {
+    const LOCK: &str = "UPDATE patient SET review = review WHERE id = $1 \
+        RETURNING patient_id, issuer_of_patient_id, patient_name_folded";
+    const HOLDS: &str = "SELECT COUNT(*) FROM legal_hold WHERE patient = $1";
+    let named: Option<Named> =
+        on_tx!(tx, connection => sqlx::query_as(LOCK).bind(patient).fetch_optional(connection).await?);
+    let named = named.ok_or(DatabaseError::NotFound)?;
+    let holds: i64 =
+        on_tx!(tx, connection => sqlx::query_scalar(HOLDS).bind(patient).fetch_one(connection).await?);
+    if holds > 0 {
+        return Err(DatabaseError::Conflict("a legal hold keeps the patient from being erased".to_owned()));
+    }
+    Ok(named)
+}
+
+async fn objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, DatabaseError> {
+    const SQL: &str = "SELECT instance.object_key, preview.preview_key, preview.thumbnail_key FROM study \
+        JOIN series ON series.study = study.id JOIN instance ON instance.series = series.id \
+        LEFT JOIN preview ON preview.instance = instance.id WHERE study.patient = $1";
+    let found: Vec<(Uuid, Option<Uuid>, Option<Uuid>)> =
+        on_tx!(tx, connection => sqlx::query_as(SQL).bind(patient).fetch_all(connection).await?);
+    let all = found.into_iter().flat_map(|(object, preview, thumbnail)| [Some(object), preview, thumbnail]);
+    Ok(all.flatten().collect())
+}
+
+/// Consultations name their patient in words. One under the same Patient ID is another's when the name says so.
+async fn forget_in_consultations(tx: &mut Tx, of: &Named) -> Result<u64, DatabaseError> {
+    const FIND: &str =
+        "SELECT id, patient_name FROM consultation WHERE patient_id = $1 AND issuer_of_patient_id = $2";
+    const FORGET: &str = "UPDATE consultation SET patient_id = '', issuer_of_patient_id = '', \
+        patient_name = 'erased', reason = '', version = version + 1, updated_at = $2 WHERE id = $1";
+    if of.patient_id.is_empty() {
+        return Ok(0);
+    }
+    let found: Vec<(Uuid, String)> = on_tx!(tx, connection => sqlx::query_as(FIND)
+        .bind(&of.patient_id)
+        .bind(&of.issuer_of_patient_id)
+        .fetch_all(connection)
+        .await?);
+    let mut forgotten = 0;
+    let now = tx.now;
+    for (id, name) in found {
+        let folded = index_fold_person_name(&name);
+        if !folded.is_empty() && !of.patient_name_folded.is_empty() && folded != of.patient_name_folded {
+            continue;
+        }
+        forgotten += 1;
+        on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
+    }
+    Ok(forgotten)
+}
+
+/// Gives how many studies and instances there were. What refers to a study or an instance goes with it.
+async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseError> {
+    let statements = [
+        format!("DELETE FROM preview WHERE instance IN ({INSTANCES_OF})"),
+        format!("DELETE FROM instance_header WHERE instance IN ({INSTANCES_OF})"),
+        format!("DELETE FROM instance WHERE id IN ({INSTANCES_OF})"),
+        "DELETE FROM series WHERE study IN (SELECT id FROM study WHERE patient = $1)".to_owned(),
+        "DELETE FROM study WHERE patient = $1".to_owned(),
+        "DELETE FROM patient_demographics WHERE patient = $1".to_owned(),
+        "UPDATE patient_key SET state = 'dropped', destroy_after = created_at WHERE patient = $1".to_owned(),
+        "DELETE FROM patient WHERE id = $1".to_owned(),
+    ];
+    let mut counts = Vec::with_capacity(statements.len());
+    for sql in statements {
+        counts.push(on_tx!(tx, connection => sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(patient)
+            .execute(connection)
+            .await?
+            .rows_affected()));
+    }
+    Ok((counts[4], counts[2]))
+}
