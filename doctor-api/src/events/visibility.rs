@@ -50,7 +50,7 @@ impl Visibility {
             // Nothing tells any more whose patient it was.
             Event::PatientErased { .. } => {
                 self.known.clear();
-                Ok(self.studies.as_ref().is_some_and(|scope| scope.doctor_id().is_none()))
+                Ok(self.studies.as_ref().is_some_and(Scope::is_everything))
             }
             // After a study is unlinked only the consultation tells whose it was.
             Event::StudyLinked { consultation_id, .. }

@@ -4,6 +4,7 @@
 //! has, `resolve` decides without touching the database, `write` inserts.
 
 mod group_commit;
+mod key_use;
 mod known;
 mod prepare;
 mod resolve;

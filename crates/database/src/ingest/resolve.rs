@@ -12,8 +12,8 @@ use model::event::Event;
 use uuid::Uuid;
 
 use super::{
-    ConflictPolicy, StoreInstanceError, StoreOutcome,
-    known::{KeyUse, Known, KnownSeries, KnownStudy, Variant, Variants, Version},
+    ConflictPolicy, StoreInstanceError, StoreOutcome, key_use,
+    known::{Known, KnownSeries, KnownStudy, Variant, Variants, Version},
     prepare::{Demographics, Prepared},
 };
 use crate::{AuditOutcome, AuditRecord};
@@ -88,9 +88,9 @@ fn resolve_one(
     if !current && new.conflict_policy == ConflictPolicy::Refuse {
         return Err(StoreInstanceError::ConflictRefused);
     }
-    refuse_foreign_key(new, known)?;
+    key_use::refuse_foreign_key(new, known)?;
     let study = study_of(index, new, known, plan);
-    bind_key(new, known, plan);
+    key_use::bind_key(new, known, plan);
     let series = series_of(index, new, study, known, plan);
     plan.instances.push(PlannedInstance { index, series, current });
     known.versions.entry(new.sop_instance_uid.clone()).or_default().push(Version {
@@ -126,29 +126,6 @@ fn refuse_foreign(new: &Prepared, known: &Known) -> Result<(), StoreInstanceErro
     Ok(())
 }
 
-/// A patient key serves one patient: who destroys it for that one must not take anything of another.
-fn refuse_foreign_key(new: &Prepared, known: &Known) -> Result<(), StoreInstanceError> {
-    let Some(key) = known.patient_keys.get(&new.patient_key_id) else { return Ok(()) };
-    let patient = match known.studies.get(&new.study_instance_uid) {
-        Some(study) => Some(study.patient),
-        None => joined_patient(new, known),
-    };
-    if key.usable && patient == Some(key.patient) {
-        Ok(())
-    } else {
-        Err(StoreInstanceError::PatientKeyUnusable)
-    }
-}
-
-/// A key that serves nobody yet serves the patient of this instance from now on.
-fn bind_key(new: &Prepared, known: &mut Known, plan: &mut Plan) {
-    let Some(patient) = known.studies.get(&new.study_instance_uid).map(|study| study.patient) else { return };
-    known.patient_keys.entry(new.patient_key_id).or_insert_with(|| {
-        plan.patient_keys.insert(new.patient_key_id, patient);
-        KeyUse { patient, usable: true }
-    });
-}
-
 fn event(new: &Prepared, current: bool) -> Event {
     let (xray_id, study_instance_uid) = (new.id, new.study_instance_uid.clone());
     let sop_instance_uid = new.sop_instance_uid.clone();
@@ -174,7 +151,8 @@ fn audit(
     plan: &mut Plan,
 ) {
     let (detail, subject) = match outcome {
-        Ok((_, Written::Before)) => return,
+        // The sender does not hear of the second: the instance comes again under another key.
+        Ok((_, Written::Before)) | Err(StoreInstanceError::PatientKeyUnusable) => return,
         Ok((StoreOutcome::Stored { id }, _)) => (format!("{}: stored", new.door), *id),
         Ok((StoreOutcome::Duplicate { id }, _)) => (format!("{}: duplicate", new.door), *id),
         Ok((StoreOutcome::Conflict { id }, _)) => (format!("{}: conflict", new.door), *id),
@@ -259,7 +237,7 @@ fn patient_of(index: usize, new: &Prepared, known: &mut Known, plan: &mut Plan) 
 }
 
 /// The patient that a new study is going to join; `None` when it gets one of its own.
-fn joined_patient(new: &Prepared, known: &Known) -> Option<Uuid> {
+pub(super) fn joined_patient(new: &Prepared, known: &Known) -> Option<Uuid> {
     let theirs = &new.demographics;
     if theirs.patient_id.is_empty() || new.patient_id_too_long {
         return None;

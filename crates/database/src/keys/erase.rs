@@ -110,6 +110,7 @@ async fn take_rows(
     on_tx!(tx, connection => sqlx::query(ledger).bind(list).bind(now).execute(connection).await.map(drop)?);
     drop_objects(tx, &objects, now).await?;
     let consultations = forget_in_consultations(tx, &of).await?;
+    forget_rights(tx, patient, &of).await?;
     let (studies, instances) = delete_rows(tx, patient).await?;
     let mut record = AuditRecord::success(actor, "erase_patient").about(patient);
     record.detail = format!(
@@ -182,6 +183,26 @@ async fn forget_in_consultations(tx: &mut Tx, of: &Named) -> Result<u64, Databas
         on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
     }
     Ok(forgotten)
+}
+
+/// Grants and emergency accesses name the Patient ID, which another patient record may have, too.
+async fn forget_rights(tx: &mut Tx, patient: Uuid, of: &Named) -> Result<(), DatabaseError> {
+    const NOBODY_ELSE: &str = "patient_id = $1 AND issuer_of_patient_id = $2 AND patient_id <> '' AND NOT EXISTS \
+        (SELECT 1 FROM patient p WHERE p.patient_id = $1 AND p.issuer_of_patient_id = $2 AND p.id <> $3)";
+    for statement in [
+        "DELETE FROM access_grant WHERE",
+        "UPDATE break_glass SET patient_id = '', issuer_of_patient_id = '', reason = '', review_note = '' WHERE",
+    ] {
+        let sql = format!("{statement} {NOBODY_ELSE}");
+        on_tx!(tx, connection => sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(&of.patient_id)
+            .bind(&of.issuer_of_patient_id)
+            .bind(patient)
+            .execute(connection)
+            .await
+            .map(drop)?);
+    }
+    Ok(())
 }
 
 /// Gives how many studies and instances there were. What refers to a study or an instance goes with it.
