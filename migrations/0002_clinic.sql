@@ -62,15 +62,3 @@ CREATE TABLE consultation_study (
     PRIMARY KEY (consultation_id, study)
 );
 CREATE INDEX consultation_study_by_study ON consultation_study (study);
-
-CREATE TABLE ae (
-    id UUID NOT NULL PRIMARY KEY,
-    title TEXT NOT NULL,
-    -- Host name, address or network that the title may call from; empty for any.
-    address TEXT NOT NULL,
-    -- Port to call it at; 0 when it is never called.
-    port INTEGER NOT NULL,
-    enabled BOOLEAN NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL,
-    UNIQUE (title, address)
-);

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod ae;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -51,7 +53,7 @@ pub enum Command {
     Grant(GrantCommand),
     /// Manage the DICOM application entities that may send from other machines
     #[command(subcommand)]
-    Ae(AeCommand),
+    Ae(ae::AeCommand),
     /// Certificates for encrypted connections
     #[command(subcommand)]
     Tls(TlsCommand),
@@ -72,6 +74,11 @@ pub enum Command {
     Decoder {
         #[arg(long)]
         memory_max_bytes: u64,
+        #[arg(long)]
+        processor_max_seconds: u64,
+        /// Try to get out of the sandbox and tell what could be reached
+        #[arg(long)]
+        probe: bool,
     },
 }
 
@@ -247,25 +254,6 @@ pub struct GrantWhat {
     /// Every study, also those to come
     #[arg(long)]
     pub everything: bool,
-}
-
-/// `ae ...`
-#[derive(Debug, Subcommand)]
-pub enum AeCommand {
-    /// Let an application entity send from an address
-    Add {
-        /// Its AE title
-        title: model::AeTitle,
-        /// Address or network (CIDR) it sends from, as in 192.0.2.17 or 192.0.2.0/24
-        address: String,
-    },
-    /// List the registered application entities
-    List,
-    /// Refuse an application entity from now on
-    Remove {
-        /// Its AE title
-        title: model::AeTitle,
-    },
 }
 
 /// `tls ...`

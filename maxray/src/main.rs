@@ -1,11 +1,13 @@
 //! `maxray`: one program that receives X-rays, keeps them safely, and shows them in consultations.
 
 mod accounts;
+mod ae;
 mod audit;
 mod cli;
 mod config_check;
 mod demo;
 mod grant;
+mod hardening;
 mod home;
 mod import;
 mod keys;
@@ -17,14 +19,20 @@ mod user;
 use std::process::ExitCode;
 
 use clap::Parser;
+use service::decoder::{self, ChildLimits};
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     let outcome = match arguments.command {
         // The decoder child must not start threads or read configuration: it holds strangers' bytes.
-        cli::Command::Decoder { memory_max_bytes } => {
-            service::decoder::serve_child(memory_max_bytes, rendering::wire::handle_request)
-                .map_err(anyhow::Error::from)
+        cli::Command::Decoder { memory_max_bytes, processor_max_seconds, probe } => {
+            let limits = ChildLimits { memory_max_bytes, processor_max_seconds };
+            let served = if probe {
+                decoder::probe_child(limits)
+            } else {
+                decoder::serve_child(limits, rendering::wire::handle_request)
+            };
+            served.map_err(anyhow::Error::from)
         }
         command => run(arguments.config.as_deref(), command),
     };
@@ -40,6 +48,7 @@ fn main() -> ExitCode {
 fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Result<()> {
     // Two TLS stacks in the tree may each bring a provider: choose before anything asks.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    hardening::protect_memory()?;
     let settings: settings::Settings = service::config::load(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -53,7 +62,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
                 accounts::rotate_signing(settings, drop_old).await
             }
             cli::Command::Grant(command) => grant::run(settings, command).await,
-            cli::Command::Ae(command) => user::registry(settings, command).await,
+            cli::Command::Ae(command) => ae::run(settings, command).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Audit(command) => audit::run(settings, command).await,
             cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,

@@ -23,6 +23,7 @@ use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
     audit::Trail,
+    hardening,
     home::{self, Lock},
     settings::Settings,
     user,
@@ -55,6 +56,7 @@ impl Server {
     /// Opens everything and begins to listen.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
         let metrics = service::telemetry::start(&settings.log)?;
+        hardening::raise_descriptor_limit();
         let clock = Clock::system();
         let directory = home::prepare_directory(&settings.data_directory)?;
         let lock = home::lock(&directory)?.with_context(|| {
@@ -85,8 +87,11 @@ impl Server {
             events: EventBus::new(),
             clock,
         };
+        let notices = health::Notices::default();
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
-        let router = router(&settings, &archive, &parts, health::router(metrics, ready_check(&archive)))?;
+        let health = health::router(metrics, ready_check(&archive), notices.clone());
+        let router = router(&settings, &archive, &parts, health)?;
+        tokio::spawn(hardening::check_decoder(parts.decoder.clone(), notices));
         let mut tasks = JoinSet::new();
         let https = http_tls.is_some();
         let listeners: Vec<Tls> = http_tls.iter().chain(&dicom_tls).cloned().collect();

@@ -49,11 +49,17 @@ impl Admission {
         })
     }
 
-    /// One more, unless a limit is reached.
-    pub fn admit(self: &Arc<Self>, calling_ae_title: &AeTitle, address: IpAddr) -> Option<Permit> {
+    /// One more, unless a limit is reached. `own_max` is the AE's own; 0 for that of everybody.
+    pub fn admit(
+        self: &Arc<Self>,
+        calling_ae_title: &AeTitle,
+        address: IpAddr,
+        own_max: u32,
+    ) -> Option<Permit> {
+        let per_ae_max = if own_max == 0 { self.per_ae_max } else { own_max };
         let mut counts = self.lock();
         let full = counts.total >= self.total_max
-            || counts.by_ae.get(calling_ae_title).is_some_and(|count| *count >= self.per_ae_max)
+            || counts.by_ae.get(calling_ae_title).is_some_and(|count| *count >= per_ae_max)
             || counts.by_address.get(&address).is_some_and(|count| *count >= self.per_address_max);
         if full {
             return None;
@@ -139,13 +145,23 @@ mod tests {
             (admission(9, 1, 9), ("A", there)),
             (admission(9, 9, 1), ("B", here)),
         ] {
-            let first = admission.admit(&title("A"), here).expect("room");
-            assert!(admission.admit(&title(second.0), second.1).is_none());
+            let first = admission.admit(&title("A"), here, 0).expect("room");
+            assert!(admission.admit(&title(second.0), second.1, 0).is_none());
             drop(first);
-            assert!(admission.admit(&title(second.0), second.1).is_some());
+            assert!(admission.admit(&title(second.0), second.1, 0).is_some());
             let counts = admission.lock();
             assert_eq!((counts.total, counts.by_ae.len(), counts.by_address.len()), (0, 0, 0));
         }
+    }
+
+    #[test]
+    fn an_ae_may_have_a_limit_of_its_own() {
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let admission = admission(9, 2, 9);
+        let first = admission.admit(&title("A"), here, 1).expect("room");
+        assert!(admission.admit(&title("A"), here, 1).is_none());
+        assert!(admission.admit(&title("A"), here, 3).is_some());
+        drop(first);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,28 +1,66 @@
 //! The archive as the house behind the door.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use archive::{Archive, Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
 use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
-use model::AeTitle;
+use model::ae::Ae;
 
 use crate::{
-    backend::{Backend, InstanceSink, Peer, Refused, Unavailable},
-    upper_layer::{negotiation::PresentationContext, pdu::Rejection},
+    backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
+    registry::Registry,
+    upper_layer::negotiation::PresentationContext,
 };
 
 /// The name of this door in origins.
 const DOOR: &str = "dimse";
+/// Who acts, in the audit trail.
+const ROLE: &str = "modality";
 /// What a sender is told about failures that are not the instance's: the operator's log says more.
 const NOT_NOW: &str = "the archive cannot store it now";
 
-impl Backend for Archive {
+/// The archive, and who is registered in it.
+pub struct House {
+    archive: Archive,
+    registry: Registry,
+}
+
+impl House {
+    /// Around an open archive.
+    pub fn new(archive: Archive) -> Self {
+        let registry = Registry::new(archive.database().clone());
+        Self { archive, registry }
+    }
+
+    async fn record(&self, record: AuditRecord) -> Result<(), Unavailable> {
+        self.archive.database().audit(record).await.map_err(|error| {
+            tracing::error!(%error, "the audit trail cannot be written");
+            Unavailable
+        })
+    }
+}
+
+fn actor(peer: &Peer) -> AuditActor {
+    AuditActor {
+        role: ROLE.to_owned(),
+        calling_ae: peer.calling_ae_title.to_string(),
+        source_address: peer.address.to_string(),
+        request_id: peer.association_id.to_string(),
+        ..AuditActor::default()
+    }
+}
+
+fn actor_at(address: IpAddr) -> AuditActor {
+    AuditActor { role: ROLE.to_owned(), source_address: address.to_string(), ..AuditActor::default() }
+}
+
+impl Backend for House {
     type Writer = InstanceWriter;
 
     fn instance_length_max_bytes(&self) -> u64 {
-        self.config().object_length_max_bytes
+        self.archive.config().object_length_max_bytes
     }
 
     fn begin_instance(
@@ -41,46 +79,39 @@ impl Backend for Archive {
             request_id: peer.association_id.to_string(),
         };
         let transfer_syntax = context.transfer_syntax.clone();
-        self.store_instance(origin, Form::DataSet { transfer_syntax, expected: Some(identity) })
+        self.archive.store_instance(origin, Form::DataSet { transfer_syntax, expected: Some(identity) })
     }
 
-    async fn is_registered(&self, calling_ae_title: &AeTitle, address: IpAddr) -> Result<bool, Unavailable> {
-        let registered = self.database().aes().await.map_err(|error| {
-            tracing::error!(%error, "the registry of AEs cannot be read");
-            Unavailable
-        })?;
-        Ok(registered
-            .iter()
-            .any(|ae| ae.enabled && ae.title == *calling_ae_title && is_address_in(address, &ae.address)))
+    async fn registry(&self) -> Result<Arc<[Ae]>, Unavailable> {
+        self.registry.get().await
     }
 
-    async fn record_rejection(&self, peer: &Peer, rejection: Rejection) {
-        let actor = AuditActor {
-            role: "modality".to_owned(),
-            calling_ae: peer.calling_ae_title.to_string(),
-            source_address: peer.address.to_string(),
-            request_id: peer.association_id.to_string(),
-            ..AuditActor::default()
+    async fn record_acceptance(&self, peer: &Peer) -> Result<(), Unavailable> {
+        let certificate = peer.certificate.as_ref().map(ToString::to_string).unwrap_or_default();
+        let record = AuditRecord::success(&actor(peer), "associate");
+        self.record(record.about(&peer.called_ae_title).saying(certificate)).await
+    }
+
+    async fn record_refusal(&self, peer: &Peer, refused: RefusedAct) {
+        let (action, detail) = match refused {
+            RefusedAct::Association(denied) => ("associate", denied.as_str()),
+            RefusedAct::Operation(operation) => ("use_operation", operation.as_str()),
         };
-        let refused =
-            AuditRecord::refused(&actor, "associate").about(&peer.called_ae_title).saying(rejection.as_str());
-        record(self, refused).await;
+        let record = AuditRecord::refused(&actor(peer), action).about(&peer.called_ae_title).saying(detail);
+        // The refusal stands either way, and the log has what is missing.
+        let _ = self.record(record).await;
     }
 
     async fn record_failed_handshake(&self, address: IpAddr, reason: &'static str) {
-        let actor = AuditActor {
-            role: "modality".to_owned(),
-            source_address: address.to_string(),
-            ..AuditActor::default()
-        };
-        let refused = AuditRecord::refused(&actor, "associate").saying(reason);
-        record(self, refused).await;
+        let record = AuditRecord::refused(&actor_at(address), "associate").saying(reason);
+        let _ = self.record(record).await;
     }
-}
 
-async fn record(archive: &Archive, refused: AuditRecord) {
-    if let Err(error) = archive.database().audit(refused).await {
-        tracing::error!(%error, "a refusal is missing in the audit trail");
+    async fn raise_alarm(&self, address: IpAddr) {
+        let raised = self.archive.database().alert_refusals(&address.to_string(), &actor_at(address)).await;
+        if let Err(error) = raised {
+            tracing::error!(%error, "an alert could not be raised");
+        }
     }
 }
 
@@ -109,57 +140,4 @@ impl InstanceSink for InstanceWriter {
 fn refuse(error: &StoreError) -> Refused {
     let refused = Refused::saying(error.dimse_status(), error.to_string());
     if error.is_transient() { Refused { comment: NOT_NOW.to_owned(), ..refused } } else { refused }
-}
-
-/// `registered` is an address, a network (`192.0.2.0/24`), or empty for any. Host names match nothing: whoever
-/// answers for the name would decide who may store.
-fn is_address_in(address: IpAddr, registered: &str) -> bool {
-    if registered.is_empty() {
-        return true;
-    }
-    let (network, prefix) = match registered.split_once('/') {
-        Some((network, prefix)) => (network, prefix.parse::<u32>().ok()),
-        None => (registered, Some(u128::BITS)),
-    };
-    let (Ok(network), Some(prefix)) = (network.trim().parse::<IpAddr>(), prefix) else {
-        return false;
-    };
-    let (address, network, width) = match (address.to_canonical(), network.to_canonical()) {
-        (IpAddr::V4(address), IpAddr::V4(network)) => {
-            (u128::from(address.to_bits()), u128::from(network.to_bits()), u32::BITS)
-        }
-        (IpAddr::V6(address), IpAddr::V6(network)) => (address.to_bits(), network.to_bits(), u128::BITS),
-        _ => return false,
-    };
-    let host_bits = width.saturating_sub(prefix);
-    (address ^ network).checked_shr(host_bits).unwrap_or(0) == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_and_networks() {
-        let rows = [
-            ("192.0.2.7", "192.0.2.7", true),
-            ("192.0.2.7", "192.0.2.8", false),
-            ("192.0.2.7", "", true),
-            ("192.0.2.7", "192.0.2.0/24", true),
-            ("192.0.3.7", "192.0.2.0/24", false),
-            ("192.0.2.7", "0.0.0.0/0", true),
-            ("192.0.2.7", "192.0.2.6/31", true),
-            ("::ffff:192.0.2.7", "192.0.2.0/24", true),
-            ("2001:db8::1", "2001:db8::/32", true),
-            ("2001:db9::1", "2001:db8::/32", false),
-            ("2001:db8::1", "::/0", true),
-            ("2001:db8::1", "0.0.0.0/0", false),
-            ("192.0.2.7", "modality.example", false),
-            ("192.0.2.7", "192.0.2.0/x", false),
-        ];
-        for (address, registered, expected) in rows {
-            let address: IpAddr = address.parse().expect("an address");
-            assert_eq!(is_address_in(address, registered), expected, "{address} in {registered}");
-        }
-    }
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::ae::AeOperation;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    backend::{Backend, Peer},
+    access::Rights,
+    backend::{Backend, Peer, RefusedAct},
     dimse::{
         command_set::{CommandSet, command_field, encode_response},
         message::{receive_command, receive_value},
@@ -20,6 +22,21 @@ use crate::{
         pdu::{AbortReason, RELEASE_RP},
     },
 };
+
+/// Who goes on asking for what is not allowed is cut off: each of them costs a record.
+const DENIED_OPERATIONS_MAX: u32 = 100;
+
+/// The right that a command needs.
+fn operation_of(command: &CommandSet) -> Option<AeOperation> {
+    match command.command_field {
+        command_field::C_ECHO_RQ => Some(AeOperation::Echo),
+        command_field::C_STORE_RQ => Some(AeOperation::Store),
+        command_field::C_FIND_RQ => Some(AeOperation::Find),
+        command_field::C_MOVE_RQ => Some(AeOperation::Move),
+        command_field::C_GET_RQ => Some(AeOperation::Get),
+        _ => None,
+    }
+}
 
 /// What an association has done, for its last log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +54,8 @@ pub struct Association<'a, S, B> {
     pub(crate) upper_layer: &'a mut UpperLayer<S>,
     pub(crate) contexts: Vec<PresentationContext>,
     pub(crate) peer: Peer,
+    pub(crate) rights: Rights,
+    pub(crate) denied_operations: u32,
     pub(crate) backend: Arc<B>,
     pub(crate) tally: Tally,
 }
@@ -77,6 +96,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     }
 
     async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
+        if let Some(operation) = operation_of(command).filter(|operation| !self.rights.allow(*operation)) {
+            return self.deny(context, command, operation).await;
+        }
         match command.command_field {
             command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
             command_field::C_STORE_RQ => store_scp::serve(self, context, command).await,
@@ -90,6 +112,25 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
                 self.respond(context, command, status::UNRECOGNIZED_OPERATION, "").await
             }
         }
+    }
+
+    /// PS3.7 9.1: Refused: Not Authorized.
+    async fn deny(
+        &mut self,
+        context: &PresentationContext,
+        command: &CommandSet,
+        operation: AeOperation,
+    ) -> Result<(), End> {
+        self.skip_data_set(context, command).await?;
+        tracing::warn!(operation = operation.as_str(), "operation not allowed");
+        metrics::counter!("maxray_dimse_operations_denied_total", "operation" => operation.as_str())
+            .increment(1);
+        self.backend.record_refusal(&self.peer, RefusedAct::Operation(operation)).await;
+        self.denied_operations += 1;
+        if self.denied_operations > DENIED_OPERATIONS_MAX {
+            return Err(End::Aborting(AbortReason::NotSpecified));
+        }
+        self.respond(context, command, status::NOT_AUTHORIZED, "this AE may not do that here").await
     }
 
     /// The next fragment of the data set that follows a command, and whether it is the last.

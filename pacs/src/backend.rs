@@ -2,15 +2,18 @@
 //!
 //! Associations are generic over it, so that the protocol can be tested without an archive.
 
-use std::{future::Future, net::IpAddr};
+use std::{future::Future, net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use dicom_header::Identity;
-use model::AeTitle;
+use model::{
+    AeTitle,
+    ae::{Ae, AeOperation},
+};
 use service::tls::PeerCertificate;
 use uuid::Uuid;
 
-use crate::upper_layer::{negotiation::PresentationContext, pdu::Rejection};
+use crate::{access::Denied, upper_layer::negotiation::PresentationContext};
 
 /// Who is at the other end of an association. All of it is claimed except the address and the certificate.
 #[derive(Debug, Clone)]
@@ -61,15 +64,14 @@ pub trait Backend: Send + Sync + 'static {
     /// Begins to store an instance; its data set must turn out to be `identity`.
     fn begin_instance(&self, peer: &Peer, context: &PresentationContext, identity: Identity) -> Self::Writer;
 
-    /// An enabled AE with this title is registered for this address.
-    fn is_registered(
-        &self,
-        calling_ae_title: &AeTitle,
-        address: IpAddr,
-    ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+    /// Every registered AE, at most five seconds old.
+    fn registry(&self) -> impl Future<Output = Result<Arc<[Ae]>, Unavailable>> + Send;
 
-    /// Keeps a record of an association that was rejected.
-    fn record_rejection(&self, peer: &Peer, rejection: Rejection) -> impl Future<Output = ()> + Send;
+    /// Keeps a record of an association that is about to be accepted.
+    fn record_acceptance(&self, peer: &Peer) -> impl Future<Output = Result<(), Unavailable>> + Send;
+
+    /// Keeps a record of an association that was rejected, or of an operation that was not allowed in one.
+    fn record_refusal(&self, peer: &Peer, refused: RefusedAct) -> impl Future<Output = ()> + Send;
 
     /// Keeps a record of a connection that did not get through the TLS handshake.
     fn record_failed_handshake(
@@ -77,6 +79,18 @@ pub trait Backend: Send + Sync + 'static {
         address: IpAddr,
         reason: &'static str,
     ) -> impl Future<Output = ()> + Send;
+
+    /// Tells that this address is turned away again and again.
+    fn raise_alarm(&self, address: IpAddr) -> impl Future<Output = ()> + Send;
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedAct {
+    /// To associate.
+    Association(Denied),
+    /// An operation in an association.
+    Operation(AeOperation),
 }
 
 /// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.

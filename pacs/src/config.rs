@@ -154,6 +154,7 @@ impl PacsConfig {
             accept_unknown_sop_classes: self.accept_unknown_sop_classes,
             accept_unknown_transfer_syntaxes: self.accept_unknown_transfer_syntaxes,
             pdu_length_max_bytes: self.pdu_length_max_bytes,
+            ..NegotiationRules::default()
         }
     }
 }

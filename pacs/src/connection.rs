@@ -1,17 +1,17 @@
 //! One connection from the first byte to the last: request, admission, association, end.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use fail_point::Point;
-use model::AeTitle;
-use service::tls::HandshakeError;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    access::Rights,
     admission::{Admission, Budget, Permit},
+    alarm::Alarm,
     association::{Association, Tally},
     backend::{Backend, Peer},
     config::PacsConfig,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Rejections a minute that the log and the audit trail hear of; the rest are only counted.
+/// Rejections a minute that the log hears of; the rest are only counted.
 const REJECTIONS_TOLD_MAX: u32 = 60;
 
 /// What all connections of one door share.
@@ -39,8 +39,12 @@ pub struct Door<B> {
     pub rules: NegotiationRules,
     /// Counts associations.
     pub admission: Arc<Admission>,
-    /// Rejections that may still be told of in this minute.
-    rejections_told: Budget,
+    /// Nobody gets this far without a certificate.
+    pub certificates_demanded: bool,
+    /// Rejections that the log may still hear of in this minute.
+    pub(crate) rejections_told: Budget,
+    /// Counts who is turned away.
+    pub(crate) alarm: Alarm,
     /// The server is stopping: associations end after the operation that is running.
     pub stopping: CancellationToken,
     /// The time to drain is over: associations end now.
@@ -49,11 +53,13 @@ pub struct Door<B> {
 
 impl<B: Backend> Door<B> {
     /// A door that is open.
-    pub fn new(backend: B, config: PacsConfig) -> Self {
+    pub fn new(backend: B, config: PacsConfig, certificates_demanded: bool) -> Self {
         Self {
             backend: Arc::new(backend),
             rules: config.negotiation_rules(),
             admission: Admission::new(&config),
+            certificates_demanded,
+            alarm: Alarm::default(),
             rejections_told: Budget::new(REJECTIONS_TOLD_MAX, Duration::from_mins(1)),
             config,
             stopping: CancellationToken::new(),
@@ -102,13 +108,14 @@ impl<B: Backend> Door<B> {
         origin: Origin,
         association_id: Uuid,
     ) -> End {
-        let (peer, agreement, permit) = match self.establish(upper_layer, origin, association_id).await {
+        let established = match self.establish(upper_layer, origin, association_id).await {
             Ok(established) => established,
             Err(end) => {
                 tracing::debug!(%end, "no association");
                 return end;
             }
         };
+        let Established { peer, agreement, rights, permit } = established;
         *place = Place::Association { _permit: permit };
         fail_point::pass(Point::K2Associated);
         let _active = Active::begin();
@@ -124,6 +131,8 @@ impl<B: Backend> Door<B> {
             upper_layer,
             contexts: agreement.contexts,
             peer,
+            rights,
+            denied_operations: 0,
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),
         };
@@ -140,7 +149,7 @@ impl<B: Backend> Door<B> {
         upper_layer: &mut UpperLayer<S>,
         origin: Origin,
         association_id: Uuid,
-    ) -> Result<(Peer, Agreement, Permit), End> {
+    ) -> Result<Established, End> {
         let (_, body) = upper_layer.receive_associate().await?;
         let request = match parse_request(body) {
             Ok(request) => request,
@@ -157,78 +166,25 @@ impl<B: Backend> Door<B> {
             called_ae_title,
             certificate: origin.certificate,
         };
-        let permit = match self.admit(&peer).await {
-            Ok(permit) => permit,
-            Err(rejection) => {
-                let end = refuse(upper_layer, Refusal::Reject(rejection)).await;
-                self.tell_rejection(&peer, rejection).await;
+        let (rights, permit) = match self.admit(&peer).await {
+            Ok(admitted) => admitted,
+            Err(turned_away) => {
+                let end = refuse(upper_layer, Refusal::Reject(turned_away.rejection())).await;
+                self.tell_rejection(&peer, turned_away).await;
                 return Err(end);
             }
         };
-        let (agreement, answer) = match negotiate(&request, &self.rules) {
+        let (agreement, answer) = match negotiate(&request, &rights.narrow(&self.rules)) {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };
+        if self.backend.record_acceptance(&peer).await.is_err() {
+            return Err(refuse(upper_layer, Refusal::Reject(Rejection::TemporaryCongestion)).await);
+        }
         upper_layer.send_pdu(&answer).await?;
         upper_layer.establish(agreement.peer_pdu_length_max);
         metrics::counter!("maxray_dimse_associations_accepted_total").increment(1);
-        Ok((peer, agreement, permit))
-    }
-
-    /// Who may associate, and how many.
-    async fn admit(&self, peer: &Peer) -> Result<Permit, Rejection> {
-        self.check_access(&peer.calling_ae_title, &peer.called_ae_title, peer.address).await?;
-        if self.stopping.is_cancelled() {
-            return Err(Rejection::TemporaryCongestion);
-        }
-        self.admission.admit(&peer.calling_ae_title, peer.address).ok_or(Rejection::LocalLimitExceeded)
-    }
-
-    /// Log and audit trail hear of a rejection, but not of each one in a flood.
-    async fn tell_rejection(&self, peer: &Peer, rejection: Rejection) {
-        if !self.rejections_told.take() {
-            metrics::counter!("maxray_dimse_rejections_untold_total").increment(1);
-            return;
-        }
-        tracing::warn!(
-            calling_ae_title = %peer.calling_ae_title,
-            called_ae_title = %peer.called_ae_title,
-            reason = rejection.as_str(),
-            "association rejected"
-        );
-        if matches!(rejection, Rejection::CallingAeTitleNotRecognized | Rejection::CalledAeTitleNotRecognized)
-        {
-            self.backend.record_rejection(peer, rejection).await;
-        }
-    }
-
-    /// The same for a peer that did not get as far as a PDU.
-    pub async fn tell_failed_handshake(&self, address: IpAddr, error: &HandshakeError) {
-        if !self.rejections_told.take() {
-            metrics::counter!("maxray_dimse_rejections_untold_total").increment(1);
-            return;
-        }
-        tracing::warn!(%address, %error, "no DICOM connection");
-        self.backend.record_failed_handshake(address, error.as_str()).await;
-    }
-
-    async fn check_access(
-        &self,
-        calling: &AeTitle,
-        called: &AeTitle,
-        address: IpAddr,
-    ) -> Result<(), Rejection> {
-        if !self.config.accept_any_called_ae_title && *called != self.config.ae_title {
-            return Err(Rejection::CalledAeTitleNotRecognized);
-        }
-        if address.is_loopback() && self.config.accept_any_calling_ae_title_from_loopback {
-            return Ok(());
-        }
-        match self.backend.is_registered(calling, address).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Rejection::CallingAeTitleNotRecognized),
-            Err(_) => Err(Rejection::TemporaryCongestion),
-        }
+        Ok(Established { peer, agreement, rights, permit })
     }
 }
 
@@ -245,6 +201,14 @@ async fn refuse<S: Transport>(upper_layer: &mut UpperLayer<S>, refusal: Refusal)
             }
         }
     }
+}
+
+/// What was agreed with whom.
+struct Established {
+    peer: Peer,
+    agreement: Agreement,
+    rights: Rights,
+    permit: Permit,
 }
 
 /// The place that a connection takes among those that are allowed.

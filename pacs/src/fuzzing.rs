@@ -5,11 +5,11 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use dicom_header::Identity;
 use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu, PresentationContextResultReason, read_pdu};
-use model::AeTitle;
+use model::ae::Ae;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    backend::{Backend, InstanceSink, Peer, Refused, Unavailable},
+    backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
     config::PacsConfig,
     connection::Door,
     dimse::command_set::{CommandSet, encode_response},
@@ -19,7 +19,7 @@ use crate::{
             NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, negotiate, parse_request,
             read_titles,
         },
-        pdu::{PDU_HEADER_LENGTH_BYTES, PduHeader, Rejection, put_p_data, split_presentation_data_value},
+        pdu::{PDU_HEADER_LENGTH_BYTES, PduHeader, put_p_data, split_presentation_data_value},
     },
 };
 
@@ -124,7 +124,7 @@ pub fn connection(input: &[u8]) {
         .build()
         .expect("a runtime without threads");
     runtime.block_on(async {
-        let door = Arc::new(Door::new(Nowhere, PacsConfig::default()));
+        let door = Arc::new(Door::new(Nowhere, PacsConfig::default(), false));
         let (mut peer, ours) = tokio::io::duplex(64 * 1024);
         let serving =
             tokio::spawn(door.serve_connection(ours, Origin::plain(IpAddr::from([127, 0, 0, 1])), None));
@@ -170,11 +170,17 @@ impl Backend for Nowhere {
         NowhereWriter { written: 0 }
     }
 
-    async fn is_registered(&self, _: &AeTitle, _: IpAddr) -> Result<bool, Unavailable> {
-        Ok(false)
+    async fn registry(&self) -> Result<Arc<[Ae]>, Unavailable> {
+        Ok(Arc::new([]))
     }
 
-    async fn record_rejection(&self, _: &Peer, _: Rejection) {}
+    async fn record_acceptance(&self, _: &Peer) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    async fn record_refusal(&self, _: &Peer, _: RefusedAct) {}
+
+    async fn raise_alarm(&self, _: IpAddr) {}
 
     async fn record_failed_handshake(&self, _: IpAddr, _: &'static str) {}
 }

@@ -2,7 +2,9 @@
 //!
 //! One file for each service; `upper_layer` is the protocol under them, `association` the message loop between.
 
+mod access;
 mod admission;
+mod alarm;
 mod archive_backend;
 mod association;
 mod backend;
@@ -14,6 +16,8 @@ mod echo_scp;
 #[doc(hidden)]
 pub mod fuzzing;
 mod origin;
+mod reception;
+mod registry;
 mod server;
 mod storage_sop_classes;
 mod store_scp;
@@ -41,5 +45,6 @@ pub async fn serve(
     archive: Archive,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    server::serve_backend(listener, config, tls, archive, shutdown).await
+    let house = archive_backend::House::new(archive);
+    server::serve_backend(listener, config, tls, house, shutdown).await
 }

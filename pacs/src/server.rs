@@ -50,7 +50,8 @@ pub(crate) async fn serve_backend<B: Backend>(
     announce(&config, address, tls.as_ref());
     let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
     let pending = Arc::new(Semaphore::new(config.connections_pending_max as usize));
-    let door = Arc::new(Door::new(backend, config));
+    let demanded = tls.as_ref().is_some_and(Tls::requires_client_certificate);
+    let door = Arc::new(Door::new(backend, config, demanded));
     let tls = tls.map(Arc::new);
     let connections = TaskTracker::new();
     loop {

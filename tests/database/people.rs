@@ -1,7 +1,10 @@
 //! Accounts, doctors, application entities.
 
-use database::{DatabaseError, DoctorChanges, DoctorFilter, NewAe, NewDoctor, NewUser};
-use model::access::Role;
+use database::{DatabaseError, DoctorChanges, DoctorFilter, NewDoctor, NewUser};
+use model::{
+    access::Role,
+    ae::{AeOperation, AeProfile},
+};
 use uuid::Uuid;
 
 use crate::support::{Home, actor};
@@ -96,10 +99,29 @@ async fn a_profile_changes_only_from_the_version_read(home: Home) {
 
 async fn application_entities_are_registered(home: Home) {
     let database = &home.database;
-    let new = NewAe { title: "CR1".parse().expect("a title"), address: "192.0.2.7".to_owned(), port: 11_112 };
-    let ae = database.add_ae(new.clone(), &actor()).await.expect("registered");
-    assert!(matches!(database.add_ae(new, &actor()).await, Err(DatabaseError::Conflict(_))));
+    let title = || "CR1".parse().expect("a title");
+    let profile = AeProfile {
+        addresses: vec!["192.0.2.0/24".parse().expect("a network"), "::1".parse().expect("a network")],
+        certificate: Some("dns:cr1.example".parse().expect("a certificate")),
+        operations: vec![AeOperation::Store, AeOperation::Find],
+        sop_classes: vec!["1.2.3".parse().expect("a UID")],
+        associations_max: 4,
+        description: "Room 1".to_owned(),
+        ..AeProfile::default()
+    };
+    let ae = database.create_ae(title(), profile.clone(), &actor()).await.expect("registered");
+    let again = database.create_ae(title(), AeProfile::default(), &actor()).await;
+    assert!(matches!(again, Err(DatabaseError::Conflict(_))));
+    assert_eq!(ae.profile, profile);
     assert_eq!(database.aes().await.expect("list"), std::slice::from_ref(&ae));
+    let changed = AeProfile { enabled: false, certificate: None, ..profile };
+    let updated = database.update_ae(ae.id, ae.version, changed.clone(), &actor()).await.expect("changed");
+    assert_eq!((&updated.profile, updated.version), (&changed, ae.version + 1));
+    assert_eq!(database.ae(ae.id).await.expect("look-up"), Some(updated));
+    let late = database.update_ae(ae.id, ae.version, changed.clone(), &actor()).await;
+    assert!(matches!(late, Err(DatabaseError::Conflict(_))));
+    let nobody = database.update_ae(Uuid::now_v7(), 1, changed, &actor()).await;
+    assert!(matches!(nobody, Err(DatabaseError::NotFound)));
     assert!(database.remove_ae(ae.id, &actor()).await.expect("removed"));
     assert!(!database.remove_ae(ae.id, &actor()).await.expect("gone"));
     assert_eq!(database.aes().await.expect("list"), []);

@@ -1,7 +1,9 @@
 //! End to end: the true program, real senders and readers, both databases.
 
 mod access;
+mod ae;
 mod crash;
+mod decoder;
 mod dicomweb;
 mod dimse;
 mod doctor_api;
@@ -9,6 +11,7 @@ mod encryption;
 mod every_file;
 mod first_xray;
 mod hostile;
+mod http_limits;
 mod identity;
 mod regressions;
 mod tls;

@@ -41,7 +41,6 @@ pub use access::{
     ReviewOutcome, Share, ShareOutcome,
 };
 pub use account::{UserChanges, UserFilter, UserKind};
-pub use ae::{NewAe, RegisteredAe};
 pub use audit::{
     AuditActor, AuditFilter, AuditFinding, AuditFindingKind, AuditOutcome, AuditRecord, AuditRow, ChainHead,
     Encoder, StoredCheckpoint,

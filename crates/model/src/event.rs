@@ -115,6 +115,14 @@ pub enum Event {
         /// Doctor id.
         doctor_id: Uuid,
     },
+    /// Somebody tries to get in where nothing is for them; somebody has to look.
+    #[serde(rename = "security.alerted")]
+    SecurityAlerted {
+        /// What is happening: `associations_refused`.
+        kind: String,
+        /// Network address that it comes from.
+        source_address: String,
+    },
 }
 
 impl Event {
@@ -133,6 +141,7 @@ impl Event {
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
             Self::ConsultationEnded { .. } => "consultation.ended",
             Self::BreakGlassStarted { .. } => "break_glass.started",
+            Self::SecurityAlerted { .. } => "security.alerted",
         }
     }
 
@@ -150,7 +159,8 @@ impl Event {
             Self::PatientErased { .. }
             | Self::ConsultationScheduled { .. }
             | Self::ConsultationEnded { .. }
-            | Self::BreakGlassStarted { .. } => None,
+            | Self::BreakGlassStarted { .. }
+            | Self::SecurityAlerted { .. } => None,
         }
     }
 

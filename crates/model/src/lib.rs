@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod access;
+pub mod ae;
 pub mod ae_title;
 pub mod clinical;
 pub mod clock;

@@ -65,6 +65,7 @@ impl Visibility {
                 self.known.clear();
                 Ok(self.reviews)
             }
+            Event::SecurityAlerted { .. } => Ok(self.reviews),
         }
     }
 

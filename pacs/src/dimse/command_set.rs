@@ -41,6 +41,12 @@ pub mod element {
 pub mod command_field {
     /// C-STORE-RQ
     pub const C_STORE_RQ: u16 = 0x0001;
+    /// C-GET-RQ
+    pub const C_GET_RQ: u16 = 0x0010;
+    /// C-FIND-RQ
+    pub const C_FIND_RQ: u16 = 0x0020;
+    /// C-MOVE-RQ
+    pub const C_MOVE_RQ: u16 = 0x0021;
     /// C-ECHO-RQ
     pub const C_ECHO_RQ: u16 = 0x0030;
     /// C-CANCEL-RQ

@@ -2,6 +2,8 @@
 
 /// Success.
 pub const SUCCESS: u16 = 0x0000;
+/// Refused: Not Authorized.
+pub const NOT_AUTHORIZED: u16 = 0x0124;
 /// Refused: SOP Class Not Supported.
 pub const SOP_CLASS_NOT_SUPPORTED: u16 = 0x0122;
 /// Unrecognized Operation.

@@ -49,6 +49,10 @@ pub struct NegotiationRules {
     pub accept_unknown_sop_classes: bool,
     /// Take transfer syntaxes that the Standard does not register.
     pub accept_unknown_transfer_syntaxes: bool,
+    /// The only storage classes that this peer may send; empty for every one.
+    pub sop_classes: Vec<SopClassUid>,
+    /// The only transfer syntaxes that this peer may send in; empty for every one.
+    pub transfer_syntaxes: Vec<TransferSyntaxUid>,
     /// Announced to the peer.
     pub pdu_length_max_bytes: u32,
 }
@@ -217,12 +221,15 @@ fn decide(
         .or(Err(PresentationContextResultReason::AbstractSyntaxNotSupported))?;
     let service = service_of(&abstract_syntax, rules)
         .ok_or(PresentationContextResultReason::AbstractSyntaxNotSupported)?;
-    let transfer_syntax = choose(
-        &proposed.transfer_syntaxes,
-        &rules.transfer_syntax_preferences,
-        rules.accept_unknown_transfer_syntaxes,
-    )
-    .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
+    let may_come = |uid: &&String| {
+        let uid = trim_uid(uid);
+        let listed = rules.transfer_syntaxes.iter().any(|known| known.as_str() == uid);
+        service == Service::Verification || rules.transfer_syntaxes.is_empty() || listed
+    };
+    let offered: Vec<String> = proposed.transfer_syntaxes.iter().filter(may_come).cloned().collect();
+    let transfer_syntax =
+        choose(&offered, &rules.transfer_syntax_preferences, rules.accept_unknown_transfer_syntaxes)
+            .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(PresentationContext { id: proposed.id, abstract_syntax, transfer_syntax, service })
 }
 
@@ -230,6 +237,8 @@ fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option
     let uid = abstract_syntax.as_str();
     if uid == uids::VERIFICATION {
         Some(Service::Verification)
+    } else if !rules.sop_classes.is_empty() && !rules.sop_classes.contains(abstract_syntax) {
+        None
     } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))
     {
         Some(Service::Storage)
@@ -376,6 +385,26 @@ mod tests {
         let (agreement, _) = answer(&request, &rules);
         assert_eq!(agreement.contexts.len(), 1);
         assert_eq!(agreement.contexts[0].abstract_syntax.as_str(), "1.2.3.4");
+    }
+
+    // threats.md row 5
+    #[test]
+    fn a_peer_may_be_held_to_few_classes_and_syntaxes() {
+        let contexts: &[(&str, &[&str])] = &[
+            (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
+            (CT, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE, &[JPEG_BASELINE]),
+        ];
+        let rules = NegotiationRules {
+            sop_classes: vec![SopClassUid::parse(CT).expect("a UID")],
+            transfer_syntaxes: vec![TransferSyntaxUid::parse(JPEG_BASELINE).expect("a UID")],
+            ..NegotiationRules::default()
+        };
+        let (agreement, _) = answer(&request(contexts, Vec::new()), &rules);
+        let accepted: Vec<_> =
+            agreement.contexts.iter().map(|one| (one.id, one.transfer_syntax.as_str())).collect();
+        assert_eq!(accepted, [(1, IMPLICIT_VR_LITTLE_ENDIAN), (3, JPEG_BASELINE)]);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! `/healthz`: the process runs. `/readyz`: it can take instances. `/metrics`: Prometheus text.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{
     Router,
@@ -15,17 +19,34 @@ use super::problem::Problem;
 /// Checks that everything an ingest needs is there; an error is one sentence for the operator.
 pub type ReadyCheck = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// What is not as it should be although instances are taken; shown at `/readyz`.
+#[derive(Debug, Clone, Default)]
+pub struct Notices(Arc<Mutex<Vec<String>>>);
+
+impl Notices {
+    /// One more sentence for the operator, without patient data.
+    pub fn add(&self, notice: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
+    }
+
+    fn text(&self) -> String {
+        let notices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.iter().fold("ready".to_owned(), |text, notice| text + "\n" + notice)
+    }
+}
+
 /// The three routes; they are public and tell nothing about patients.
-pub fn router(metrics: PrometheusHandle, ready: ReadyCheck) -> Router {
+pub fn router(metrics: PrometheusHandle, ready: ReadyCheck, notices: Notices) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route(
             "/readyz",
             get(move || {
                 let check = ready();
+                let text = notices.text();
                 async move {
                     match check.await {
-                        Ok(()) => (StatusCode::OK, "ready").into_response(),
+                        Ok(()) => (StatusCode::OK, text).into_response(),
                         Err(reason) => Problem::unavailable(reason).into_response(),
                     }
                 }

@@ -85,8 +85,7 @@ async fn commands_that_do_not_fit_are_answered() {
         (3, command(command_field::C_STORE_RQ, CR_IMAGE_STORAGE, None), false, 0x0212),
         (3, command(command_field::C_STORE_RQ, CR_IMAGE_STORAGE, Some("../x")), true, 0xC000),
         (3, command(command_field::C_STORE_RQ, CR_IMAGE_STORAGE, Some("1.2.")), true, 0xC000),
-        // C-FIND-RQ, N-CREATE-RQ and one that does not exist.
-        (3, command(0x0020, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0211),
+        // N-CREATE-RQ and one that does not exist.
         (1, command(0x0140, VERIFICATION, None), false, 0x0211),
         (1, command(0x0666, VERIFICATION, None), false, 0x0211),
     ];
@@ -174,4 +173,32 @@ async fn a_response_is_cut_to_what_the_peer_takes() {
     }
     let command = CommandSet::parse(command.freeze()).expect("a command set");
     assert_eq!(command.number(element::STATUS), Some(0));
+}
+
+// threats.md row 5
+#[tokio::test(start_paused = true)]
+async fn what_an_ae_may_not_do_is_refused_and_recorded() {
+    let there = IpAddr::from([192, 0, 2, 7]);
+    let registered = vec![registration("CR1", there, &[AeOperation::Echo, AeOperation::Find])];
+    let memory = Memory { registered, ..Memory::default() };
+    let mut peer = connect_from(&open(PacsConfig::default(), &memory), there);
+    peer.associate().await;
+    let rows: [(u8, Vec<u8>, bool, u16); 5] = [
+        (3, c_store(), true, 0x0124),
+        (1, c_echo(), false, 0x0000),
+        // C-GET-RQ, C-MOVE-RQ; C-FIND-RQ is allowed but not there yet.
+        (3, command(0x0010, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0124),
+        (3, command(0x0021, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0124),
+        (3, command(0x0020, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0211),
+    ];
+    for (context_id, command, has_data_set, status) in rows {
+        peer.send_fragment(context_id, true, true, &command).await;
+        if has_data_set {
+            peer.send_fragment(context_id, false, true, b"data").await;
+        }
+        assert_eq!(peer.response().await.0, status, "{command:?}");
+    }
+    assert!(memory.stored.lock().unwrap().is_empty());
+    let refused = [AeOperation::Store, AeOperation::Get, AeOperation::Move].map(RefusedAct::Operation);
+    assert_eq!(*memory.refusals.lock().unwrap(), refused);
 }

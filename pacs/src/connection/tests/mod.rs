@@ -14,7 +14,11 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use dicom_header::Identity;
 use dicom_ul::pdu::{AssociationRQ, Pdu, PresentationContextProposed, UserVariableItem, read_pdu, write_pdu};
-use model::AeTitle;
+use model::{
+    AeTitle,
+    ae::{Ae, AeOperation, AeProfile},
+    clock::Clock,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::timeout,
@@ -22,7 +26,8 @@ use tokio::{
 
 use super::Door;
 use crate::{
-    backend::{Backend, InstanceSink, Peer, Refused, Unavailable},
+    access::Denied,
+    backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
     config::PacsConfig,
     dimse::command_set::{
         CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element,
@@ -30,7 +35,7 @@ use crate::{
     origin::Origin,
     upper_layer::{
         negotiation::{APPLICATION_CONTEXT_NAME, PresentationContext},
-        pdu::{AbortReason, Rejection, put_p_data, split_presentation_data_value},
+        pdu::{AbortReason, put_p_data, split_presentation_data_value},
     },
 };
 
@@ -47,8 +52,10 @@ type Instances = Vec<(String, Vec<u8>)>;
 #[derive(Clone, Default)]
 struct Memory {
     stored: Arc<Mutex<Instances>>,
-    rejections: Arc<Mutex<Vec<Rejection>>>,
-    registered: Vec<(&'static str, IpAddr)>,
+    refusals: Arc<Mutex<Vec<RefusedAct>>>,
+    alarms: Arc<Mutex<Vec<IpAddr>>>,
+    audit_is_down: bool,
+    registered: Vec<Ae>,
     /// Writing fails after so many bytes.
     room: Option<usize>,
     /// Committing takes this long.
@@ -73,12 +80,20 @@ impl Backend for Memory {
         MemoryWriter { memory: self.clone(), sop_instance_uid, bytes: Vec::new() }
     }
 
-    async fn is_registered(&self, title: &AeTitle, address: IpAddr) -> Result<bool, Unavailable> {
-        Ok(self.registered.iter().any(|known| *known == (title.as_str(), address)))
+    async fn registry(&self) -> Result<Arc<[Ae]>, Unavailable> {
+        Ok(self.registered.clone().into())
     }
 
-    async fn record_rejection(&self, _: &Peer, rejection: Rejection) {
-        self.rejections.lock().unwrap().push(rejection);
+    async fn record_acceptance(&self, _: &Peer) -> Result<(), Unavailable> {
+        if self.audit_is_down { Err(Unavailable) } else { Ok(()) }
+    }
+
+    async fn record_refusal(&self, _: &Peer, refused: RefusedAct) {
+        self.refusals.lock().unwrap().push(refused);
+    }
+
+    async fn raise_alarm(&self, address: IpAddr) {
+        self.alarms.lock().unwrap().push(address);
     }
 
     async fn record_failed_handshake(&self, _: IpAddr, _: &'static str) {}
@@ -107,8 +122,17 @@ struct TestPeer {
     stream: DuplexStream,
 }
 
+/// Registered for one address.
+fn registration(title: &str, address: IpAddr, operations: &[AeOperation]) -> Ae {
+    let addresses = vec![address.to_string().parse().expect("a network")];
+    let profile = AeProfile { addresses, operations: operations.to_vec(), ..AeProfile::default() };
+    let now = Clock::system().now();
+    let title = AeTitle::parse(title).expect("a title");
+    Ae { id: uuid::Uuid::now_v7(), title, profile, version: 1, created_at: now, updated_at: now }
+}
+
 fn open(config: PacsConfig, memory: &Memory) -> Arc<Door<Memory>> {
-    Arc::new(Door::new(memory.clone(), config))
+    Arc::new(Door::new(memory.clone(), config, false))
 }
 
 fn connect(door: &Arc<Door<Memory>>) -> TestPeer {

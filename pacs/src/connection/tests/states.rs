@@ -116,21 +116,36 @@ async fn titles_that_are_none_are_not_recognized() {
 #[tokio::test(start_paused = true)]
 async fn from_elsewhere_only_registered_titles() {
     let there = IpAddr::from([192, 0, 2, 7]);
-    let memory = Memory { registered: vec![("CR1", there)], ..Memory::default() };
+    let registered = vec![registration("CR1", there, &[AeOperation::Echo, AeOperation::Store])];
+    let memory = Memory { registered, ..Memory::default() };
     let door = open(PacsConfig::default(), &memory);
     connect_from(&door, there).associate().await;
-    let mut peer = connect_from(&door, IpAddr::from([192, 0, 2, 8]));
-    peer.request(proposal()).await;
-    peer.expect_rejection([1, 1, 3]).await;
+    let elsewhere = IpAddr::from([192, 0, 2, 8]);
+    for _ in 0..4 {
+        let mut peer = connect_from(&door, elsewhere);
+        peer.request(proposal()).await;
+        peer.expect_rejection([1, 1, 3]).await;
+    }
     let mut peer = connect_from(&door, there);
     peer.request(AssociationRQ { calling_ae_title: "CR2".into(), ..proposal() }).await;
     peer.expect_rejection([1, 1, 3]).await;
-    assert_eq!(*memory.rejections.lock().unwrap(), [Rejection::CallingAeTitleNotRecognized; 2]);
+    let mut expected = vec![RefusedAct::Association(Denied::Address); 4];
+    expected.push(RefusedAct::Association(Denied::UnknownTitle));
+    assert_eq!(*memory.refusals.lock().unwrap(), expected);
+    assert_eq!(*memory.alarms.lock().unwrap(), [elsewhere], "one alarm, at the third refusal");
 
     let strict = PacsConfig { accept_any_calling_ae_title_from_loopback: false, ..PacsConfig::default() };
     let mut peer = connect(&open(strict, &memory));
     peer.request(proposal()).await;
     peer.expect_rejection([1, 1, 3]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_let_in_without_a_record() {
+    let memory = Memory { audit_is_down: true, ..Memory::default() };
+    let mut peer = connect(&open(PacsConfig::default(), &memory));
+    peer.request(proposal()).await;
+    peer.expect_rejection([2, 3, 1]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,15 @@
 //! A pool of child processes that decode pixels, so that a crash or hang of a codec costs one picture.
 //!
-//! The child is this same program, started with `decoder`; it limits its own memory before it reads anything.
+//! The child is this same program, started with `decoder`; it locks itself in before it reads anything (`sandbox`).
 //! On the pipes: a little-endian u32 length, then that many bytes; one answer to each request.
 
-use std::{
-    io::{Read, Write},
-    path::PathBuf,
-    process::Stdio,
-    sync::Arc,
-    time::Duration,
-};
+mod child;
+mod sandbox;
+
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
+
+pub use child::{ChildLimits, Probe, probe_child, serve_child};
+pub use sandbox::Sandbox;
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -29,13 +29,15 @@ pub struct DecoderConfig {
     pub processes: usize,
     /// Time for one frame before the child is killed.
     pub timeout_ms: u64,
+    /// Processor time for one frame before the kernel ends the child.
+    pub processor_max_seconds: u64,
     /// Address space of a child.
     pub memory_max_bytes: u64,
 }
 
 impl Default for DecoderConfig {
     fn default() -> Self {
-        Self { processes: 0, timeout_ms: 15_000, memory_max_bytes: 2 << 30 }
+        Self { processes: 0, timeout_ms: 15_000, processor_max_seconds: 10, memory_max_bytes: 2 << 30 }
     }
 }
 
@@ -87,6 +89,24 @@ impl DecoderPool {
         Self(Arc::new(Runner::InProcess(handle)))
     }
 
+    /// Has a child try to get out of its sandbox, and tells what it could: nothing, where the kernel has all that is
+    /// asked of it.
+    ///
+    /// # Errors
+    /// When the child does not start or answers something else.
+    pub async fn probe(&self) -> std::io::Result<Probe> {
+        let Runner::Processes { config, program, .. } = self.0.as_ref() else {
+            return Err(std::io::Error::other("no processes are used"));
+        };
+        let mut child = command(program, config);
+        let child = child.arg("--probe").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let limit = Duration::from_millis(config.timeout_ms);
+        let output = tokio::time::timeout(limit, child.wait_with_output())
+            .await
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
     /// Sends one request and waits for its answer. Waits for a free child first.
     ///
     /// # Errors
@@ -120,20 +140,26 @@ impl DecoderPool {
 }
 
 fn start(program: &PathBuf, config: &DecoderConfig) -> std::io::Result<Process> {
-    let mut child = Command::new(program)
-        .arg("decoder")
-        .arg("--memory-max-bytes")
-        .arg(config.memory_max_bytes.to_string())
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut child = command(program, config).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let pipes = child.stdin.take().zip(child.stdout.take());
     let (input, output) = pipes.ok_or_else(|| std::io::Error::other("no pipes to the decoder"))?;
     Ok(Process { _child: child, input, output })
+}
+
+/// Nothing of ours goes along: no environment, no working directory, no descriptor.
+fn command(program: &PathBuf, config: &DecoderConfig) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg("decoder")
+        .arg("--memory-max-bytes")
+        .arg(config.memory_max_bytes.to_string())
+        .arg("--processor-max-seconds")
+        .arg(config.processor_max_seconds.to_string())
+        .env_clear()
+        .current_dir("/")
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 async fn exchange(process: &mut Process, request: &[u8]) -> Result<Vec<u8>, DecoderError> {
@@ -162,32 +188,46 @@ async fn exchange(process: &mut Process, request: &[u8]) -> Result<Vec<u8>, Deco
     }
 }
 
-/// The child's side: limits itself, then answers requests from standard input until it is closed.
-///
-/// # Errors
-/// When a limit cannot be set or a pipe breaks.
-pub fn serve_child(memory_max_bytes: u64, handle: fn(&[u8]) -> Vec<u8>) -> std::io::Result<()> {
-    use rustix::process::{Resource, Rlimit, setrlimit};
-    let both = |value: u64| Rlimit { current: Some(value), maximum: Some(value) };
-    setrlimit(Resource::As, both(memory_max_bytes))?;
-    setrlimit(Resource::Core, both(0))?;
-    setrlimit(Resource::Fsize, both(0))?;
-    setrlimit(Resource::Nofile, both(8))?;
-    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    loop {
-        let mut length = [0; 4];
-        match input.read_exact(&mut length) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(error),
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
+
+    use super::*;
+
+    fn pool(directory: &std::path::Path, script: &str) -> DecoderPool {
+        let program = directory.join("decoder");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("its mode");
+        let config = DecoderConfig { processes: 1, timeout_ms: 2_000, ..DecoderConfig::default() };
+        DecoderPool::new(config, program)
+    }
+
+    // threats.md rows 26, 27
+    #[tokio::test]
+    async fn a_child_that_hangs_or_dies_costs_one_request() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let hanging = pool(directory.path(), "echo $$ > \"$0.pid\"; exec sleep 600");
+        for _ in 0..2 {
+            let begun = Instant::now();
+            let outcome = hanging.run(b"frame".to_vec()).await;
+            assert!(matches!(outcome, Err(DecoderError::TimedOut(2_000))), "{outcome:?}");
+            assert!(begun.elapsed() < Duration::from_secs(30));
+            let pid = fs::read_to_string(directory.path().join("decoder.pid")).expect("it ran");
+            let process = PathBuf::from(format!("/proc/{}/cmdline", pid.trim()));
+            let gone = Instant::now() + Duration::from_secs(20);
+            while fs::read(&process).is_ok_and(|line| !line.is_empty()) {
+                assert!(Instant::now() < gone, "the child lives on");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
-        let mut request = Vec::new();
-        let announced = u64::from(u32::from_le_bytes(length));
-        (&mut input).take(announced).read_to_end(&mut request)?;
-        let answer = handle(&request);
-        let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
-        output.write_all(&length.to_le_bytes())?;
-        output.write_all(&answer)?;
-        output.flush()?;
+        for script in
+            ["exit 3", "kill -9 $$", "printf '\\001\\000\\000\\000'", "printf '\\377\\377\\377\\377'"]
+        {
+            let outcome = pool(directory.path(), script).run(b"frame".to_vec()).await;
+            assert!(
+                matches!(outcome, Err(DecoderError::Crashed(_) | DecoderError::TooLarge)),
+                "{script}: {outcome:?}"
+            );
+        }
     }
 }

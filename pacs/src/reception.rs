@@ -1,0 +1,98 @@
+//! PS3.8 7.1.1: who is let in, and who hears of those that are not.
+
+use std::net::IpAddr;
+
+use service::tls::HandshakeError;
+
+use crate::{
+    access::{self, Denied, Rights},
+    admission::Permit,
+    alarm::REFUSALS_MAX,
+    backend::{Backend, Peer, RefusedAct},
+    connection::Door,
+    upper_layer::pdu::Rejection,
+};
+
+/// Why somebody is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TurnedAway {
+    /// By the registry.
+    Denied(Denied),
+    /// For now: there is no place, or the registry cannot be read.
+    Later(Rejection),
+}
+
+impl TurnedAway {
+    /// What the peer is told.
+    pub(crate) fn rejection(self) -> Rejection {
+        match self {
+            Self::Denied(denied) => denied.rejection(),
+            Self::Later(rejection) => rejection,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied(denied) => denied.as_str(),
+            Self::Later(rejection) => rejection.as_str(),
+        }
+    }
+}
+
+impl<B: Backend> Door<B> {
+    /// Who may associate, for what, and how many.
+    pub(crate) async fn admit(&self, peer: &Peer) -> Result<(Rights, Permit), TurnedAway> {
+        let registry = self.backend.registry().await;
+        let registry = registry.map_err(|_| TurnedAway::Later(Rejection::TemporaryCongestion))?;
+        let rights = access::check(&self.config, self.certificates_demanded, &registry, peer)
+            .map_err(TurnedAway::Denied)?;
+        if self.stopping.is_cancelled() {
+            return Err(TurnedAway::Later(Rejection::TemporaryCongestion));
+        }
+        self.admission
+            .admit(&peer.calling_ae_title, peer.address, rights.associations_max)
+            .map(|permit| (rights, permit))
+            .ok_or(TurnedAway::Later(Rejection::LocalLimitExceeded))
+    }
+
+    /// The audit trail hears of every refusal, the log not of each one in a flood.
+    pub(crate) async fn tell_rejection(&self, peer: &Peer, turned_away: TurnedAway) {
+        if self.rejections_told.take() {
+            tracing::warn!(
+                calling_ae_title = %peer.calling_ae_title,
+                called_ae_title = %peer.called_ae_title,
+                certificate = peer.certificate.as_ref().map(tracing::field::display),
+                reason = turned_away.as_str(),
+                "association rejected"
+            );
+        } else {
+            metrics::counter!("maxray_dimse_rejections_untold_total").increment(1);
+        }
+        if let TurnedAway::Denied(denied) = turned_away {
+            metrics::counter!("maxray_dimse_associations_denied_total", "reason" => denied.as_str())
+                .increment(1);
+            self.backend.record_refusal(peer, RefusedAct::Association(denied)).await;
+            self.count_refusal(peer.address).await;
+        }
+    }
+
+    /// A peer did not get as far as a PDU. Anybody can cause it without saying who they are, so that a flood must not
+    /// fill the audit trail.
+    pub(crate) async fn tell_failed_handshake(&self, address: IpAddr, error: &HandshakeError) {
+        if self.rejections_told.take() {
+            tracing::warn!(%address, %error, "no DICOM connection");
+            self.backend.record_failed_handshake(address, error.as_str()).await;
+        } else {
+            metrics::counter!("maxray_dimse_rejections_untold_total").increment(1);
+        }
+        self.count_refusal(address).await;
+    }
+
+    async fn count_refusal(&self, address: IpAddr) {
+        if self.alarm.count(address) {
+            tracing::error!(%address, refusals = REFUSALS_MAX, "somebody is turned away again and again");
+            metrics::counter!("maxray_security_alerts_total", "kind" => "associations_refused").increment(1);
+            self.backend.raise_alarm(address).await;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The registry of AEs as this door knows it: read from the database, and at most five seconds old.
+
+use std::{sync::Arc, time::Duration};
+
+use database::Database;
+use model::ae::Ae;
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::backend::Unavailable;
+
+/// Not asked again within this time: associations come by the dozen.
+const FRESH_FOR: Duration = Duration::from_secs(2);
+/// Still used within this time when the database does not answer.
+const USED_FOR: Duration = Duration::from_secs(5);
+
+/// The registry, kept for a moment.
+pub struct Registry {
+    database: Database,
+    known: Mutex<Option<(Instant, Arc<[Ae]>)>>,
+}
+
+impl Registry {
+    /// Nothing is read yet.
+    pub fn new(database: Database) -> Self {
+        Self { database, known: Mutex::default() }
+    }
+
+    /// Every registered AE.
+    pub async fn get(&self) -> Result<Arc<[Ae]>, Unavailable> {
+        // Held while reading: who comes meanwhile waits for the same answer.
+        let mut known = self.known.lock().await;
+        if let Some((read_at, aes)) = known.as_ref()
+            && read_at.elapsed() < FRESH_FOR
+        {
+            return Ok(Arc::clone(aes));
+        }
+        let asked_at = Instant::now();
+        match self.database.aes().await {
+            Ok(aes) => {
+                let aes: Arc<[Ae]> = aes.into();
+                *known = Some((asked_at, Arc::clone(&aes)));
+                Ok(aes)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the registry of AEs cannot be read");
+                let usable = known.as_ref().filter(|(read_at, _)| read_at.elapsed() < USED_FOR);
+                usable.map(|(_, aes)| Arc::clone(aes)).ok_or(Unavailable)
+            }
+        }
+    }
+}
