@@ -134,20 +134,8 @@ fn print_profile(ae: &Ae) {
     println!("certificate        {}", any(words(profile.certificate.as_slice()), "none"));
     println!("operations         {}", operations(profile));
     println!("called titles      {}", any(words(&profile.called_titles), "what the door takes"));
-    println!(
-        "SOP classes        {}",
-        any(
-            profile.sop_classes.iter().map(|uid| uid.as_str()).collect::<Vec<_>>().join(" "),
-            "every storage class"
-        )
-    );
-    println!(
-        "transfer syntaxes  {}",
-        any(
-            profile.transfer_syntaxes.iter().map(|uid| uid.as_str()).collect::<Vec<_>>().join(" "),
-            "every one"
-        )
-    );
+    println!("SOP classes        {}", any(words(&profile.sop_classes), "every storage class"));
+    println!("transfer syntaxes  {}", any(words(&profile.transfer_syntaxes), "every one"));
     println!(
         "associations       {}",
         match profile.associations_max {

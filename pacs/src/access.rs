@@ -222,7 +222,9 @@ mod tests {
             ae("ONLY", |profile| profile.called_titles = vec![AeTitle::parse("OTHER").expect("a title")]),
         ];
         let (inside, outside) = ([192, 0, 2, 7], [192, 0, 3, 7]);
-        let rows: [(&str, [u8; 4], Option<&PeerCertificate>, bool, Option<Denied>); 17] = [
+        // Calling title, address, certificate shown, whether one is demanded, outcome.
+        type Row<'a> = (&'a str, [u8; 4], Option<&'a PeerCertificate>, bool, Option<Denied>);
+        let rows: [Row<'_>; 17] = [
             ("PLAIN", inside, None, false, None),
             ("PLAIN", inside, Some(&third), false, None),
             ("PLAIN", outside, None, false, Some(Denied::Address)),
