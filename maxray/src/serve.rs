@@ -94,8 +94,7 @@ impl Server {
         tokio::spawn(hardening::check_decoder(parts.decoder.clone(), notices));
         let mut tasks = JoinSet::new();
         let https = http_tls.is_some();
-        let listeners: Vec<Tls> = http_tls.iter().chain(&dicom_tls).cloned().collect();
-        tasks.spawn(watch_tls(listeners, parts.clock.clone(), shutdown.clone()));
+        tasks.spawn(watch_tls([&http_tls, &dicom_tls], parts.clock.clone(), shutdown.clone()));
         tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
         tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, archive.clone(), shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
@@ -231,8 +230,13 @@ fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
     Ok((http, dicom))
 }
 
-async fn watch_tls(listeners: Vec<Tls>, clock: Clock, shutdown: Shutdown) -> anyhow::Result<()> {
-    tls::watch(listeners, clock, shutdown).await.context("SIGHUP cannot be listened for")
+fn watch_tls(
+    listeners: [&Option<Tls>; 2],
+    clock: Clock,
+    shutdown: Shutdown,
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let listeners: Vec<Tls> = listeners.into_iter().flatten().cloned().collect();
+    async move { tls::watch(listeners, clock, shutdown).await.context("SIGHUP cannot be listened for") }
 }
 
 async fn serve_http(

@@ -181,6 +181,9 @@ mod tests {
 
     use super::*;
 
+    /// Calling title, address, certificate shown, whether one is demanded, outcome.
+    type Row<'a> = (&'a str, [u8; 4], Option<&'a PeerCertificate>, bool, Option<Denied>);
+
     fn certificate(name: &str) -> PeerCertificate {
         let key = rcgen::KeyPair::generate().expect("a key");
         let params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
@@ -222,8 +225,6 @@ mod tests {
             ae("ONLY", |profile| profile.called_titles = vec![AeTitle::parse("OTHER").expect("a title")]),
         ];
         let (inside, outside) = ([192, 0, 2, 7], [192, 0, 3, 7]);
-        // Calling title, address, certificate shown, whether one is demanded, outcome.
-        type Row<'a> = (&'a str, [u8; 4], Option<&'a PeerCertificate>, bool, Option<Denied>);
         let rows: [Row<'_>; 17] = [
             ("PLAIN", inside, None, false, None),
             ("PLAIN", inside, Some(&third), false, None),
