@@ -29,7 +29,8 @@ async fn events(home: &Home) -> Vec<Event> {
 
 /// Other content under the same UIDs.
 fn changed(new: &NewInstance, text: &str) -> NewInstance {
-    NewInstance { id: uuid::Uuid::now_v7(), data_set_sha256: content(text), ..new.clone() }
+    let (id, object_key) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+    NewInstance { id, object_key, data_set_sha256: content(text), ..new.clone() }
 }
 
 async fn the_same_content_is_a_duplicate(home: Home) {
