@@ -15,6 +15,9 @@ mod backend;
 mod config;
 mod directory;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod key;
 mod keys;
 mod s3;
