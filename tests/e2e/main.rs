@@ -13,5 +13,6 @@ mod first_xray;
 mod hostile;
 mod http_limits;
 mod identity;
+mod power_cut;
 mod regressions;
 mod tls;

@@ -25,7 +25,10 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Cluster {
     folder: tempfile::TempDir,
+    data: PathBuf,
     server: Child,
+    /// Processes of a killed server, until they are gone.
+    dying: Vec<rustix::process::Pid>,
     durability: Durability,
 }
 
@@ -35,15 +38,23 @@ impl Cluster {
     /// # Panics
     /// When PostgreSQL is not installed or does not start.
     pub fn start(durability: Durability) -> Self {
-        let folder = tempfile::Builder::new().prefix("maxray-pg-").tempdir().expect("a temporary folder");
-        if rustix::process::geteuid().is_root() {
-            let owned = Command::new("chown").arg("postgres").arg(folder.path()).status();
-            assert!(
-                owned.is_ok_and(|status| status.success()),
-                "no user postgres: run ./test, it installs PostgreSQL"
-            );
-        }
+        let folder = new_folder();
         let data = folder.path().join("data");
+        Self::start_with(folder, data, durability)
+    }
+
+    /// The same with its data below `root`, which may be a file system of its own; the socket stays elsewhere.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_in(root: &Path, durability: Durability) -> Self {
+        let room = root.join("postgres");
+        fs::create_dir(&room).expect("a folder for PostgreSQL");
+        give_to_postgres(&room);
+        Self::start_with(new_folder(), room.join("data"), durability)
+    }
+
+    fn start_with(folder: tempfile::TempDir, data: PathBuf, durability: Durability) -> Self {
         let mut initdb = as_postgres("initdb");
         initdb.arg("-D").arg(&data).args(["-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"]);
         if durability == Durability::Unsafe {
@@ -51,8 +62,8 @@ impl Cluster {
         }
         let output = initdb.output().expect("initdb starts");
         assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
-        let server = Self::server(folder.path(), durability);
-        let mut cluster = Self { folder, server, durability };
+        let server = Self::server(folder.path(), &data, durability);
+        let mut cluster = Self { folder, data, server, dying: Vec::new(), durability };
         cluster.wait();
         cluster
     }
@@ -75,15 +86,57 @@ impl Cluster {
     /// Kills every process of the cluster as a crash would, then starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
         self.stop(rustix::process::Signal::QUIT);
-        self.server = Self::server(self.folder.path(), self.durability);
+        self.start_again();
+    }
+
+    /// SIGKILL for every process of the cluster, without waiting: [`Self::wait_for_end`] does.
+    pub fn kill_all(&mut self) {
+        use rustix::process::{Signal, kill_process};
+        let server = rustix::process::Pid::from_child(&self.server);
+        // Stopped, it starts no more of them while they are listed.
+        let _gone_already = kill_process(server, Signal::STOP);
+        let children = format!("/proc/{0}/task/{0}/children", server.as_raw_nonzero());
+        let children = fs::read_to_string(children).unwrap_or_default();
+        let numbers = children.split_whitespace().filter_map(|number| number.parse().ok());
+        self.dying = numbers.filter_map(rustix::process::Pid::from_raw).collect();
+        for process in self.dying.iter().chain([&server]) {
+            let _gone_already = kill_process(*process, Signal::KILL);
+        }
+    }
+
+    /// Waits for the processes of [`Self::kill_all`].
+    ///
+    /// # Panics
+    /// When one of them does not end.
+    pub fn wait_for_end(&mut self) {
+        let _status = self.server.wait();
+        let deadline = Instant::now() + START_TIMEOUT;
+        while self.dying.iter().any(|process| is_running(*process)) {
+            assert!(Instant::now() < deadline, "a killed PostgreSQL process does not end");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.dying.clear();
+    }
+
+    /// Starts a stopped or killed cluster on its data.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self) {
+        // The server refuses to start over an empty pid file, which is what a power cut may leave of it.
+        let pid_file = self.data.join("postmaster.pid");
+        if fs::metadata(&pid_file).is_ok_and(|file| file.len() == 0) {
+            fs::remove_file(&pid_file).expect("an empty postmaster.pid can be removed");
+        }
+        self.server = Self::server(self.folder.path(), &self.data, self.durability);
         self.wait();
     }
 
-    fn server(folder: &Path, durability: Durability) -> Child {
+    fn server(folder: &Path, data: &Path, durability: Durability) -> Child {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log file");
         let mut command = as_postgres("postgres");
-        command.arg("-D").arg(folder.join("data"));
+        command.arg("-D").arg(data);
         let socket = format!("unix_socket_directories={}", folder.display());
         let settings = ["listen_addresses=", &socket, "shared_buffers=64MB", "max_connections=100"];
         let unsafe_settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
@@ -126,6 +179,29 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         self.stop(rustix::process::Signal::QUIT);
     }
+}
+
+fn new_folder() -> tempfile::TempDir {
+    let folder = tempfile::Builder::new().prefix("maxray-pg-").tempdir().expect("a temporary folder");
+    give_to_postgres(folder.path());
+    folder
+}
+
+/// As root the server runs as another user, who owns its data.
+fn give_to_postgres(folder: &Path) {
+    if rustix::process::geteuid().is_root() {
+        let owned = Command::new("chown").arg("postgres").arg(folder).status();
+        assert!(
+            owned.is_ok_and(|status| status.success()),
+            "no user postgres: run ./test, it installs PostgreSQL"
+        );
+    }
+}
+
+/// Neither gone nor a zombie that whoever adopted it has not collected.
+fn is_running(process: rustix::process::Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).unwrap_or_default();
+    status.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
 /// A PostgreSQL program; as root it runs as the user `postgres`, because the server refuses root.

@@ -12,6 +12,8 @@ pub const OIDC: &str = "MAXRAY_TEST_OIDC";
 pub const DATA: &str = "MAXRAY_TEST_DATA";
 /// Rounds of kill -9 for each engine.
 pub const CRASH_ROUNDS: &str = "MAXRAY_TEST_CRASH_ROUNDS";
+/// Power cuts for each engine.
+pub const POWER_CUT_ROUNDS: &str = "MAXRAY_TEST_POWER_CUT_ROUNDS";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

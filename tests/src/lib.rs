@@ -9,6 +9,8 @@
 //! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
 //! | [`synthetic`] | instances of any size, syntax and identity |
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
+//! | [`load`] | several associations that send until the server is gone |
+//! | [`power_cut`] | a file system that loses what was not synced |
 //! | [`ledger`] | every acknowledged instance, checked byte for byte afterwards |
 //! | [`guard`] | what an attack must leave behind: nothing |
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
@@ -25,10 +27,12 @@ pub mod env;
 pub mod fixtures;
 pub mod guard;
 pub mod ledger;
+pub mod load;
 pub mod multipart;
 pub mod part10;
 pub mod platform;
 pub mod postgres;
+pub mod power_cut;
 pub mod python;
 pub mod qido;
 pub mod random;

@@ -13,6 +13,8 @@ use serde::Deserialize;
 use crate::{
     cluster::{Cluster, Durability},
     env,
+    power_cut::{Loss, Lost, PowerCutDisk},
+    random::Random,
 };
 
 /// How long the server may take until `/readyz` says 200. Generous: machines of tests are busy.
@@ -75,11 +77,14 @@ struct Run {
 #[derive(Debug)]
 pub struct Platform {
     folder: tempfile::TempDir,
+    data: PathBuf,
     environment: Vec<(String, String)>,
     server: Option<Child>,
     run: Option<Run>,
     cluster: Option<Cluster>,
     client: reqwest::Client,
+    /// Where the data directory lies, when its power can be cut. Last: it outlives those who use it.
+    disk: Option<PowerCutDisk>,
 }
 
 impl Platform {
@@ -93,19 +98,37 @@ impl Platform {
         platform
     }
 
+    /// A platform whose server was never started, its data directory (and the PostgreSQL cluster, durable) on a disk
+    /// whose power can be cut. Only the server's own first start is still to come: everything else has settled.
+    ///
+    /// # Panics
+    /// When the disk cannot be mounted or PostgreSQL does not start.
+    pub fn prepare_on_disk(options: Options) -> Self {
+        let disk = PowerCutDisk::mount();
+        Self::prepare_with(Options { fsync: true, ..options }, Some(disk))
+    }
+
     /// Everything but the server: [`Self::restart`] starts it for the first time.
     ///
     /// # Panics
     /// When PostgreSQL does not start.
     pub fn prepare(options: Options) -> Self {
+        Self::prepare_with(options, None)
+    }
+
+    fn prepare_with(options: Options, disk: Option<PowerCutDisk>) -> Self {
         let folder = tempfile::Builder::new().prefix("maxray-test-").tempdir().expect("a temporary folder");
+        let data = disk.as_ref().map_or(folder.path(), PowerCutDisk::path).join("data");
         let mut environment = vec![
-            setting("MAXRAY_DATA_DIRECTORY", &folder.path().join("data").display()),
+            setting("MAXRAY_DATA_DIRECTORY", &data.display()),
             setting("MAXRAY_HTTP__LISTEN", &"127.0.0.1:0"),
             setting("MAXRAY_PACS__LISTEN", &"127.0.0.1:0"),
         ];
         let durability = if options.fsync { Durability::Fsync } else { Durability::Unsafe };
-        let cluster = (options.engine == Engine::Postgres).then(|| Cluster::start(durability));
+        let cluster = (options.engine == Engine::Postgres).then(|| match &disk {
+            Some(disk) => Cluster::start_in(disk.path(), durability),
+            None => Cluster::start(durability),
+        });
         if let Some(cluster) = &cluster {
             environment.push(setting("MAXRAY_DATABASE__URL", &cluster.create_database("maxray")));
         }
@@ -119,7 +142,10 @@ impl Platform {
             client = client.tls_certs_only([root]);
         }
         let client = client.build().expect("an HTTP client");
-        Self { folder, environment, server: None, run: None, cluster, client }
+        if let Some(disk) = &disk {
+            disk.settle();
+        }
+        Self { folder, data, environment, server: None, run: None, cluster, client, disk }
     }
 
     /// Starts the server again on the same data, with new ports.
@@ -127,9 +153,17 @@ impl Platform {
     /// # Panics
     /// As [`Self::start`]; when it is running.
     pub async fn restart(&mut self) {
+        self.begin_start();
+        self.wait_until_ready().await;
+    }
+
+    /// Starts the server without waiting for it.
+    ///
+    /// # Panics
+    /// When it is running or cannot be started.
+    pub fn begin_start(&mut self) {
         let command = self.command(&["serve"]);
         self.spawn(command);
-        self.wait_until_ready().await;
     }
 
     /// Starts the server by a command that ends in `maxray serve`, and does not wait.
@@ -145,6 +179,33 @@ impl Platform {
     /// The server's process, for what ends it in its own ways.
     pub(crate) fn server(&mut self) -> &mut Option<Child> {
         &mut self.server
+    }
+
+    /// Takes the power away from a disk of [`Self::prepare_on_disk`] and from every program on it, then gives it back:
+    /// PostgreSQL runs again, the server waits for [`Self::restart`].
+    ///
+    /// # Panics
+    /// When there is no such disk, or what was left on it does not start.
+    pub fn cut_power(&mut self, loss: Loss, random: &mut Random) -> Lost {
+        let disk = self.disk.as_mut().expect("a platform of prepare_on_disk");
+        disk.cut();
+        if let Some(server) = &mut self.server {
+            let _gone_already = server.kill();
+        }
+        if let Some(cluster) = &mut self.cluster {
+            cluster.kill_all();
+        }
+        disk.release();
+        self.kill();
+        if let Some(cluster) = &mut self.cluster {
+            cluster.wait_for_end();
+        }
+        let disk = self.disk.as_mut().expect("a platform of prepare_on_disk");
+        let lost = disk.restore(loss, random);
+        if let Some(cluster) = &mut self.cluster {
+            cluster.start_again();
+        }
+        lost
     }
 
     async fn wait_until_ready(&mut self) {
@@ -280,7 +341,7 @@ impl Platform {
 
     /// The server's data.
     pub fn data_directory(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// A folder for the test's own files, gone with the platform.

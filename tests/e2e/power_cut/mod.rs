@@ -1,0 +1,85 @@
+//! Power cuts while instances come in: the database, the objects and the keys lie on a disk that loses what was not
+//! synced. After the restart every acknowledged instance is there and whole, and nothing is half visible.
+//!
+//! threats.md section 2, method 2. `MAXRAY_TEST_POWER_CUT_ROUNDS=100` makes a campaign of it.
+
+mod start;
+
+use std::time::Duration;
+
+use tests::{
+    env,
+    load::Load,
+    platform::{Engine, Options, Platform},
+    power_cut::{Loss, Lost},
+    random::Random,
+    session::PASSWORD,
+};
+
+/// Cuts in a normal run.
+const ROUNDS: u64 = 4;
+/// A long campaign begins anew on an empty disk after this many, or it would mostly read old instances.
+const ROUNDS_OF_ONE_DISK: u64 = 20;
+/// Associations at the same time, and what each would send if nobody cut the power.
+const SENDERS: usize = 4;
+const INSTANCES_EACH: usize = 200;
+/// Latest cut after the first acknowledgement, in milliseconds.
+const CUT_MS_MAX: usize = 1200;
+
+#[tokio::test]
+async fn power_cuts_on_sqlite_lose_nothing() {
+    campaign(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn power_cuts_on_postgres_lose_nothing() {
+    campaign(Engine::Postgres).await;
+}
+
+async fn campaign(engine: Engine) {
+    let mut random = Random::from_environment("power cut");
+    let rounds = env::number(env::POWER_CUT_ROUNDS, ROUNDS);
+    let (mut done, mut acknowledged, mut lost) = (0, 0, Lost::default());
+    while done < rounds {
+        let mut platform = Platform::prepare_on_disk(Options::on(engine));
+        platform.restart().await;
+        platform.add_user("reader", "viewer");
+        let mut loads = Vec::new();
+        for _ in 0..ROUNDS_OF_ONE_DISK.min(rounds - done) {
+            done += 1;
+            let (load, gone) = round(&mut platform, done, &mut random).await;
+            acknowledged += load.ledger.len();
+            lost = Lost { names: lost.names + gone.names, files: lost.files + gone.files };
+            loads.push(load);
+        }
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        for load in &loads {
+            load.check(&reader, "after the last cut").await;
+        }
+    }
+    eprintln!(
+        "{rounds} power cuts on {engine:?}: {acknowledged} acknowledged, 0 lost; the disk lost {} names and the \
+         unsynced bytes of {} files",
+        lost.names, lost.files
+    );
+    assert!(acknowledged > rounds as usize, "almost nothing was acknowledged: the cut comes too early");
+    assert!(lost.names + lost.files > 0, "the cuts took nothing: they prove nothing");
+}
+
+async fn round(platform: &mut Platform, number: u64, random: &mut Random) -> (Load, Lost) {
+    let loss = if random.below(2) == 0 { Loss::Unsynced } else { Loss::Torn };
+    let mut load = Load::start(platform.dicom(), &format!("CUT-{number}"), SENDERS, INSTANCES_EACH);
+    let after = Duration::from_millis(random.below(CUT_MS_MAX) as u64);
+    while load.ledger.is_empty() && load.is_running() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(after).await;
+    let gone = platform.cut_power(loss, random);
+    load.wait();
+    platform.restart().await;
+    let count = load.ledger.len();
+    eprintln!("cut {number}: {count} acknowledged, cut after {} ms, {loss:?}, {gone:?}", after.as_millis());
+    let reader = platform.sign_in("reader", PASSWORD).await;
+    load.check(&reader, &format!("cut {number}, {loss:?}")).await;
+    (load, gone)
+}
