@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -22,19 +23,26 @@ pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] Fi
 
 /// Makes the data directory (0700) or checks that nobody else can read it.
 pub fn prepare_directory(path: &Path) -> anyhow::Result<PathBuf> {
-    if !path.exists() {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder
-            .create(path)
-            .with_context(|| format!("the data directory {} cannot be made", path.display()))?;
-    }
+    make_durably(path).with_context(|| format!("the data directory {} cannot be made", path.display()))?;
     let mode = fs::metadata(path)?.permissions().mode();
     if mode & 0o077 != 0 {
         fs::set_permissions(path, Permissions::from_mode(0o700))
             .with_context(|| format!("{} is open to other users: run chmod 700 on it", path.display()))?;
     }
     Ok(path.canonicalize()?)
+}
+
+/// Makes a directory and those above it so that a power cut leaves them: everything later is stored below.
+fn make_durably(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.is_dir() {
+        // Made by us in a start that was killed before it could sync, or by somebody whose directory we may not read.
+        let _theirs = File::open(parent).and_then(|parent| parent.sync_all());
+        return Ok(());
+    }
+    make_durably(parent)?;
+    DirBuilder::new().mode(0o700).create(path)?;
+    File::open(parent)?.sync_all()
 }
 
 /// Takes the lock of a data directory.

@@ -15,4 +15,5 @@ mod http_limits;
 mod identity;
 mod power_cut;
 mod regressions;
+mod s3_faults;
 mod tls;

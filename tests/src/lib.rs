@@ -10,6 +10,7 @@
 //! | [`synthetic`] | instances of any size, syntax and identity |
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
 //! | [`load`] | several associations that send until the server is gone |
+//! | [`s3`] | an S3 server that can misbehave |
 //! | [`power_cut`] | a file system that loses what was not synced |
 //! | [`ledger`] | every acknowledged instance, checked byte for byte afterwards |
 //! | [`guard`] | what an attack must leave behind: nothing |
@@ -36,6 +37,7 @@ pub mod power_cut;
 pub mod python;
 pub mod qido;
 pub mod random;
+pub mod s3;
 pub mod scu;
 pub mod session;
 pub mod synthetic;

@@ -178,18 +178,19 @@ fn keys_of(shard: &Path) -> io::Result<Vec<ObjectKey>> {
     Ok(keys)
 }
 
-/// Makes what is missing and syncs every directory in which a name was added.
+/// Makes what is missing and syncs every directory that has names in it. Those that were there too: a start that was
+/// killed may have made them and never come to its sync.
 fn make_tree(root: &Path) -> io::Result<()> {
     make_directory(root)?;
     make_directory(&root.join("spool"))?;
     make_directory(&root.join("keys"))?;
     let objects = root.join("objects");
     make_directory(&objects)?;
-    let mut made = false;
     for shard in 0..=u8::MAX {
-        made |= make_private(&objects.join(format!("{shard:02x}")))?;
+        make_private(&objects.join(format!("{shard:02x}")))?;
     }
-    if made { sync_directory(&objects) } else { Ok(()) }
+    sync_directory(&objects)?;
+    sync_directory(root)
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
@@ -205,11 +206,10 @@ fn make_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
-fn make_private(path: &Path) -> io::Result<bool> {
+fn make_private(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
     }
 }
 
