@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt::Write as _,
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,6 +16,7 @@ use axum::{
     extract::{DefaultBodyLimit, State as Shared},
     http::{HeaderMap, Method, Response, StatusCode, Uri, header},
 };
+use base64::Engine as _;
 use bytes::Bytes;
 
 use crate::digest::sha256_hex;
@@ -159,7 +161,7 @@ async fn serve(
             None => state.put(key, body),
         },
         Method::POST if query.contains_key("uploads") => state.begin(&key),
-        Method::POST => state.complete(key, query.get("uploadId")),
+        Method::POST => state.complete(&key, query.get("uploadId")),
         Method::DELETE => {
             match query.get("uploadId") {
                 Some(upload) => drop(state.uploads.remove(upload)),
@@ -211,7 +213,7 @@ impl State {
         answer(StatusCode::OK, Body::from(text))
     }
 
-    fn complete(&mut self, key: String, upload: Option<&String>) -> Response<Body> {
+    fn complete(&mut self, key: &str, upload: Option<&String>) -> Response<Body> {
         if self.fault == Some(Fault::FailsCompletion) {
             return answer(StatusCode::OK, Body::from("<Error><Code>InternalError</Code><Message/></Error>"));
         }
@@ -219,7 +221,7 @@ impl State {
             return error(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
         let whole: Vec<u8> = parts.into_values().flatten().collect();
-        drop(self.put(key.clone(), whole.into()));
+        drop(self.put(key.to_owned(), whole.into()));
         let text = format!(
             "<CompleteMultipartUploadResult><Location>/</Location><Bucket>{BUCKET}</Bucket><Key>{key}</Key>\
              <ETag>\"etag\"</ETag></CompleteMultipartUploadResult>"
@@ -263,11 +265,12 @@ impl State {
     fn list(&self, prefix: &str) -> Response<Body> {
         let mut text = String::from("<ListBucketResult><IsTruncated>false</IsTruncated>");
         for (key, object) in self.objects.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            text.push_str(&format!(
+            let _infallible = write!(
+                text,
                 "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>\
                  <ETag>\"etag\"</ETag><Size>{}</Size></Contents>",
                 object.len()
-            ));
+            );
         }
         text.push_str("</ListBucketResult>");
         answer(StatusCode::OK, Body::from(text))
@@ -285,10 +288,8 @@ fn parse_range(range: &str, length: usize) -> Option<(usize, usize)> {
 /// Whether the body is other than its `x-amz-checksum-sha256`.
 fn is_altered(headers: &HeaderMap, body: &[u8]) -> bool {
     let Some(checksum) = headers.get("x-amz-checksum-sha256") else { return false };
-    use base64::Engine as _;
-    let declared = base64::engine::general_purpose::STANDARD.decode(checksum.as_bytes()).unwrap_or_default();
-    let declared: String = declared.iter().map(|byte| format!("{byte:02x}")).collect();
-    declared != sha256_hex(body)
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+    checksum.as_bytes() != base64::engine::general_purpose::STANDARD.encode(digest).as_bytes()
 }
 
 fn query(uri: &Uri) -> HashMap<String, String> {
