@@ -44,7 +44,7 @@ async fn power_cuts_during_the_start_leave_a_server_that_starts() {
 async fn cut_while_starting(platform: &mut Platform, random: &mut Random) {
     if random.below(4) == 0 {
         // Killed alone: what it made and had not synced is there for the next start, and not on the disk.
-        platform.spawn();
+        platform.begin_start();
         tokio::time::sleep(Duration::from_millis(random.below(START_MS) as u64)).await;
         platform.kill();
     }
