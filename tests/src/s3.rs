@@ -220,7 +220,7 @@ impl State {
         let Some(parts) = upload.and_then(|upload| self.uploads.remove(upload)) else {
             return error(StatusCode::NOT_FOUND, "NoSuchUpload");
         };
-        let whole: Vec<u8> = parts.into_values().flatten().collect();
+        let whole = parts.into_values().collect::<Vec<Bytes>>().concat();
         drop(self.put(key.to_owned(), whole.into()));
         let text = format!(
             "<CompleteMultipartUploadResult><Location>/</Location><Bucket>{BUCKET}</Bucket><Key>{key}</Key>\

@@ -39,6 +39,29 @@ async fn power_cuts_on_postgres_lose_nothing() {
     campaign(Engine::Postgres).await;
 }
 
+/// The tests above would see a forgotten sync: when one of the two calls does nothing and returns success, instances
+/// that were acknowledged are lost.
+#[tokio::test]
+async fn a_server_whose_syncs_do_nothing_is_found_out() {
+    for call in ["fsync", "fdatasync"] {
+        let mut platform = Platform::prepare_on_disk(Options::on(Engine::Sqlite));
+        platform.restart().await;
+        platform.add_user("reader", "viewer");
+        platform.stop().await;
+        let (trace, nothing) = (format!("trace={call}"), format!("inject={call}:retval=0"));
+        platform.restart_traced(&["-e", &trace, "-e", &nothing]).await;
+        let mut load = Load::start(platform.dicom(), call, SENDERS, 5);
+        load.wait();
+        assert!(!load.ledger.is_empty(), "without {call} the server stores as ever");
+        platform.cut_power(Loss::Unsynced, &mut Random::new(1));
+        platform.restart().await;
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        let lost = load.ledger.differences(&reader).await.len();
+        eprintln!("without {call}: {lost} of {} lost", load.ledger.len());
+        assert_ne!(lost, 0, "without {call} nothing was lost: the disk keeps too much");
+    }
+}
+
 async fn campaign(engine: Engine) {
     let mut random = Random::from_environment("power cut");
     let rounds = env::number(env::POWER_CUT_ROUNDS, ROUNDS);
