@@ -29,7 +29,7 @@ fn store(platform: &Platform, instance: &Synthetic) -> Option<u16> {
     status
 }
 
-async fn store_beside(platform: &Platform, instance: &Synthetic) -> (Option<u16>, Duration) {
+fn store_beside(platform: &Platform, instance: &Synthetic) -> (Option<u16>, Duration) {
     let began = Instant::now();
     let status = tokio::task::block_in_place(|| store(platform, instance));
     (status, began.elapsed())
@@ -56,7 +56,7 @@ async fn refuse_then_recover(
 ) {
     let instance = Synthetic::cr(&format!("{fault:?}-{size}"), size, size);
     s3.fail(fault);
-    let (status, took) = store_beside(platform, &instance).await;
+    let (status, took) = store_beside(platform, &instance);
     eprintln!("{fault:?}, {size}: {status:04X?} after {} ms", took.as_millis());
     assert_ne!(status, Some(0), "{fault:?}: acknowledged and not stored");
     assert!(took < FAILURE_REPLY_MAX, "{fault:?}: the sender waited {took:?}");
@@ -65,7 +65,7 @@ async fn refuse_then_recover(
         qido::locate(reader, &instance.sop_instance_uid).await.is_none(),
         "{fault:?}: what was refused is visible"
     );
-    let (status, _) = store_beside(platform, &instance).await;
+    let (status, _) = store_beside(platform, &instance);
     assert_eq!(status, Some(0), "{fault:?}: the bucket works again");
     let ledger = Ledger::default();
     ledger.acknowledge_synthetic(&instance, &instance.data_set());
@@ -103,7 +103,7 @@ async fn a_read_cut_short_or_altered_is_an_error_never_other_bytes() {
     let quick = [("REQUEST_TIMEOUT_MS", "4000"), ("OPERATION_TIMEOUT_MS", "8000")];
     let (platform, reader) = platform_on(&s3, &quick).await;
     let instance = Synthetic::cr("READS", SMALL, SMALL);
-    let (status, _) = store_beside(&platform, &instance).await;
+    let (status, _) = store_beside(&platform, &instance);
     assert_eq!(status, Some(0));
     let ledger = Ledger::default();
     ledger.acknowledge_synthetic(&instance, &instance.data_set());
