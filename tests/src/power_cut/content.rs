@@ -147,10 +147,10 @@ mod tests {
             let bytes = after_cut(&content, Loss::Torn, seed);
             assert_eq!(bytes.len(), 4096);
             for sector in bytes.chunks(SECTOR_BYTES) {
-                let written = sector.iter().filter(|byte| **byte == 1).count();
+                let written = sector.iter().map(|byte| usize::from(*byte)).sum::<usize>();
                 assert!([0, 412, 512, 3100 - 6 * 512].contains(&written), "{written} bytes of one sector");
             }
-            let written = bytes.iter().filter(|byte| **byte == 1).count();
+            let written = bytes.iter().map(|byte| usize::from(*byte)).sum::<usize>();
             torn += usize::from(written != 0 && written != 3000);
         }
         assert!(torn > 10, "{torn} of 64 were torn");

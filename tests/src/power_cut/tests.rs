@@ -209,7 +209,7 @@ fn o_direct_o_dsync_exclusive_names_and_lengths_work() {
     let direct = File::options()
         .create_new(true)
         .write(true)
-        .custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32)
+        .custom_flags(rustix::fs::OFlags::DIRECT.bits().cast_signed())
         .open(&path);
     let storage = vec![7_u8; 3 * 4096];
     let aligned = &storage[storage.as_ptr().align_offset(4096)..][..8192];
@@ -218,7 +218,7 @@ fn o_direct_o_dsync_exclusive_names_and_lengths_work() {
     File::open(&path).expect("open").sync_data().expect("synced");
 
     let sure = disk.path().join("sure");
-    let flags = rustix::fs::OFlags::DSYNC.bits() as i32;
+    let flags = rustix::fs::OFlags::DSYNC.bits().cast_signed();
     let mut file =
         File::options().create_new(true).write(true).custom_flags(flags).open(&sure).expect("O_DSYNC");
     file.write_all(b"at once").expect("written");
