@@ -236,7 +236,7 @@ async fn forged_tokens_open_nothing() {
         }
     }
     let each = start.elapsed() / u32::try_from(forged.len() * DOORS.len()).expect("a number");
-    assert!(each < Duration::from_millis(100), "a refusal took {each:?}");
+    assert!(each < Duration::from_millis(500), "a refusal took {each:?}");
     assert!(trap.accept().is_err(), "a token made the server fetch something");
     // In a URL even the good one is nothing.
     let in_url = format!("/dicomweb/studies?access_token={}", forge.good());
