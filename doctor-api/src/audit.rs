@@ -78,6 +78,12 @@ pub async fn exported(state: &AppState, caller: &Caller, what: Looked<'_>) -> Re
     state.database().audit(record_of(caller, &what)).await.map_err(unrecorded)
 }
 
+/// Writes a record that the caller made.
+pub async fn written(state: &AppState, record: AuditRecord) -> Result<(), Problem> {
+    is_recorded();
+    state.database().audit(record).await.map_err(unrecorded)
+}
+
 /// What cannot be recorded is not shown.
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn unrecorded(error: DatabaseError) -> Problem {

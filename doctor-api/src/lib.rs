@@ -5,6 +5,7 @@
 //! test compares both with the rules of `model::access`.
 
 mod audit;
+mod audit_records;
 mod audit_watch;
 mod break_glass;
 mod clients;

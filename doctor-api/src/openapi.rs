@@ -45,6 +45,7 @@ const BEARER: &str = "bearer";
         (name = "shares", description = "Links that open one study"),
         (name = "break-glass", description = "Emergency accesses and their review"),
         (name = "grants", description = "What administrators let accounts read"),
+        (name = "audit", description = "Who did what"),
         (name = "events", description = "What happens, as it happens")
     )
 )]

@@ -91,6 +91,8 @@ policies!(
     BreakGlass,
     ReviewBreakGlass,
     ManageGrants,
+    ReadAudit,
+    ReadAccessReport,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,

@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
+    audit_records,
     audit_watch::{self, Watch},
     break_glass, clients, consultations, devices, doctors, events, grants,
     openapi::{BaseDocument, add_problems},
@@ -117,6 +118,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(xrays::download_xray::download_xray))
         .routes(routes!(xrays::get_preview::get_preview))
         .routes(routes!(patients::list_studies::list_studies))
+        .routes(routes!(patients::read_access_report::read_access_report))
+        .routes(routes!(audit_records::list_records::list_records))
         .routes(routes!(events::listen::listen))
 }
 

@@ -280,9 +280,19 @@ async fn records_are_found_by_what_they_say(home: Home) {
     assert_eq!(count(filter(|filter| filter.consultation_id = Some(Uuid::from_u128(3)))).await, 1);
     assert_eq!(count(filter(|filter| filter.calling_ae = Some("CR1".into()))).await, 6);
     assert_eq!(count(filter(|filter| filter.source_address = Some("198.51.100.9".into()))).await, 1);
-    let patient = AuditFilter { patient: rows[0].record.patient, limit: 5, ..AuditFilter::default() };
+    let patient = AuditFilter {
+        patients: rows[0].record.patient.into_iter().collect(),
+        limit: 5,
+        ..AuditFilter::default()
+    };
     let page = home.database.audit_search(&patient).await.expect("found");
     assert_eq!(page.iter().map(|row| row.chain_sequence).collect::<Vec<_>>(), [12, 11, 10, 9, 8]);
     let next = AuditFilter { before: Some(page[4].sequence), limit: 99, ..patient };
-    assert_eq!(count(next).await, 7);
+    assert_eq!(count(next.clone()).await, 7);
+    let both = vec![Uuid::from_u128(77), next.patients[0]];
+    assert_eq!(count(AuditFilter { patients: both, ..next.clone() }).await, 7);
+    let scope = model::access::Scope::internal();
+    let found = home.database.patients_in_reach(&scope, "4711", None).await.expect("patients");
+    assert_eq!(found, next.patients);
+    assert!(home.database.patients_in_reach(&scope, "4712", None).await.expect("patients").is_empty());
 }

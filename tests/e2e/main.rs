@@ -2,6 +2,7 @@
 
 mod access;
 mod ae;
+mod audit;
 mod crash;
 mod decoder;
 mod dicomweb;

@@ -1,6 +1,7 @@
 //! The routes over a real archive in a temporary directory.
 
 mod access;
+mod audit;
 mod instances;
 mod retrieve;
 mod search;

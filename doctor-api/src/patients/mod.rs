@@ -1,3 +1,4 @@
 //! What belongs to a patient.
 
 pub mod list_studies;
+pub mod read_access_report;

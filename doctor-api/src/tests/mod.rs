@@ -1,6 +1,7 @@
 //! The routes over a real SQLite archive in a directory of the test.
 
 mod access;
+mod audit;
 mod consultations;
 mod devices;
 mod doctors;

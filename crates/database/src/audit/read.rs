@@ -1,8 +1,9 @@
 //! Reading the trail: as a cursor, by filter, and record by record for verification.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
+use model::access::Scope;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -11,10 +12,15 @@ use super::{
     record::{AuditActor, AuditOutcome, AuditRecord},
 };
 use crate::{
-    Database, DatabaseError,
+    Attribute, Condition, Database, DatabaseError, Level, Matching, SearchQuery,
     engine::Tx,
     statement::{Statement, text_rows},
 };
+
+/// Studies by which the patients of a report are found.
+const STUDIES_MAX: u32 = 1_000;
+/// Patients of one Patient ID in a report.
+const PATIENTS_MAX: usize = 100;
 
 /// A record as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +54,8 @@ pub struct AuditFilter {
     pub outcome: Option<AuditOutcome>,
     /// About this study.
     pub study_instance_uid: Option<String>,
-    /// About the patient with this pseudonym.
-    pub patient: Option<Uuid>,
+    /// About one of the patients with these pseudonyms; empty for whomever.
+    pub patients: Vec<Uuid>,
     /// About this consultation.
     pub consultation_id: Option<Uuid>,
     /// From this calling AE.
@@ -186,6 +192,31 @@ impl Database {
         found.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// Pseudonyms of the patients with this Patient ID who have a study in reach: more than one when demographics
+    /// clash.
+    pub async fn patients_in_reach(
+        &self,
+        scope: &Scope,
+        patient_id: &str,
+        issuer_of_patient_id: Option<&str>,
+    ) -> Result<Vec<Uuid>, DatabaseError> {
+        let equals =
+            |attribute, value: &str| Condition { attribute, matching: Matching::Equals(value.to_owned()) };
+        let mut conditions = vec![equals(Attribute::PatientID, patient_id)];
+        conditions.extend(issuer_of_patient_id.map(|issuer| equals(Attribute::IssuerOfPatientID, issuer)));
+        let query =
+            SearchQuery { level: Level::Study, conditions, limit: STUDIES_MAX, ..SearchQuery::default() };
+        let found = self.search(scope, &query).await?;
+        // The index folds case; two patients may differ in nothing else.
+        let studies = found.rows.iter().filter(|row| row.patient.patient_id == patient_id);
+        let list = text_rows(studies.map(|row| row.study.study_instance_uid.as_str()));
+        let sql = PATIENTS.on(self.dialect());
+        let patients: Vec<(String, Uuid)> =
+            on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
+        let patients: BTreeSet<Uuid> = patients.into_iter().map(|(_, patient)| patient).collect();
+        Ok(patients.into_iter().take(PATIENTS_MAX).collect())
+    }
+
     /// Records that pass the filter, newest first.
     pub async fn audit_search(&self, filter: &AuditFilter) -> Result<Vec<AuditRow>, DatabaseError> {
         let sql = AssertSqlSafe(search_sql(filter));
@@ -197,8 +228,11 @@ impl Database {
             for time in [filter.from, filter.until].into_iter().flatten() {
                 query = query.bind(time);
             }
-            for id in [filter.user_id, filter.patient, filter.consultation_id].into_iter().flatten() {
+            for id in [filter.user_id, filter.consultation_id].into_iter().flatten() {
                 query = query.bind(id);
+            }
+            for id in &filter.patients {
+                query = query.bind(*id);
             }
             let texts = [&filter.action, &filter.study_instance_uid, &filter.calling_ae, &filter.source_address];
             for text in texts.into_iter().flatten() {
@@ -220,8 +254,8 @@ fn search_sql(filter: &AuditFilter) -> String {
         (filter.from.is_some(), "at >="),
         (filter.until.is_some(), "at <"),
         (filter.user_id.is_some(), "user_id ="),
-        (filter.patient.is_some(), "patient ="),
         (filter.consultation_id.is_some(), "consultation_id ="),
+        (!filter.patients.is_empty(), "patient IN ("),
         (filter.action.is_some(), "action ="),
         (filter.study_instance_uid.is_some(), "study_instance_uid <> '' AND study_instance_uid ="),
         (filter.calling_ae.is_some(), "calling_ae ="),
@@ -229,8 +263,17 @@ fn search_sql(filter: &AuditFilter) -> String {
         (filter.outcome.is_some(), "outcome ="),
     ];
     let mut sql = format!("SELECT {COLUMNS} FROM audit WHERE 1 = 1");
-    for (number, (_, condition)) in (2..).zip(conditions.iter().filter(|(asked, _)| *asked)) {
+    let mut number = 1;
+    for (_, condition) in conditions.iter().filter(|(asked, _)| *asked) {
+        number += 1;
         let _ = write!(sql, " AND {condition} ${number}");
+        if condition.ends_with('(') {
+            for _ in 1..filter.patients.len() {
+                number += 1;
+                let _ = write!(sql, ", ${number}");
+            }
+            sql.push(')');
+        }
     }
     sql.push_str(" ORDER BY sequence DESC LIMIT $1");
     sql

@@ -58,4 +58,8 @@ actions! {
     ReviewBreakGlass,
     /// Grant viewers and doctors studies, or take a grant back.
     ManageGrants,
+    /// Read the audit trail.
+    ReadAudit,
+    /// Tell who saw a patient's X-rays.
+    ReadAccessReport,
 }
