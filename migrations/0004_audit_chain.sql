@@ -14,7 +14,7 @@ CREATE TABLE audit (
     session_id UUID,
     role TEXT NOT NULL,
     calling_ae TEXT NOT NULL,
-    -- SHA-256 of the client certificate, hexadecimal.
+    -- SHA-256 of the public key of the client certificate, hexadecimal.
     certificate TEXT NOT NULL,
     source_address TEXT NOT NULL,
     request_id TEXT NOT NULL,

@@ -166,6 +166,7 @@ fn actor(who: &Authenticated) -> AuditActor {
         user_id: Some(who.principal.user_id),
         session_id: who.principal.session_id,
         role: who.principal.acts_as().to_owned(),
+        certificate: who.certificate.clone(),
         source_address: who.source_address.clone(),
         request_id: request_id::current().unwrap_or_default(),
         ..AuditActor::default()

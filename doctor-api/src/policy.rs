@@ -15,6 +15,7 @@ use crate::{audit, state::AppState};
 pub struct Caller {
     pub principal: Principal,
     pub source_address: String,
+    pub certificate: String,
     pub request_id: String,
 }
 
@@ -25,6 +26,7 @@ impl Caller {
             user_id: Some(self.principal.user_id),
             session_id: self.principal.session_id,
             role: self.principal.acts_as().to_owned(),
+            certificate: self.certificate.clone(),
             source_address: self.source_address.clone(),
             request_id: self.request_id.clone(),
             ..AuditActor::default()
@@ -37,6 +39,7 @@ impl From<Authenticated> for Caller {
         Self {
             principal: authenticated.principal,
             source_address: authenticated.source_address,
+            certificate: authenticated.certificate,
             request_id: request_id::current().unwrap_or_default(),
         }
     }

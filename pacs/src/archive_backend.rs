@@ -6,7 +6,7 @@ use archive::{Archive, Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
 use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
-use model::ae::Ae;
+use model::{ae::Ae, text::hex};
 
 use crate::{
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
@@ -46,6 +46,10 @@ fn actor(peer: &Peer) -> AuditActor {
     AuditActor {
         role: ROLE.to_owned(),
         calling_ae: peer.calling_ae_title.to_string(),
+        certificate: peer
+            .certificate
+            .as_ref()
+            .map_or_else(String::new, |found| hex(found.public_key_sha256())),
         source_address: peer.address.to_string(),
         request_id: peer.association_id.to_string(),
         ..AuditActor::default()

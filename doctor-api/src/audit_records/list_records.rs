@@ -71,7 +71,7 @@ pub struct RecordBody {
     role: String,
     /// Calling AE title.
     calling_ae: String,
-    /// SHA-256 of the client certificate.
+    /// SHA-256 of the public key of the client certificate.
     certificate: String,
     /// Network address.
     source_address: String,

@@ -15,7 +15,7 @@ pub struct AuditActor {
     pub role: String,
     /// Calling AE title on the DICOM network; empty elsewhere.
     pub calling_ae: String,
-    /// SHA-256 of the client's certificate, hexadecimal; empty without one.
+    /// SHA-256 of the public key of the client's certificate, hexadecimal; empty without one.
     pub certificate: String,
     /// Network address it came from.
     pub source_address: String,

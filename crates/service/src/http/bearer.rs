@@ -6,10 +6,16 @@ use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts},
     http::{header, request::Parts},
 };
-use model::access::{Action, Principal, Scope};
+use model::{
+    access::{Action, Principal, Scope},
+    text::hex,
+};
 
 use super::problem::Problem;
-use crate::identity::{Authenticator, TokenRefused};
+use crate::{
+    identity::{Authenticator, TokenRefused},
+    tls::PeerCertificate,
+};
 
 /// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid.
 #[derive(Debug, Clone)]
@@ -18,6 +24,8 @@ pub struct Authenticated {
     pub principal: Principal,
     /// Address of the peer; empty when unknown.
     pub source_address: String,
+    /// SHA-256 of the public key of the peer's certificate, hexadecimal; empty without one.
+    pub certificate: String,
 }
 
 /// What an earlier layer of the same request was told.
@@ -71,7 +79,9 @@ where
                 return Err(problem);
             }
         };
-        let found = Self { principal, source_address };
+        let certificate = parts.extensions.get::<PeerCertificate>();
+        let certificate = certificate.map_or_else(String::new, |found| hex(found.public_key_sha256()));
+        let found = Self { principal, source_address, certificate };
         parts.extensions.insert(found.clone());
         Ok(found)
     }
