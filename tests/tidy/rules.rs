@@ -230,8 +230,9 @@ mod tests {
             ("crates/model/src/a.rs", "use std::fs;".to_owned(), RULES[5].0),
             ("crates/rendering/src/a.rs", "tokio::spawn(a);".to_owned(), RULES[5].0),
             ("dicomweb/src/a.rs", "use pacs::serve;".to_owned(), RULES[6].0),
-            ("worker/src/a.rs", ["to", "do!();"].concat(), RULES[7].0),
-            ("worker/src/a.rs", ["// TO", "DO: later"].concat(), RULES[7].0),
+            ("worker/src/a.rs", "router.route(a, b);".to_owned(), RULES[7].0),
+            ("worker/src/a.rs", ["to", "do!();"].concat(), RULES[8].0),
+            ("worker/src/a.rs", ["// TO", "DO: later"].concat(), RULES[8].0),
             ("worker/src/a.rs", "let a = 1;\n".repeat(301), RULES[1].0),
             ("worker/src/a.rs", format!("pub async fn a() {{\n{}}}", "    b();\n".repeat(61)), RULES[2].0),
         ];
