@@ -11,10 +11,12 @@ mod hardening;
 mod home;
 mod import;
 mod keys;
+mod reindex;
 mod serve;
 mod settings;
 mod tls;
 mod user;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -68,6 +70,8 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,
             cli::Command::Erase(command) => keys::erase(settings, command).await,
             cli::Command::Hold(command) => keys::hold(settings, command).await,
+            cli::Command::Reindex(options) => reindex::run(settings, options).await,
+            cli::Command::Verify(options) => verify::run(settings, options).await,
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),
         }

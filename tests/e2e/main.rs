@@ -15,6 +15,7 @@ mod hostile;
 mod http_limits;
 mod identity;
 mod power_cut;
+mod proof;
 mod regressions;
 mod s3_faults;
 mod tls;

@@ -1,6 +1,12 @@
 //! The list that outlives the server: what it acknowledged, and with which content.
 
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::Path,
+    sync::Mutex,
+};
 
 use crate::{digest::sha256_hex, multipart, part10, session::Session, synthetic::Synthetic};
 
@@ -20,15 +26,54 @@ pub struct Acknowledged {
 
 /// Acknowledged instances by SOP Instance UID; the first content counts (later ones become conflict versions).
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<BTreeMap<String, Acknowledged>>);
+pub struct Ledger {
+    acknowledged: Mutex<BTreeMap<String, Acknowledged>>,
+    file: Option<Mutex<File>>,
+}
 
 impl Ledger {
+    /// One that is kept in a file as well, every answer synced before the next is asked for: JSON lines as
+    /// `maxray verify --ledger` takes them. What is in the file stays.
+    ///
+    /// # Panics
+    /// When the file cannot be opened.
+    pub fn in_file(path: &Path) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(path).expect("a file for the ledger");
+        Self { acknowledged: Mutex::default(), file: Some(Mutex::new(file)) }
+    }
+
+    /// Writes down an answer, whatever it was: only a success counts as acknowledged.
+    ///
+    /// # Panics
+    /// When the file takes no more.
+    pub fn answered(&self, instance: &Synthetic, data_set: &[u8], status: u16) {
+        if let Some(file) = &self.file {
+            let line = serde_json::json!({
+                "sop_instance_uid": instance.sop_instance_uid,
+                "study_instance_uid": instance.study_instance_uid,
+                "series_instance_uid": instance.series_instance_uid,
+                "data_set_sha256": sha256_hex(data_set),
+                "status": status,
+                "at_ms": std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64),
+            });
+            let mut file = file.lock().expect("the ledger's file");
+            writeln!(file, "{line}").and_then(|()| file.sync_data()).expect("the ledger is written");
+        }
+        if status == 0 {
+            self.acknowledge_synthetic(instance, data_set);
+        }
+    }
+
     /// Writes down a success.
     ///
     /// # Panics
     /// When another thread panicked while writing.
     pub fn acknowledge(&self, sop_instance_uid: &str, acknowledged: Acknowledged) {
-        self.0.lock().expect("a ledger").entry(sop_instance_uid.to_owned()).or_insert(acknowledged);
+        self.acknowledged
+            .lock()
+            .expect("a ledger")
+            .entry(sop_instance_uid.to_owned())
+            .or_insert(acknowledged);
     }
 
     /// Writes down a synthetic instance.
@@ -48,7 +93,7 @@ impl Ledger {
     /// # Panics
     /// As [`Self::acknowledge`].
     pub fn entries(&self) -> BTreeMap<String, Acknowledged> {
-        self.0.lock().expect("a ledger").clone()
+        self.acknowledged.lock().expect("a ledger").clone()
     }
 
     /// Number of instances.

@@ -14,6 +14,7 @@
 //! | [`power_cut`] | a file system that loses what was not synced |
 //! | [`ledger`] | every acknowledged instance, checked byte for byte afterwards |
 //! | [`guard`] | what an attack must leave behind: nothing |
+//! | [`verify`] | `maxray verify` and what it found |
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`tls`] | an authority and certificates, as files |
@@ -42,3 +43,4 @@ pub mod scu;
 pub mod session;
 pub mod synthetic;
 pub mod tls;
+pub mod verify;

@@ -1,7 +1,9 @@
 //! The rules of the house that a machine can hold. Each rule has a test of its own that shows it can fail.
 
 mod graph;
+mod kill_points;
 mod lexer;
+mod mutations;
 mod regressions;
 mod rules;
 mod source;
@@ -33,6 +35,21 @@ fn sources_keep_the_rules() {
         findings.extend(sources.iter().flat_map(rule).map(|finding| format!("{finding}   [{name}]")));
     }
     check(&findings, "rules of the house");
+}
+
+#[test]
+fn every_kill_point_has_a_mark_and_a_test() {
+    check(&kill_points::findings(&source::rust_files(&root())), "kill points");
+}
+
+#[test]
+fn what_is_shipped_has_no_fail_points() {
+    check(&kill_points::fail_points_in_the_default_build(&root()), "fail points in the default build");
+}
+
+#[test]
+fn every_mutation_still_applies() {
+    check(&mutations::findings(&root()), "tests/mutations/list.toml");
 }
 
 #[test]

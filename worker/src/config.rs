@@ -28,6 +28,12 @@ pub struct WorkerConfig {
     pub preview_retry_ms: u64,
     /// Wait at shutdown for previews that were begun.
     pub shutdown_grace_ms: u64,
+    /// Time between two looks for objects that no row names; 0 for none.
+    pub orphan_interval_seconds: u64,
+    /// Age from which such an object is removed.
+    pub orphan_grace_seconds: u64,
+    /// More of them at once are not what a crash leaves: none is removed.
+    pub orphans_max: usize,
 }
 
 impl Default for WorkerConfig {
@@ -44,6 +50,9 @@ impl Default for WorkerConfig {
             relay_mark_interval_ms: 1_000,
             preview_retry_ms: 5_000,
             shutdown_grace_ms: 10_000,
+            orphan_interval_seconds: 3_600,
+            orphan_grace_seconds: 86_400,
+            orphans_max: 1_000,
         }
     }
 }

@@ -5,6 +5,7 @@
 pub mod audit_checkpoints;
 mod config;
 mod key_jobs;
+mod orphans;
 mod outbox_relay;
 mod previews;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub async fn run(state: WorkerState, shutdown: Shutdown) {
     tokio::join!(
         outbox_relay::run(&state, &shutdown),
         previews::run(&state, &shutdown),
+        orphans::run(&state, &shutdown),
         key_jobs::run(&state, &shutdown)
     );
 }

@@ -11,10 +11,12 @@
 
 mod activity;
 mod altered;
+mod check;
 mod config;
 mod keys;
 mod preview;
 mod read;
+mod reindex;
 mod store;
 
 #[cfg(test)]
@@ -29,12 +31,14 @@ use keys::StudyKeys;
 use model::clock::Clock;
 use object_storage::ObjectStorage;
 
+pub use check::{CheckError, Depth, Difference, Orphan, OrphanError};
 pub use config::ArchiveConfig;
 pub use database::{ConflictPolicy, Origin, StoreOutcome};
 pub use dicom_header::Identity;
 pub use keys::KeyJobError;
 pub use object_storage::StorageError;
 pub use read::{ByteStream, ReadError};
+pub use reindex::ReindexError;
 pub use store::{Form, InstanceWriter, StoreError, Stored};
 
 /// The archive; cheap to clone.

@@ -61,6 +61,8 @@ points! {
     K33PreviewHalfWritten: "a preview is written, its thumbnail is not",
     K33PreviewWritten: "both pictures are objects that no row names",
     K33PreviewNoted: "the row names both pictures",
+    K36OrphansListed: "objects without rows were looked for; none is removed",
+    K37OrphanRemoved: "an object without a row was removed, others are not",
     K41Migrated: "a migration of the schema was committed, the next is not begun",
     K44Draining: "the server was told to stop while associations are open",
 }

@@ -13,10 +13,10 @@ use super::load::{Load, Shape, join};
 
 /// Two small objects at once, and two that are longer than a buffer of the directory store.
 const SHAPES: &[Shape] = &[
-    Shape { side: 64, instances: 12 },
-    Shape { side: 1200, instances: 3 },
-    Shape { side: 64, instances: 12 },
-    Shape { side: 1200, instances: 3 },
+    Shape { side: 64, instances: 10 },
+    Shape { side: 800, instances: 2 },
+    Shape { side: 64, instances: 10 },
+    Shape { side: 800, instances: 2 },
 ];
 /// How long the program may take to come to a point.
 const DEATH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,8 +24,8 @@ const DEATH_TIMEOUT: Duration = Duration::from_secs(30);
 /// Which time the program comes there is deadly. More than the first where something has to be under way.
 fn deadly_times(point: Point) -> &'static [u64] {
     match point {
-        // The 278th byte, the middle and the end of what the senders send.
-        Point::K4Streaming => &[1, 40, 150],
+        // At the beginning, in the middle and near the end of what the senders send.
+        Point::K4Streaming => &[1, 20, 50],
         Point::K3PartCreated
         | Point::K5LastByteWritten
         | Point::K6BeforeFileSync
@@ -50,8 +50,9 @@ fn deadly_times(point: Point) -> &'static [u64] {
 /// Where a test of its own brings the program.
 fn has_its_own_test(point: Point) -> bool {
     let with_a_bucket = Point::K22UploadBegun..=Point::K26LengthCompared;
+    let with_orphans = Point::K36OrphansListed..=Point::K37OrphanRemoved;
     let at_first_start_or_stop = [Point::K41Migrated, Point::K44Draining];
-    with_a_bucket.contains(&point) || at_first_start_or_stop.contains(&point)
+    with_a_bucket.contains(&point) || with_orphans.contains(&point) || at_first_start_or_stop.contains(&point)
 }
 
 #[tokio::test]
@@ -88,6 +89,7 @@ async fn each_kill_point(engine: Engine, chosen: impl Fn(Point) -> bool) {
             loads.push((load, when));
         }
     }
+    platform.assert_verified(None, "after all kill points");
     // What one death left whole, the next ones must not have broken.
     let reader = sign_in(&platform).await;
     for (load, when) in loads {

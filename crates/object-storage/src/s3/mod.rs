@@ -9,7 +9,11 @@
 mod keys;
 mod write;
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -152,6 +156,11 @@ impl S3 {
     pub(crate) async fn length(&self, key: ObjectKey) -> Result<u64, StorageError> {
         let meta = self.store.head(&self.path(key)).await;
         meta.map(|meta| meta.size).map_err(StorageError::s3("head object", key))
+    }
+
+    pub(crate) async fn finished_at(&self, key: ObjectKey) -> Result<SystemTime, StorageError> {
+        let meta = self.store.head(&self.path(key)).await;
+        meta.map(|meta| meta.last_modified.into()).map_err(StorageError::s3("head object", key))
     }
 
     pub(crate) async fn delete(&self, key: ObjectKey) -> Result<(), StorageError> {

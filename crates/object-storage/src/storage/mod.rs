@@ -1,6 +1,7 @@
 //! [`ObjectStorage`]: what the rest of MaxRay sees. Lengths and offsets are in plain bytes, and every byte that comes
 //! out was proved to be the one that went in.
 
+mod age;
 mod probe;
 mod read;
 
