@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`platform`] | `maxray serve` on free ports with its own data directory: start, kill -9, restart, stop |
 //! | [`armed`] | a server that dies at a fail point |
+//! | [`bucket`] | a bucket behind the S3 API |
 //! | [`session`] | users of every role and requests with their tokens |
 //! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
 //! | [`synthetic`] | instances of any size, syntax and identity |
@@ -23,6 +24,7 @@
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
 
 pub mod armed;
+pub mod bucket;
 pub mod cluster;
 pub mod digest;
 pub mod env;

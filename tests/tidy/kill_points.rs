@@ -27,11 +27,11 @@ const KILL_POINTS: [Met; 44] = {
     met[27 - 1] = ByTest("cut_after_commit");
     met[28 - 1] = NoSuchStep("fail-over is PostgreSQL's; for us it is a connection cut in COMMIT, as K27");
     met[31 - 1] = NoSuchStep("listeners are in the process: publishing is its own confirmation, as K30");
-    met[34 - 1] = ByTest("an_erasure_killed");
-    met[35 - 1] = ByTest("an_erasure_killed");
-    met[38 - 1] = ByTest("a_rotation_killed");
-    met[39 - 1] = ByTest("an_erasure_killed");
-    met[40 - 1] = ByTest("a_half_written_last_line");
+    met[34 - 1] = ByTest("an_erasure_survives_kills");
+    met[35 - 1] = ByTest("an_erasure_survives_kills");
+    met[38 - 1] = ByTest("a_rotation_survives_kills");
+    met[39 - 1] = ByTest("an_erasure_survives_kills");
+    met[40 - 1] = ByTest("a_half_written_line_is_cut");
     met[42 - 1] = NoSuchStep("there is no backup command yet");
     met[43 - 1] = ByTest("killed_in_a_checkpoint_of_sqlite");
     met

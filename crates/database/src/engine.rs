@@ -169,6 +169,7 @@ impl Database {
     /// Writes the audit records, commits, and wakes who waits for events.
     pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
         let head = write_chained(&self.shared().chain, &mut tx).await?;
+        fail_point::reach(Point::K16AuditWritten).map_err(sqlx::Error::Io)?;
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
         fail_point::reach(Point::K17BeforeCommit).map_err(sqlx::Error::Io)?;

@@ -53,7 +53,7 @@ pub async fn check(archive: &Archive, options: &VerifyOptions, report: &mut Repo
                 if !archive.database().is_store_audited(&line.study_instance_uid, *id).await? {
                     let what =
                         format!("instance {id}: acknowledged, and the audit trail does not tell of it");
-                    report.violated("I7", what, "run maxray audit verify: the trail was changed or cut");
+                    report.violated("I7", what, super::TRAIL);
                 }
             }
             (true, None) => {

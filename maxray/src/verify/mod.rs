@@ -18,6 +18,9 @@ use report::Report;
 /// Exit code when something is wrong with the archive; 1 is for a check that could not be made.
 const VIOLATED: i32 = 2;
 
+/// What to do about the audit trail.
+const TRAIL: &str = "the audit trail was changed or cut: keep a copy of everything and run maxray audit verify";
+
 /// Runs every check and prints what was found.
 pub async fn run(settings: Settings, options: VerifyOptions) -> anyhow::Result<()> {
     ensure!(

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `random_kills` | kill -9 at random moments under load |
 //! | `kill_points` | kill -9 at every fail point (`crates/fail-point`), and at calls of the system that no line of ours stands for |
+//! | `bucket_kills` | kill -9 while objects travel to a bucket |
 //! | `system_calls` | kill -9 or an error at a call of the system that SQLite or the kernel makes (strace) |
 //! | `sync_order` | nothing dies: the syncs are there, in their order (strace) |
 //! | `disk_full` | no space, and space again |
 //! | `lost_connection` | the connection to PostgreSQL is cut in COMMIT |
 //! | `failing_steps` | the step at a fail point returns an error |
 
+mod bucket_kills;
 mod disk_full;
 mod failing_steps;
 mod kill_points;

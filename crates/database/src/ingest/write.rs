@@ -148,7 +148,6 @@ pub(super) async fn write(
     insert_events(tx, &plan.events).await?;
     fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;
-    fail_point::reach(Point::K16AuditWritten).map_err(sqlx::Error::Io)?;
     Ok(plan.outcomes)
 }
 
