@@ -19,7 +19,8 @@ use report::Report;
 const VIOLATED: i32 = 2;
 
 /// What to do about the audit trail.
-const TRAIL: &str = "the audit trail was changed or cut: keep a copy of everything and run maxray audit verify";
+const TRAIL: &str =
+    "the audit trail was changed or cut: keep a copy of everything and run maxray audit verify";
 
 /// Runs every check and prints what was found.
 pub async fn run(settings: Settings, options: VerifyOptions) -> anyhow::Result<()> {

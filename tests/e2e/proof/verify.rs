@@ -16,7 +16,7 @@ use tests::{
     synthetic::Synthetic,
 };
 
-use super::{object_file, objects, send, sql};
+use super::{object_file, send, sql};
 
 #[tokio::test]
 async fn a_sound_archive_is_found_sound_on_sqlite() {
@@ -81,7 +81,7 @@ async fn verify_finds_each_kind_of_damage() {
         rehashed = id(7),
     );
     sql(&platform, &statements);
-    let orphan = objects(&platform)[0].with_file_name("01890000-0000-7000-8000-0000000000aa");
+    let orphan = platform.data_directory().join("objects/aa/01890000-0000-7000-8000-0000000000aa");
     fs::copy(object_file(&platform, key(2)), orphan).expect("an orphan");
     let part = platform.data_directory().join("spool/01890000-0000-7000-8000-0000000000bb.part");
     let file = fs::File::create(&part).expect("a part");
