@@ -89,6 +89,7 @@ impl Reading {
                 calling_ae: meta.source_application_entity_title,
                 called_ae: None,
                 user_id: None,
+                own_studies_only: false,
                 source_address: String::new(),
                 request_id: String::new(),
             },
