@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "audit_chain", include_str!("../../../migrations/0004_audit_chain.sql")),
     (5, "sessions", include_str!("../../../migrations/0005_sessions.sql")),
     (6, "grants", include_str!("../../../migrations/0006_grants.sql")),
+    (7, "ae", include_str!("../../../migrations/0007_ae.sql")),
     (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
 ];
 
