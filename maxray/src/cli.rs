@@ -40,9 +40,9 @@ pub enum Command {
     /// Store every DICOM file below a directory; can be stopped and run again
     Import(ImportOptions),
     /// Check everything that must hold of the archive, beside a running server or without one; changes nothing
-    Verify(VerifyOptions),
+    Verify(crate::verify::VerifyOptions),
     /// Make the index of the archive again from its objects, when the database is lost or wrong
-    Reindex(ReindexOptions),
+    Reindex(crate::reindex::ReindexOptions),
     /// Manage the accounts that sign in over HTTP
     #[command(subcommand)]
     User(UserCommand),
@@ -108,34 +108,6 @@ pub struct ImportOptions {
     /// Read files again that an earlier import of this directory stored
     #[arg(long)]
     pub again: bool,
-}
-
-/// Options of `verify`.
-#[derive(Debug, Args)]
-pub struct VerifyOptions {
-    /// Open and hash every object whole, and make its header and frame table again
-    #[arg(long)]
-    pub deep: bool,
-    /// Compare with a sender's list: JSON lines with sop_instance_uid, study_instance_uid, data_set_sha256, status
-    #[arg(long, value_name = "FILE")]
-    pub ledger: Option<PathBuf>,
-    /// Print one JSON object instead of lines
-    #[arg(long)]
-    pub json: bool,
-    /// Age from which an object without a row counts as wrong [default: worker.orphan_grace_seconds]
-    #[arg(long, value_name = "SECONDS")]
-    pub orphan_grace_seconds: Option<u64>,
-}
-
-/// Options of `reindex`.
-#[derive(Debug, Args)]
-pub struct ReindexOptions {
-    /// Another database than the configured one: a postgres:// URL or the path of a SQLite file
-    #[arg(long, value_name = "URL|PATH")]
-    pub into: Option<String>,
-    /// Remove the index that is there first; accounts, consultations and the audit trail stay
-    #[arg(long)]
-    pub replace_index: bool,
 }
 
 /// `user ...`

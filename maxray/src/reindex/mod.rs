@@ -7,6 +7,7 @@ use std::{collections::HashSet, path::Path};
 
 use anyhow::{Context as _, bail};
 use archive::{Archive, ReindexError};
+use clap::Args;
 use database::StoreOutcome;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +15,18 @@ use model::clock::Clock;
 use object_storage::ObjectKey;
 use tokio::task::JoinSet;
 
-use crate::{cli::ReindexOptions, home, settings::Settings};
+use crate::{home, settings::Settings};
+
+/// Options of `reindex`.
+#[derive(Debug, Args)]
+pub struct ReindexOptions {
+    /// Another database than the configured one: a postgres:// URL or the path of a SQLite file
+    #[arg(long, value_name = "URL|PATH")]
+    pub into: Option<String>,
+    /// Remove the index that is there first; accounts, consultations and the audit trail stay
+    #[arg(long)]
+    pub replace_index: bool,
+}
 
 /// Instances that wait for the database together.
 const WAITING_MAX: usize = 64;

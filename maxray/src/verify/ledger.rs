@@ -14,8 +14,7 @@ use anyhow::Context as _;
 use archive::Archive;
 use serde::Deserialize;
 
-use super::report::Report;
-use crate::cli::VerifyOptions;
+use super::{VerifyOptions, report::Report};
 
 const LOST: &str = "an acknowledged instance is not there: stop the server, keep a copy of everything, and look for its \
     object with maxray reindex into a new database";

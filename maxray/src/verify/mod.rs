@@ -8,12 +8,32 @@ mod objects;
 mod report;
 mod rows;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, ensure};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::clock::Clock;
 
-use crate::{cli::VerifyOptions, home, settings::Settings};
+use crate::{home, settings::Settings};
 use report::Report;
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyOptions {
+    /// Open and hash every object whole, and make its header and frame table again
+    #[arg(long)]
+    pub deep: bool,
+    /// Compare with a sender's list: JSON lines with sop_instance_uid, study_instance_uid, data_set_sha256, status
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    pub json: bool,
+    /// Age from which an object without a row counts as wrong [default: worker.orphan_grace_seconds]
+    #[arg(long, value_name = "SECONDS")]
+    pub orphan_grace_seconds: Option<u64>,
+}
 
 /// Exit code when something is wrong with the archive; 1 is for a check that could not be made.
 const VIOLATED: i32 = 2;

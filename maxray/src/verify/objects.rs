@@ -6,8 +6,8 @@ use archive::{Archive, StorageError};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 
-use super::report::Report;
-use crate::{cli::VerifyOptions, settings::Settings};
+use super::{VerifyOptions, report::Report};
+use crate::settings::Settings;
 
 /// Oldest part of a running upload.
 const PART_AGE_MAX: Duration = Duration::from_hours(1);

@@ -10,8 +10,7 @@ use indicatif::ProgressBar;
 use object_storage::ObjectKey;
 use uuid::Uuid;
 
-use super::report::Report;
-use crate::cli::VerifyOptions;
+use super::{VerifyOptions, report::Report};
 
 /// Rows of a page.
 const PAGE_ROWS: u32 = 500;
