@@ -4,6 +4,7 @@
 //! it stands in the handler's arguments as a `policy::Permit`, and again in its OpenAPI security requirement; a
 //! test compares both with the rules of `model::access`.
 
+mod aes;
 mod audit;
 mod audit_records;
 mod audit_watch;

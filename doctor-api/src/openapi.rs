@@ -44,6 +44,7 @@ const BEARER: &str = "bearer";
         (name = "patients", description = "What belongs to a patient"),
         (name = "shares", description = "Links that open one study"),
         (name = "break-glass", description = "Emergency accesses and their review"),
+        (name = "aes", description = "Machines that may send over DICOM"),
         (name = "grants", description = "What administrators let accounts read"),
         (name = "audit", description = "Who did what"),
         (name = "events", description = "What happens, as it happens")

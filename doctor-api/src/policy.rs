@@ -96,6 +96,7 @@ policies!(
     ManageGrants,
     ReadAudit,
     ReadAccessReport,
+    ManageAes,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
     audit_records,
+    aes,
     audit_watch::{self, Watch},
     break_glass, clients, consultations, devices, doctors, events, grants,
     openapi::{BaseDocument, add_problems},
@@ -61,6 +62,14 @@ fn finish(mut document: Document) -> Document {
 }
 
 fn routes() -> OpenApiRouter<AppState> {
+    clinical_routes().routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes)).routes(routes!(
+        aes::get_ae::get_ae,
+        aes::update_ae::update_ae,
+        aes::delete_ae::delete_ae
+    ))
+}
+
+fn clinical_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(BaseDocument::openapi())
         .routes(routes!(sessions::create_session::create_session, sessions::list_sessions::list_sessions))
         .routes(routes!(sessions::refresh_session::refresh_session))

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod aes;
 mod consultations;
 mod devices;
 mod doctors;

@@ -62,4 +62,6 @@ actions! {
     ReadAudit,
     /// Tell who saw a patient's X-rays.
     ReadAccessReport,
+    /// Let machines associate over DICOM, and say what for.
+    ManageAes,
 }

@@ -43,6 +43,7 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Admin, Action::ManageGrants, Reach::Everything),
     (Role::Admin, Action::ReadAudit, Reach::Everything),
     (Role::Admin, Action::ReadAccessReport, Reach::Everything),
+    (Role::Admin, Action::ManageAes, Reach::Everything),
     (Role::Doctor, Action::ReadStudy, Reach::OwnAndGranted),
     (Role::Doctor, Action::ReadDoctor, Reach::Everything),
     (Role::Doctor, Action::UpdateDoctor, Reach::Own),
