@@ -12,8 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{
-    audit_records,
-    aes,
+    aes, audit_records,
     audit_watch::{self, Watch},
     break_glass, clients, consultations, devices, doctors, events, grants,
     openapi::{BaseDocument, add_problems},

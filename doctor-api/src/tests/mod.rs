@@ -1,8 +1,8 @@
 //! The routes over a real SQLite archive in a directory of the test.
 
 mod access;
-mod audit;
 mod aes;
+mod audit;
 mod consultations;
 mod devices;
 mod doctors;
