@@ -12,7 +12,7 @@ use worker::audit_checkpoints::{Checkpoint, SigningKey, WITNESS_FILE, witness_co
 
 use super::{
     Verdict, VerifyOptions,
-    signed::{check_stored, compare_witness, stored_checkpoints},
+    signed::{Numbered, check_stored, compare_witness, stored_checkpoints},
 };
 use crate::{home, settings::Settings};
 
@@ -127,12 +127,7 @@ pub async fn verify(
         compare_witness(&mut checkpoints, witness, database.node_id(), key, &mut report)?;
     }
     report.checkpoints = checkpoints.len();
-    let mut signed: BTreeMap<Uuid, BTreeMap<i64, [u8; 32]>> = BTreeMap::new();
-    for line in checkpoints.values() {
-        for head in Checkpoint::parse(line).map(|checkpoint| checkpoint.heads).unwrap_or_default() {
-            signed.entry(head.chain_id).or_default().insert(head.sequence, head.hash);
-        }
-    }
+    let signed = signed_heads(&checkpoints, &mut report);
     let mut chains: BTreeMap<Uuid, i64> = heads.iter().map(|head| (head.chain_id, head.sequence)).collect();
     for (chain, signed) in &signed {
         let last = signed.last_key_value().map_or(0, |(sequence, _)| *sequence);
@@ -146,10 +141,31 @@ pub async fn verify(
     Ok(report)
 }
 
+type SignedHeads = BTreeMap<Uuid, BTreeMap<i64, [u8; 32]>>;
+
+/// What was signed of each chain. A record that was signed twice with two hashes stood in two chains: one of them was
+/// put in the other's place. The first is what the chain is held against.
+fn signed_heads(checkpoints: &Numbered, report: &mut Report) -> SignedHeads {
+    let mut signed = SignedHeads::new();
+    for ((node, number), line) in checkpoints {
+        for head in Checkpoint::parse(line).map(|checkpoint| checkpoint.heads).unwrap_or_default() {
+            let first = *signed.entry(head.chain_id).or_default().entry(head.sequence).or_insert(head.hash);
+            if first != head.hash {
+                report.findings.push(Finding::Checkpoint(format!(
+                    "checkpoint {number} of node {node} has another record {} of chain {} than one before: the chain \
+                     was forked",
+                    head.sequence, head.chain_id
+                )));
+            }
+        }
+    }
+    signed
+}
+
 async fn verify_chains(
     database: &Database,
     chains: &BTreeMap<Uuid, i64>,
-    signed: BTreeMap<Uuid, BTreeMap<i64, [u8; 32]>>,
+    signed: SignedHeads,
     from: Option<i64>,
     to: Option<i64>,
 ) -> anyhow::Result<(Vec<AuditFinding>, u64)> {
