@@ -136,7 +136,13 @@ impl Platform {
             environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
         }
         environment.extend(options.environment);
-        let mut client = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2));
+        // The server closes a connection that says nothing for `http.header_timeout_ms`; a client that reuses it then
+        // cannot know whether a POST was taken.
+        let pool_idle = Duration::from_secs(2);
+        let mut client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_idle_timeout(pool_idle)
+            .timeout(Duration::from_mins(2));
         if let Some(pem) = &options.trusted {
             let root = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
             client = client.tls_certs_only([root]);
