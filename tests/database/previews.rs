@@ -16,7 +16,7 @@ fn objects() -> PreviewObjects {
     PreviewObjects {
         preview_key: Uuid::now_v7(),
         preview_length_bytes: 20_000,
-        preview_seal: vec![1; 128],
+        preview_seal: vec![7; 128],
         thumbnail_key: Uuid::now_v7(),
         thumbnail_length_bytes: 3_000,
         thumbnail_seal: vec![2; 128],

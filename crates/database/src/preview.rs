@@ -104,7 +104,9 @@ impl Database {
     ) -> Result<(), DatabaseError> {
         const SQL: &str = "UPDATE preview SET state = 'made', reason = '', preview_key = $2, \
             preview_length_bytes = $3, thumbnail_key = $4, thumbnail_length_bytes = $5, media_type = $6, \
-            width = $7, height = $8, updated_at = $9, preview_seal = $10, thumbnail_seal = $11 WHERE instance = $1 AND state <> 'made'";
+            width = $7, height = $8, updated_at = $9, preview_seal = $10, thumbnail_seal = $11 WHERE instance = $1 AND state <> 'made' \
+            AND EXISTS (SELECT 1 FROM instance WHERE instance.id = $1 \
+            AND substr(instance.object_seal, 9, 16) = substr($10, 9, 16))";
         let length = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
         let pixels = |pixels: u32| i32::try_from(pixels).unwrap_or(i32::MAX);
         let mut tx = self.begin().await?;
@@ -124,6 +126,8 @@ impl Database {
             .execute(connection)
             .await?
             .rows_affected());
+        // Somebody else made it, or the instance was sealed anew meanwhile: a picture under the key that goes would be
+        // lost with it, so it is made again.
         if changed == 0 {
             return Ok(());
         }

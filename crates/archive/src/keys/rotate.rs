@@ -148,20 +148,38 @@ impl Archive {
         for key in retired {
             self.0.study_keys.forget_key(key);
         }
-        let (mut after, unreadable_before) = (Uuid::nil(), held.unreadable);
+        let unreadable_before = held.unreadable;
+        // A preview may be recorded behind the pass that sealed its instance anew: again, until nothing is left.
         loop {
-            let rows = database.sealed_rows(patient, after, INSTANCES_AT_ONCE).await?;
-            let Some(last) = rows.last() else { break };
+            let done_before = held.done;
+            self.seal_patient_anew(held, patient, active).await?;
+            if held.done == done_before || held.unreadable > unreadable_before {
+                break;
+            }
+        }
+        if held.unreadable == unreadable_before {
+            database.drop_retired_keys(patient, self.grace()).await?;
+        }
+        Ok(())
+    }
+
+    /// One pass over what is kept of a patient.
+    async fn seal_patient_anew(
+        &self,
+        held: &mut Held<'_>,
+        patient: Uuid,
+        active: Uuid,
+    ) -> Result<(), KeyJobError> {
+        let mut after = Uuid::nil();
+        loop {
+            let rows = self.database().sealed_rows(patient, after, INSTANCES_AT_ONCE).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
             after = last.instance;
             for row in &rows {
                 self.seal_row_anew(held, row, active).await?;
             }
             held.note().await?;
         }
-        if held.unreadable == unreadable_before {
-            database.drop_retired_keys(patient, self.grace()).await?;
-        }
-        Ok(())
     }
 
     async fn seal_row_anew(

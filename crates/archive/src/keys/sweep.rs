@@ -38,6 +38,11 @@ impl Archive {
     async fn destroy_dropped_key(&self, key: Uuid) -> Result<(), StoreError> {
         self.forget_key(key);
         let erased = self.database().is_key_erased(key).await?;
+        // On PostgreSQL an instance may have been committed beside the transaction that retired its key.
+        if !erased && self.database().is_key_in_use(key).await? {
+            tracing::error!(key_id = %key, "a key that was to be destroyed still seals an instance: rotate the patient's key again");
+            return Ok(());
+        }
         let why = if erased { Destruction::Erased } else { Destruction::Rotated };
         self.storage().keys().destroy(key, why).await?;
         self.database().record_destroyed_key(key).await?;

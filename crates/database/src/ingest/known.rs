@@ -8,6 +8,7 @@ use super::prepare::{Demographics, Prepared};
 use crate::{
     DatabaseError,
     engine::Tx,
+    keys::hold_keys,
     statement::{Dialect, Statement, rows, text_rows, uuid_rows},
 };
 
@@ -170,6 +171,7 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
 }
 
 async fn read_patient_keys(tx: &mut Tx, group: &[Prepared], known: &mut Known) -> Result<(), DatabaseError> {
+    hold_keys(tx).await?;
     let sql = PATIENT_KEYS.on(tx.dialect());
     let ids = uuid_rows(group.iter().map(|new| new.patient_key_id).collect::<BTreeSet<_>>());
     let found: Vec<(Uuid, Option<Uuid>, Option<String>, bool)> =

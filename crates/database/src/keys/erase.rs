@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use model::event::Event;
 use uuid::Uuid;
 
-use super::drop::drop_objects;
+use super::{drop::drop_objects, gate::retire_keys};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -54,6 +54,7 @@ impl Database {
         actor: &AuditActor,
     ) -> Result<Erased, DatabaseError> {
         let mut tx = self.begin().await?;
+        retire_keys(&mut tx).await?;
         overwrite_what_is_deleted(&mut tx, true).await?;
         let taken = take_rows(&mut tx, patient, reason, actor).await;
         overwrite_what_is_deleted(&mut tx, false).await?;

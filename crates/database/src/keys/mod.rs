@@ -2,6 +2,7 @@
 
 mod drop;
 mod erase;
+mod gate;
 mod job;
 mod legal_hold;
 mod patient_key;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub use erase::Erased;
+pub(crate) use gate::hold_keys;
 pub use job::{KeyJob, KeyJobKind, KeyJobState};
 pub use legal_hold::LegalHold;
 pub use rotate::{SealedRow, SealedRowKind};

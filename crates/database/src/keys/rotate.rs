@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::drop::drop_objects;
+use super::{drop::drop_objects, gate::retire_keys};
 use crate::{Database, DatabaseError};
 
 /// Which object of an instance.
@@ -68,6 +68,7 @@ impl Database {
         const INSERT: &str = "INSERT INTO patient_key (key_id, patient, state, created_at) \
             VALUES ($1, $2, 'active', $3)";
         let mut tx = self.begin().await?;
+        retire_keys(&mut tx).await?;
         let now = tx.now;
         let retired = on_tx!(tx, connection => sqlx::query(RETIRE)
             .bind(patient)
@@ -157,6 +158,28 @@ impl Database {
         drop_objects(&mut tx, &[row.object_key], after).await?;
         self.commit(tx).await?;
         Ok(true)
+    }
+
+    /// Whether the object of an instance is sealed with this key.
+    pub async fn is_key_in_use(&self, key_id: Uuid) -> Result<bool, DatabaseError> {
+        const PATIENT: &str = "SELECT patient FROM patient_key WHERE key_id = $1";
+        const PAGE: u32 = 256;
+        let patient: Option<Uuid> = on!(self, engine =>
+            sqlx::query_scalar(PATIENT).bind(key_id).fetch_optional(&engine.read).await?);
+        let Some(patient) = patient else { return Ok(false) };
+        let mut after = Uuid::nil();
+        loop {
+            let rows = self.sealed_rows(patient, after, PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(false) };
+            after = last.instance;
+            let of_key = |row: &SealedRow| {
+                row.kind == SealedRowKind::Instance
+                    && row.object_seal.get(8..24) == Some(&key_id.as_bytes()[..])
+            };
+            if rows.iter().any(of_key) {
+                return Ok(true);
+            }
+        }
     }
 
     /// Nothing is sealed with a patient's retired keys any more: they are destroyed after `grace`.

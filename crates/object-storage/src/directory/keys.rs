@@ -86,7 +86,10 @@ pub(super) fn remove_unfinished(keys: &Path) -> io::Result<()> {
     for entry in fs::read_dir(keys)? {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED)) {
-            fs::remove_file(entry.path())?;
+            match fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())
