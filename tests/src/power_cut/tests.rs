@@ -188,6 +188,8 @@ fn a_program_that_forgets_a_sync_loses_what_it_wrote() {
     let mut file = File::create(no_folder_sync).expect("a file");
     file.write_all(b"lost").expect("written");
     file.sync_all().expect("synced");
+    // Held open it would keep the disk from being unmounted, for which this very thread waits.
+    drop(file);
     fs::rename(renamed, at("folder/elsewhere")).expect("renamed");
     File::options().write(true).open(overwritten).expect("a file").write_all(b"LOST").expect("written");
     assert_eq!(fs::read(overwritten).expect("seen"), b"LOST");
