@@ -154,7 +154,7 @@ impl Database {
         }
         let inner = match self {
             Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
-            Self::Sqlite(engine) => TxInner::Sqlite(engine.write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite(engine) => TxInner::Sqlite(begin_immediate(&engine.write).await?),
         };
         Ok(Tx {
             inner,
@@ -224,6 +224,30 @@ impl Database {
             engine.read.close().await;
             engine.write.close().await;
         });
+    }
+}
+
+/// Begins on the one writing connection. SQLite ends a transaction by itself when the disk is full; the rollback that
+/// follows then fails, and the driver goes on counting a transaction that is not there: every later one would be
+/// refused. Such a connection is closed, and the pool opens a new one.
+async fn begin_immediate(pool: &Pool<Sqlite>) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    const BEGIN: &str = "BEGIN IMMEDIATE";
+    match pool.begin_with(BEGIN).await {
+        Err(error) if leaves_connection_useless(&error) => {
+            tracing::warn!(%error, "the writing connection is opened anew");
+            pool.acquire().await?.close().await?;
+            pool.begin_with(BEGIN).await
+        }
+        begun => begun,
+    }
+}
+
+fn leaves_connection_useless(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed => true,
+        // "cannot start a transaction within a transaction"
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "1"),
+        _ => false,
     }
 }
 

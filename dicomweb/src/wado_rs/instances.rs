@@ -3,7 +3,7 @@
 //! Where the request names no transfer syntax, the stored one is sent. The Standard's default would be Explicit VR
 //! Little Endian; instances are not converted.
 
-use archive::ReadError;
+use archive::{ByteStream, ReadError};
 use axum::{
     extract::State,
     http::HeaderMap,
@@ -91,23 +91,33 @@ fn multipart_length(writer: &MultipartWriter, instances: &[StoredInstance]) -> u
     parts.sum::<u64>() + writer.end().len() as u64
 }
 
-/// Opens the first object before the answer begins, so that a store that is down is a clean error.
+/// The start of an object, read before the answer begins: a store that is down or an object that was altered is then
+/// a status of its own, not a connection that breaks.
+async fn open(app: &App, instance: &StoredInstance) -> Result<(Option<Bytes>, ByteStream), Problem> {
+    let mut object = app.archive.read_instance(instance).await.map_err(|error| read_problem(&error))?;
+    let start = stream::next(&mut object).await.transpose().map_err(|error| read_problem(&error))?;
+    Ok((start, object))
+}
+
 async fn multipart_body(
     app: App,
     instances: Vec<StoredInstance>,
     writer: MultipartWriter,
 ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
     let mut opened = match instances.first() {
-        Some(first) => Some(app.archive.read_instance(first).await.map_err(|error| read_problem(&error))?),
+        Some(first) => Some(open(&app, first).await?),
         None => None,
     };
     Ok(async_stream::try_stream! {
         for (index, instance) in instances.iter().enumerate() {
             yield writer.part_start(index == 0, part(instance));
-            let mut object = match opened.take() {
-                Some(object) => object,
-                None => app.archive.read_instance(instance).await.map_err(stream::broken)?,
+            let (start, mut object) = match opened.take() {
+                Some(opened) => opened,
+                None => (None, app.archive.read_instance(instance).await.map_err(stream::broken)?),
             };
+            if let Some(bytes) = start {
+                yield bytes;
+            }
             while let Some(bytes) = stream::next(&mut object).await {
                 yield bytes?;
             }
@@ -118,8 +128,11 @@ async fn multipart_body(
 
 async fn single(app: &App, instances: &[StoredInstance], entity_tag: &str) -> Result<Response, Problem> {
     let Some(instance) = instances.first() else { return Ok(Problem::not_found().into_response()) };
-    let mut object = app.archive.read_instance(instance).await.map_err(|error| read_problem(&error))?;
+    let (start, mut object) = open(app, instance).await?;
     let body = async_stream::try_stream! {
+        if let Some(bytes) = start {
+            yield bytes;
+        }
         while let Some(bytes) = stream::next(&mut object).await {
             yield bytes?;
         }

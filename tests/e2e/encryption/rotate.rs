@@ -69,9 +69,9 @@ async fn keys_are_changed_while_instances_come_in() {
     let root = fs::read(platform.data_directory().join("root.key")).expect("key");
     assert_ne!(root, before.1, "the root key is another one");
     assert!(!platform.data_directory().join("root.key.next").exists());
-    let (now, there) = (keys_in_use(&platform), key_objects(&platform));
-    assert!(before.0.is_disjoint(&there), "the old keys are gone");
-    assert!(now.is_subset(&there), "every key in use is there");
+    assert!(before.0.is_disjoint(&key_objects(&platform)), "the old keys are gone");
+    // Pictures that were not needed any more lie there without a row: what counts is what rows name.
+    succeed(&platform, &["verify", "--deep"]);
     let viewer = platform.user("viewer", "viewer").await;
     ledger.check(&viewer, "after three rotations").await;
     assert!(succeed(&platform, &["key", "status"]).contains("rotation        none"));
@@ -132,6 +132,6 @@ async fn a_rotation_survives_kills() {
     wait_until(&platform, "old keys are destroyed", || before.is_disjoint(&key_objects(&platform))).await;
     let viewer = platform.user("viewer", "viewer").await;
     ledger.check(&viewer, "after kills").await;
-    let now = keys_in_use(&platform);
-    assert!(now.is_subset(&key_objects(&platform)), "every key in use is there");
+    // Objects that a kill left without a row may be under a destroyed key: what counts is what rows name.
+    succeed(&platform, &["verify", "--deep"]);
 }
