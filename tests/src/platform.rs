@@ -136,13 +136,10 @@ impl Platform {
             environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
         }
         environment.extend(options.environment);
-        // The server closes a connection that says nothing for `http.header_timeout_ms`; a client that reuses it then
-        // cannot know whether a POST was taken.
-        let pool_idle = Duration::from_secs(2);
-        let mut client = reqwest::Client::builder()
-            .no_proxy()
-            .pool_idle_timeout(pool_idle)
-            .timeout(Duration::from_mins(2));
+        // The server closes connections that are idle for long or whose request it refused half-read; a client that
+        // takes such a one up again cannot know whether a POST was taken. So each request has its own.
+        let mut client =
+            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_mins(2));
         if let Some(pem) = &options.trusted {
             let root = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
             client = client.tls_certs_only([root]);

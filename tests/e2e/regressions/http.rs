@@ -176,7 +176,16 @@ async fn bodies_in_a_coding_are_refused() {
                 .header("Content-Type", content_type)
                 .header("Content-Encoding", coding)
                 .body(bomb.clone());
-            let status = request.send().await.expect("an answer").status();
+            // The server may close before it has read all of a body that it refuses: then the answer can be lost.
+            let mut answer = None;
+            for _ in 0..5 {
+                let again = request.try_clone().expect("a body of bytes");
+                answer = again.send().await.ok();
+                if answer.is_some() {
+                    break;
+                }
+            }
+            let status = answer.expect("an answer").status();
             assert!(status == 415 || status == 400, "{path} in {coding}: {status}");
         }
     }
