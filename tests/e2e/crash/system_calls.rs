@@ -77,7 +77,8 @@ async fn after_a_failed_sync_of_a_commit_nothing_is_acknowledged() {
     let after = Arc::new(Load::default());
     join(after.start(platform.dicom(), "WAL-EIO-LATER", &[SMALL]));
     assert!(after.ledger.is_empty(), "acknowledged after a failed sync of the database");
-    assert_eq!(after.refused().len(), SMALL.instances, "each one is answered");
+    // Not even an association can be recorded then, so it may be turned away before an instance is sent.
+    assert!(after.refused().len() <= SMALL.instances, "{:?}", after.refused());
     let ready = platform.client().get(platform.url("/readyz")).send().await.expect("an answer");
     assert_eq!(ready.status(), 503, "the server says that it is not ready");
     eprintln!("{before} acknowledged before the failed sync, {} refused", refused.len());
@@ -96,20 +97,34 @@ async fn a_failed_directory_sync_or_rename_is_never_acknowledged() {
     let shards: Vec<String> =
         (0..=255).map(|shard| objects.join(format!("{shard:02x}")).display().to_string()).collect();
     let mut of_shards: Vec<&str> = shards.iter().flat_map(|shard| ["-P", shard.as_str()]).collect();
-    of_shards.extend(["-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=5"]);
-    let of_names = ["-e", "trace=renameat2", "-e", "inject=renameat2:error=EIO:when=5"];
-    for (calls, what) in [(&of_shards[..], "directory sync"), (&of_names[..], "rename")] {
-        let when = format!("a failed {what}");
-        platform.kill();
-        let mut arguments = vec!["--seccomp-bpf"];
-        arguments.extend_from_slice(calls);
-        platform.restart_traced(&arguments).await;
-        let load = Arc::new(Load::default());
-        join(load.start(platform.dicom(), &when, &[SMALL]));
-        assert_eq!(load.refused().len(), 1, "{when}: {:?}", load.refused());
-        assert_eq!(load.ledger.len(), SMALL.instances - 1, "{when}");
-        let reader = platform.sign_in("reader", PASSWORD).await;
-        load.check(&reader, platform.dicom(), &when).await;
+    of_shards.extend(["-e", "trace=fsync"]);
+    let of_names = ["-e", "trace=renameat2"];
+    for (calls, call, what) in
+        [(&of_shards[..], "fsync", "directory sync"), (&of_names[..], "renameat2", "rename")]
+    {
+        let mut met = false;
+        // Probes of the store come to the same calls at the start, a few more or less each time.
+        for passage in 5..=10 {
+            let when = format!("a failed {what}, call {passage}");
+            let injection = format!("inject={call}:error=EIO:when={passage}");
+            platform.kill();
+            let mut arguments = vec!["--seccomp-bpf"];
+            arguments.extend_from_slice(calls);
+            arguments.extend_from_slice(&["-e", &injection]);
+            platform.restart_traced(&arguments).await;
+            let load = Arc::new(Load::default());
+            join(load.start(platform.dicom(), &when, &[SMALL]));
+            met = load.refused().len() == 1;
+            assert_eq!(load.ledger.len(), SMALL.instances - load.refused().len(), "{when}");
+            let reader = platform.sign_in("reader", PASSWORD).await;
+            if met {
+                load.check(&reader, platform.dicom(), &when).await;
+                break;
+            }
+            // The failure is still to come: nothing more is sent to this one.
+            load.ledger.check(&reader, &when).await;
+        }
+        assert!(met, "no instance met a failed {what}");
     }
 }
 
