@@ -24,6 +24,28 @@ pub struct Acknowledged {
     pub data_set_sha256: String,
 }
 
+impl Acknowledged {
+    fn of(instance: &Synthetic, data_set: &[u8]) -> Self {
+        Self {
+            study_instance_uid: instance.study_instance_uid.clone(),
+            series_instance_uid: instance.series_instance_uid.clone(),
+            data_set_sha256: sha256_hex(data_set),
+        }
+    }
+}
+
+/// One line of a ledger's file, as `maxray verify --ledger` takes it.
+fn line(sop_instance_uid: &str, place: &Acknowledged, status: u16) -> serde_json::Value {
+    serde_json::json!({
+        "sop_instance_uid": sop_instance_uid,
+        "study_instance_uid": place.study_instance_uid,
+        "series_instance_uid": place.series_instance_uid,
+        "data_set_sha256": place.data_set_sha256,
+        "status": status,
+        "at_ms": std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64),
+    })
+}
+
 /// Acknowledged instances by SOP Instance UID; the first content counts (later ones become conflict versions).
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -48,16 +70,11 @@ impl Ledger {
     /// When the file takes no more.
     pub fn answered(&self, instance: &Synthetic, data_set: &[u8], status: u16) {
         if let Some(file) = &self.file {
-            let line = serde_json::json!({
-                "sop_instance_uid": instance.sop_instance_uid,
-                "study_instance_uid": instance.study_instance_uid,
-                "series_instance_uid": instance.series_instance_uid,
-                "data_set_sha256": sha256_hex(data_set),
-                "status": status,
-                "at_ms": std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64),
-            });
+            let (uid, place) = (&instance.sop_instance_uid, Acknowledged::of(instance, data_set));
             let mut file = file.lock().expect("the ledger's file");
-            writeln!(file, "{line}").and_then(|()| file.sync_data()).expect("the ledger is written");
+            writeln!(file, "{}", line(uid, &place, status))
+                .and_then(|()| file.sync_data())
+                .expect("the ledger is written");
         }
         if status == 0 {
             self.acknowledge_synthetic(instance, data_set);
@@ -78,14 +95,27 @@ impl Ledger {
 
     /// Writes down a synthetic instance.
     pub fn acknowledge_synthetic(&self, instance: &Synthetic, data_set: &[u8]) {
-        self.acknowledge(
-            &instance.sop_instance_uid,
-            Acknowledged {
-                study_instance_uid: instance.study_instance_uid.clone(),
-                series_instance_uid: instance.series_instance_uid.clone(),
-                data_set_sha256: sha256_hex(data_set),
-            },
-        );
+        self.acknowledge(&instance.sop_instance_uid, Acknowledged::of(instance, data_set));
+    }
+
+    /// Adds every acknowledged instance to a file for `maxray verify --ledger`.
+    ///
+    /// # Panics
+    /// When the file takes no more.
+    pub fn append_to(&self, path: &Path) {
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(path).expect("a file for the ledger");
+        for (uid, place) in self.entries() {
+            writeln!(file, "{}", line(&uid, &place, 0)).expect("the ledger is written");
+        }
+    }
+
+    /// How many lines such a file has.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn count_in(path: &Path) -> usize {
+        std::fs::read_to_string(path).expect("the ledger's file").lines().count()
     }
 
     /// Everything written down, by SOP Instance UID.

@@ -50,9 +50,9 @@ fn deadly_times(point: Point) -> &'static [u64] {
 /// Where a test of its own brings the program.
 fn has_its_own_test(point: Point) -> bool {
     let with_a_bucket = Point::K22UploadBegun..=Point::K26LengthCompared;
-    let with_orphans = Point::K36OrphansListed..=Point::K37OrphanRemoved;
-    let at_first_start_or_stop = [Point::K41Migrated, Point::K44Draining];
-    with_a_bucket.contains(&point) || with_orphans.contains(&point) || at_first_start_or_stop.contains(&point)
+    // Erasures, orphans, keys, checkpoints, the first start and the stop.
+    let with_work_of_its_own = Point::K34RowsErased..=Point::K44Draining;
+    with_a_bucket.contains(&point) || with_work_of_its_own.contains(&point)
 }
 
 #[tokio::test]

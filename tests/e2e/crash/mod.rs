@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `random_kills` | kill -9 at random moments under load |
 //! | `kill_points` | kill -9 at every fail point (`crates/fail-point`), and at calls of the system that no line of ours stands for |
+//! | `key_kills` | kill -9 while a patient is erased, keys are changed, the audit trail is signed |
 //! | `bucket_kills` | kill -9 while objects travel to a bucket |
 //! | `system_calls` | kill -9 or an error at a call of the system that SQLite or the kernel makes (strace) |
 //! | `sync_order` | nothing dies: the syncs are there, in their order (strace) |
@@ -14,6 +15,7 @@
 mod bucket_kills;
 mod disk_full;
 mod failing_steps;
+mod key_kills;
 mod kill_points;
 mod load;
 mod lost_connection;

@@ -1,29 +1,21 @@
 //! kill -9 at random while instances come in: after the restart every acknowledged one is there and whole.
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tests::{
-    digest::sha256_hex,
     env,
-    ledger::{Ledger, retrieve},
+    ledger::Ledger,
+    load::Load,
     platform::{Engine, Options, Platform},
     qido,
     random::Random,
-    scu::{Association, AssociationError, Proposal},
-    session::Session,
-    synthetic::{CR_IMAGE_STORAGE, Synthetic},
+    session::{PASSWORD, Session},
 };
 
-/// Instances that the senders of one round would send if nobody killed the server.
-const INSTANCES: usize = 500;
-/// Associations at the same time.
+/// Associations at the same time, and what each would send if nobody killed the server.
 const SENDERS: usize = 4;
-/// Latest kill after the first instance, in milliseconds.
+const INSTANCES_EACH: usize = 125;
+/// Latest kill after the first acknowledgement, in milliseconds.
 const KILL_MS_MAX: usize = 1500;
 /// Rounds in a normal run; `MAXRAY_TEST_CRASH_ROUNDS` asks for more.
 const ROUNDS: u64 = 5;
@@ -38,102 +30,53 @@ async fn crash_on_postgres_loses_nothing() {
     crash(Engine::Postgres).await;
 }
 
-/// What was sent, acknowledged or not: SOP Instance UID and digest of the data set.
-type Attempts = Arc<Mutex<HashMap<String, String>>>;
-
 async fn crash(engine: Engine) {
     let mut random = Random::from_environment("crash");
     let mut platform = Platform::start(Options { fsync: true, ..Options::on(engine) }).await;
     platform.add_user("reader", "viewer");
-    let (ledger, attempts) = (Arc::new(Ledger::default()), Attempts::default());
     let rounds = env::number(env::CRASH_ROUNDS, ROUNDS);
+    let path = platform.scratch().join("acknowledged.jsonl");
+    let (mut loads, mut acknowledged) = (Vec::new(), 0);
     for round in 1..=rounds {
-        let before = ledger.len();
-        let senders = start_senders(platform.dicom(), round, &ledger, &attempts);
-        let kill_after = Duration::from_millis(random.below(KILL_MS_MAX) as u64);
-        while ledger.len() == before && senders.iter().any(|sender| !sender.is_finished()) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        tokio::time::sleep(kill_after).await;
-        platform.kill();
-        for sender in senders {
-            sender.join().expect("a sender does not panic");
-        }
-        platform.restart().await;
-        let acknowledged = ledger.len() - before;
-        eprintln!("round {round}: {acknowledged} acknowledged, killed after {} ms", kill_after.as_millis());
-        let reader = platform.sign_in("reader", tests::session::PASSWORD).await;
-        ledger.check(&reader, &format!("round {round}")).await;
-        check_nothing_is_half_there(&reader, &ledger, &attempts).await;
+        let load = kill_under_load(&mut platform, round, &mut random).await;
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        load.check(&reader, &format!("round {round}")).await;
+        check_counts(&reader).await;
+        acknowledged += load.ledger.len();
+        load.ledger.append_to(&path);
+        loads.push(load);
     }
-    assert!(ledger.len() > rounds as usize, "almost nothing was acknowledged: the kill comes too early");
+    // What one kill left whole, the next ones must not have broken: by the operator's own command, every byte.
+    platform.assert_verified(Some(&path), "after the last kill");
+    assert!(acknowledged > rounds as usize, "almost nothing was acknowledged: the kill comes too early");
+    assert_eq!(Ledger::count_in(&path), acknowledged, "the command was given every acknowledged instance");
 }
 
-fn start_senders(
-    peer: SocketAddr,
-    round: u64,
-    ledger: &Arc<Ledger>,
-    attempts: &Attempts,
-) -> Vec<std::thread::JoinHandle<()>> {
-    (0..SENDERS)
-        .map(|sender| {
-            let (ledger, attempts) = (Arc::clone(ledger), Arc::clone(attempts));
-            let first = Synthetic::cr(&format!("CRASH-{round}-{sender}"), 64, 64);
-            std::thread::spawn(move || {
-                // An error is the kill: what was not acknowledged may or may not be there.
-                let _killed = send_until_killed(peer, &first, &ledger, &attempts);
-            })
-        })
-        .collect()
+/// One round: what was sent until the kill; the server runs again.
+async fn kill_under_load(platform: &mut Platform, round: u64, random: &mut Random) -> Load {
+    let kill_after = Duration::from_millis(random.below(KILL_MS_MAX) as u64);
+    let mut load = Load::start(platform.dicom(), &format!("CRASH-{round}"), SENDERS, INSTANCES_EACH);
+    while load.ledger.is_empty() && load.is_running() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tokio::time::sleep(kill_after).await;
+    platform.kill();
+    load.wait();
+    platform.restart().await;
+    eprintln!(
+        "round {round}: {} acknowledged, killed after {} ms",
+        load.ledger.len(),
+        kill_after.as_millis()
+    );
+    load
 }
 
-fn send_until_killed(
-    peer: SocketAddr,
-    first: &Synthetic,
-    ledger: &Ledger,
-    attempts: &Attempts,
-) -> Result<(), AssociationError> {
-    let proposal = Proposal::new(CR_IMAGE_STORAGE, &first.transfer_syntax_uid);
-    let mut association = Association::request(peer, "MAXRAY", std::slice::from_ref(&proposal))?;
-    for instance in first.series(INSTANCES / SENDERS) {
-        let data_set = instance.data_set();
-        let digest = sha256_hex(&data_set);
-        attempts.lock().expect("attempts").insert(instance.sop_instance_uid.clone(), digest);
-        let status = association.store(&proposal, &instance.sop_instance_uid, &data_set)?;
-        assert_eq!(status, 0, "{} refused", instance.sop_instance_uid);
-        ledger.acknowledge_synthetic(&instance, &data_set);
-    }
-    association.release()
-}
-
-/// What is visible without an acknowledgement must be exactly what was sent.
-async fn check_nothing_is_half_there(reader: &Session, ledger: &Ledger, attempts: &Attempts) {
-    let acknowledged = ledger.entries();
-    let rows = qido::rows(reader, "/instances").await;
-    assert!(rows.len() >= acknowledged.len(), "{} rows, {} acknowledged", rows.len(), acknowledged.len());
-    for row in rows {
-        let uid = qido::text(&row, qido::SOP_INSTANCE_UID);
-        if acknowledged.contains_key(&uid) {
-            continue;
-        }
-        let sent = attempts.lock().expect("attempts").get(&uid).cloned();
-        let sent = sent.unwrap_or_else(|| panic!("{uid} was never sent"));
-        let place = qido::locate(reader, &uid).await.expect("a row has a place");
-        let file = retrieve(reader, &place, &uid).await.unwrap_or_else(|why| panic!("{uid}: {why}"));
-        assert_eq!(
-            sha256_hex(tests::part10::data_set(&file)),
-            sent,
-            "{uid} is visible and not what was sent"
-        );
-    }
+async fn check_counts(reader: &Session) {
     let studies = qido::rows(reader, "/studies").await;
     let counted: usize = studies
         .iter()
         .map(|study| qido::text(study, qido::NUMBER_OF_STUDY_RELATED_INSTANCES).parse().unwrap_or(0))
         .sum();
-    assert_eq!(
-        counted,
-        qido::rows(reader, "/instances").await.len(),
-        "counts of studies and rows of instances"
-    );
+    let rows = qido::rows(reader, "/instances").await.len();
+    assert_eq!(counted, rows, "counts of studies and rows of instances");
 }

@@ -12,15 +12,15 @@ use std::{
 
 use tests::{
     ledger::Ledger,
-    platform::{Options, Platform},
+    platform::{Engine, Options, Platform},
     random::Random,
     synthetic::Synthetic,
 };
 
 use super::{PATIENCE, open_all, send, succeed, wait_until};
 
-fn options() -> Options {
-    Options::default()
+fn options(engine: Engine) -> Options {
+    Options::on(engine)
         .with("MAXRAY_KEYS__ROTATION_GRACE_MS", "300")
         .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
 }
@@ -42,8 +42,18 @@ fn keys_in_use(platform: &Platform) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn keys_are_changed_while_instances_come_in() {
-    let mut platform = Platform::start(options()).await;
+async fn keys_are_changed_while_instances_come_in_on_sqlite() {
+    keys_are_changed_while_instances_come_in(Engine::Sqlite).await;
+}
+
+/// Where several transactions write at once, one may use the key that another retires.
+#[tokio::test]
+async fn keys_are_changed_while_instances_come_in_on_postgres() {
+    keys_are_changed_while_instances_come_in(Engine::Postgres).await;
+}
+
+async fn keys_are_changed_while_instances_come_in(engine: Engine) {
+    let mut platform = Platform::start(options(engine)).await;
     let ledger = Arc::new(Ledger::default());
     let patients: Vec<Synthetic> = (0..4).map(|n| Synthetic::cr(&format!("ROTATE-{n}"), 100, 100)).collect();
     for patient in &patients {
@@ -109,7 +119,7 @@ fn send_until(
 #[tokio::test]
 async fn a_rotation_survives_kills() {
     let mut random = Random::from_environment("rotate");
-    let mut platform = Platform::start(options()).await;
+    let mut platform = Platform::start(options(Engine::Sqlite)).await;
     let ledger = Ledger::default();
     for n in 0..6 {
         send(&platform, &ledger, &Synthetic::cr(&format!("KILL-{n}"), 128, 128).series(10));

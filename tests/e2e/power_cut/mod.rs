@@ -79,9 +79,13 @@ async fn campaign(engine: Engine) {
             loads.push(load);
         }
         let reader = platform.sign_in("reader", PASSWORD).await;
+        let path = platform.scratch().join("acknowledged.jsonl");
         for load in &loads {
             load.check(&reader, "after the last cut").await;
+            load.ledger.append_to(&path);
         }
+        // By the operator's own command, too: every byte.
+        platform.assert_verified(Some(&path), "after the last cut");
     }
     eprintln!(
         "{rounds} power cuts on {engine:?}: {acknowledged} acknowledged, 0 lost; the disk lost {} names and the \

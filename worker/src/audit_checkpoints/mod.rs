@@ -13,6 +13,7 @@ use std::{
 };
 
 use database::{Database, DatabaseError, StoredCheckpoint};
+use fail_point::Point;
 use model::clock::Clock;
 use service::shutdown::Shutdown;
 use tokio::sync::Mutex;
@@ -135,6 +136,7 @@ impl Checkpointer {
         let checkpoint =
             Checkpoint::sign(&self.0.key, node_id, state.last.as_ref(), self.0.clock.now(), heads);
         self.store(&checkpoint).await?;
+        fail_point::pass(Point::K40CheckpointStored);
         state.signed_at = Instant::now();
         state.last = Some(checkpoint.clone());
         for file in &self.0.files {

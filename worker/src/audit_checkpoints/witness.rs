@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use fail_point::Point;
 use uuid::Uuid;
 
 use super::AuditConfig;
@@ -51,7 +52,12 @@ pub(super) async fn append(path: &Path, line: &str) -> Result<(), WitnessError> 
     blocking(path, move |path| {
         let mut file = open(path)?;
         file.seek(SeekFrom::End(0))?;
-        file.write_all(line.as_bytes())?;
+        // A test may want the line cut in the middle; otherwise the first part is empty.
+        let half = if fail_point::is_armed(Point::K40CheckpointHalfWritten) { line.len() / 2 } else { 0 };
+        let (first, rest) = line.as_bytes().split_at(half);
+        file.write_all(first)?;
+        fail_point::pass(Point::K40CheckpointHalfWritten);
+        file.write_all(rest)?;
         file.sync_data()
     })
     .await

@@ -1,6 +1,7 @@
 //! `maxray erase`: a patient is gone, at once for everybody and for good.
 
 use database::{AuditActor, Erased};
+use fail_point::Point;
 use uuid::Uuid;
 
 use crate::{Archive, StoreError};
@@ -18,6 +19,7 @@ impl Archive {
         actor: &AuditActor,
     ) -> Result<Erased, StoreError> {
         let erased = self.database().erase_patient(patient, reason, actor).await?;
+        fail_point::pass(Point::K34RowsErased);
         self.sweep_dropped().await?;
         tracing::info!(%patient, keys = erased.keys.len(), objects = erased.objects.len(), "a patient was erased");
         Ok(erased)

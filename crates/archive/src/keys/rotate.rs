@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use database::{AuditActor, DatabaseError, KeyJob, KeyJobKind, SealedRow, SealedRowKind};
+use fail_point::Point;
 use object_storage::{Rewrapped, SealedObject, StorageError};
 use uuid::Uuid;
 
@@ -203,9 +204,11 @@ impl Archive {
         };
         let seal = new.seal.to_bytes();
         held.done += 1;
+        fail_point::pass(Point::K38SealedAnew);
         if !self.database().replace_object(row, new.key.into(), &seal, self.grace()).await? {
             self.storage().delete(new.key).await?;
         }
+        fail_point::pass(Point::K38RowReplaced);
         Ok(())
     }
 

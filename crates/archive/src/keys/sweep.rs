@@ -1,5 +1,6 @@
 //! What was dropped is removed: objects first noted, then removed, then forgotten; keys likewise.
 
+use fail_point::Point;
 use object_storage::Destruction;
 use uuid::Uuid;
 
@@ -45,13 +46,16 @@ impl Archive {
         }
         let why = if erased { Destruction::Erased } else { Destruction::Rotated };
         self.storage().keys().destroy(key, why).await?;
+        fail_point::pass(Point::K39KeyDestroyed);
         self.database().record_destroyed_key(key).await?;
         metrics::counter!("maxray_patient_keys_destroyed_total").increment(1);
         Ok(())
     }
 
     async fn remove_dropped_object(&self, object: Uuid) -> Result<(), StoreError> {
-        Ok(self.storage().delete(object.into()).await?)
+        self.storage().delete(object.into()).await?;
+        fail_point::pass(Point::K35ObjectRemoved);
+        Ok(())
     }
 
     /// A key is not used by this process any more.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use fail_point::Point;
 use uuid::Uuid;
 
 use super::{Keyring, patient, root::Marker, root_file};
@@ -72,6 +73,7 @@ impl Keyring {
         let secret = patient::unwrap_secret(id, &bytes, &root).ok_or(StorageError::KeyAltered(id))?;
         let object = Bytes::from(patient::wrap(id, &secret, &target)?);
         self.0.backend.put_key(&KeyName::Patient(id), object).await?;
+        fail_point::pass(Point::K38KeyRewrapped);
         // Another node may have destroyed it between the look and the write.
         if self.0.backend.get_key(&KeyName::Erased(id)).await?.is_some() {
             self.remove_key_object(id).await?;

@@ -1,0 +1,161 @@
+//! kill -9 while a patient is erased, while keys are changed, and while the audit trail is signed: whoever comes next
+//! finishes it (threats.md K34, K35, K38, K39, K40).
+
+use std::{fs, os::unix::process::ExitStatusExt as _, path::Path, process::Stdio, time::Duration};
+
+use fail_point::Point;
+use tests::{
+    load::Load,
+    platform::{Engine, Options, Platform},
+    qido,
+    session::PASSWORD,
+};
+
+/// How long the program may take to come to a point, and work on keys to be finished.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Patients of one load, and instances of each.
+const PATIENTS: usize = 3;
+const INSTANCES: usize = 4;
+
+fn options(engine: Engine) -> Options {
+    Options { fsync: true, ..Options::on(engine) }
+        .with("MAXRAY_KEYS__ROTATION_GRACE_MS", "200")
+        .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
+        .with("MAXRAY_WORKER__PREVIEWS", "false")
+        .with("MAXRAY_AUDIT__CHECKPOINT_INTERVAL_MS", "200")
+}
+
+async fn start(engine: Engine) -> Platform {
+    let platform = Platform::start(options(engine)).await;
+    platform.add_user("reader", "viewer");
+    platform
+}
+
+/// Patients `LABEL-0`, `LABEL-1`, ..
+fn store(platform: &Platform, label: &str) -> Load {
+    let mut load = Load::start(platform.dicom(), label, PATIENTS, INSTANCES);
+    load.wait();
+    assert_eq!(load.ledger.len(), PATIENTS * INSTANCES, "{}", platform.log());
+    load
+}
+
+async fn wait_until(platform: &Platform, what: &str, done: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !done() {
+        assert!(std::time::Instant::now() < deadline, "{what}: not in time\n{}", platform.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn key_objects(platform: &Platform) -> Vec<String> {
+    let entries = fs::read_dir(platform.data_directory().join("keys")).expect("keys");
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.len() == 36).collect()
+}
+
+#[tokio::test]
+async fn an_erasure_is_finished_on_sqlite() {
+    an_erasure_is_finished(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn an_erasure_is_finished_on_postgres() {
+    an_erasure_is_finished(Engine::Postgres).await;
+}
+
+/// The server is down while the patient is erased, so that the command does all of it until it dies.
+async fn an_erasure_is_finished(engine: Engine) {
+    let mut platform = start(engine).await;
+    let others = store(&platform, "KEPT");
+    let others_objects = platform.stored_objects().len();
+    for point in [Point::K34RowsErased, Point::K39KeyDestroyed, Point::K35ObjectRemoved] {
+        let label = format!("GONE-{}", point.name());
+        let load = store(&platform, &label);
+        platform.stop().await;
+        for number in 0..PATIENTS {
+            let patient = format!("{label}-{number}");
+            let mut command = platform.command(&["erase", "patient", &patient, "--reason", "asked for"]);
+            command.env("TEST_MAXRAY_FAIL_POINT", format!("{}:kill:1", point.name()));
+            let output = command.stdin(Stdio::null()).output().expect("maxray starts");
+            assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        platform.restart().await;
+        let what = format!("killed at {}: what was erased is removed", point.name());
+        wait_until(&platform, &what, || platform.stored_objects().len() == others_objects).await;
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        let left = qido::rows(&reader, &format!("/studies?PatientID={label}-*")).await;
+        assert!(left.is_empty(), "killed at {}: {left:?}", point.name());
+        for uid in load.ledger.entries().keys() {
+            assert!(qido::locate(&reader, uid).await.is_none(), "{uid} is found after {}", point.name());
+        }
+        others.check(&reader, point.name()).await;
+    }
+    platform.assert_verified(None, "after three erasures that died");
+}
+
+#[tokio::test]
+async fn a_rotation_is_finished_on_sqlite() {
+    a_rotation_is_finished(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_rotation_is_finished_on_postgres() {
+    a_rotation_is_finished(Engine::Postgres).await;
+}
+
+async fn a_rotation_is_finished(engine: Engine) {
+    let mut platform = start(engine).await;
+    let load = store(&platform, "ROTATED");
+    let path = platform.scratch().join("acknowledged.jsonl");
+    load.ledger.append_to(&path);
+    for (point, of) in [
+        (Point::K38KeyRewrapped, "--root"),
+        (Point::K38SealedAnew, "--all-patients"),
+        (Point::K38RowReplaced, "--all-patients"),
+        (Point::K39KeyDestroyed, "--all-patients"),
+    ] {
+        let old_keys = key_objects(&platform);
+        let old_root = fs::read(platform.data_directory().join("root.key")).expect("a root key");
+        platform.kill();
+        platform.restart_armed(&format!("{}:kill:2", point.name())).await;
+        let mut command = platform.command(&["key", "rotate", of]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("maxray starts");
+        platform.await_death(PATIENCE, point.name()).await;
+        platform.restart().await;
+        let status =
+            tokio::task::spawn_blocking(move || child.wait()).await.expect("a thread").expect("a child");
+        assert!(status.success(), "killed at {}: {status}\n{}", point.name(), platform.log());
+        if of == "--root" {
+            let root = fs::read(platform.data_directory().join("root.key")).expect("a root key");
+            assert_ne!(root, old_root, "the root key is another one");
+        } else {
+            let gone = || key_objects(&platform).iter().all(|key| !old_keys.contains(key));
+            wait_until(&platform, "the old keys are destroyed", gone).await;
+        }
+        let reader = platform.sign_in("reader", PASSWORD).await;
+        load.check(&reader, point.name()).await;
+    }
+    platform.assert_verified(Some(&path), "after four rotations that died");
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_finished() {
+    let mut platform = start(Engine::Sqlite).await;
+    for point in [Point::K40CheckpointStored, Point::K40CheckpointHalfWritten] {
+        platform.kill();
+        platform.restart_armed(&format!("{}:kill:1", point.name())).await;
+        platform.await_death(PATIENCE, point.name()).await;
+        let file = platform.data_directory().join("audit-checkpoints.jsonl");
+        let before = whole_lines(&file);
+        let cut = !fs::read(&file).expect("checkpoints").ends_with(b"\n");
+        assert_eq!(cut, point == Point::K40CheckpointHalfWritten, "{}", point.name());
+        platform.restart().await;
+        wait_until(&platform, "the checkpoint is in its file", || whole_lines(&file) > before).await;
+        let verified = platform.command(&["audit", "verify"]).output().expect("maxray starts");
+        assert!(verified.status.success(), "{}: {verified:?}", point.name());
+    }
+}
+
+fn whole_lines(file: &Path) -> usize {
+    fs::read(file).expect("checkpoints").iter().filter(|byte| **byte == b'\n').count()
+}
