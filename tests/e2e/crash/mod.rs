@@ -10,15 +10,19 @@
 //! | `sync_order` | nothing dies: the syncs are there, in their order (strace) |
 //! | `disk_full` | no space, and space again |
 //! | `lost_connection` | the connection to PostgreSQL is cut in COMMIT |
+//! | `postgres_dies` | PostgreSQL is killed under load and comes back; the server lives |
+//! | `cut_transfers` | a TLS connection is cut in the middle of an object |
 //! | `failing_steps` | the step at a fail point returns an error |
 
 mod bucket_kills;
+mod cut_transfers;
 mod disk_full;
 mod failing_steps;
 mod key_kills;
 mod kill_points;
 mod load;
 mod lost_connection;
+mod postgres_dies;
 mod random_kills;
 mod sync_order;
 mod system_calls;
