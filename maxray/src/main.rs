@@ -42,6 +42,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("maxray: {error:#}");
+            if error.is::<serve::DiskFailed>() {
+                return serve::DiskFailed::EXIT_CODE.into();
+            }
             error.downcast_ref::<audit::Verdict>().map_or(ExitCode::FAILURE, |verdict| verdict.code.into())
         }
     }

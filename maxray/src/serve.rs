@@ -29,6 +29,17 @@ use crate::{
     user,
 };
 
+/// The database's file could not be synced. What the kernel says to a second sync means nothing, so nothing is promised
+/// until a new process has opened the file.
+#[derive(Debug, thiserror::Error)]
+#[error("the disk failed under a commit of the database: check the disk, then start maxray again")]
+pub struct DiskFailed;
+
+impl DiskFailed {
+    /// EX_SOFTWARE of sysexits.h: a supervisor starts us again.
+    pub const EXIT_CODE: u8 = 70;
+}
+
 /// A server that listens already; `run` serves until the shutdown begins.
 pub struct Server {
     pub http_address: SocketAddr,
@@ -99,6 +110,7 @@ impl Server {
         tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, archive.clone(), shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
+        tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
         write_run_file(&directory, http_address, https, dicom_address)?;
         tracing::info!(http = %http_address, dicom = %dicom_address, "maxray listens");
         Ok(Self {
@@ -147,12 +159,22 @@ impl Server {
             }
             outcome = outcome.and(result);
         }
-        self.trail.end().await;
-        let _ = self.archive.storage().keys().discard_spares().await;
-        self.archive.database().close().await;
+        // A database whose disk failed is left as it is: closing it would move its log about.
+        if !self.archive.database().has_disk_failed() {
+            self.trail.end().await;
+            let _ = self.archive.storage().keys().discard_spares().await;
+            self.archive.database().close().await;
+        }
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");
         outcome
+    }
+}
+
+async fn watch_disk(archive: Archive, shutdown: Shutdown) -> anyhow::Result<()> {
+    tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        () = archive.database().disk_failed() => Err(DiskFailed.into()),
     }
 }
 

@@ -126,6 +126,21 @@ impl Platform {
         self.kill();
     }
 
+    /// Waits until the server has ended by itself: its exit code.
+    ///
+    /// # Panics
+    /// When it lives on.
+    pub async fn await_end(&mut self, timeout: Duration) -> Option<i32> {
+        let deadline = Instant::now() + timeout;
+        while self.is_alive() {
+            assert!(Instant::now() < deadline, "the server does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let status = self.server().as_mut().map(|server| server.wait().expect("a child to wait for"));
+        self.kill();
+        status.and_then(|status| status.code())
+    }
+
     /// SIGTERM, without waiting.
     ///
     /// # Panics

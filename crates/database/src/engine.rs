@@ -84,7 +84,7 @@ pub(crate) struct Shared {
     /// Counts commits that wrote events.
     pub(crate) commits: watch::Sender<u64>,
     /// Set when the disk failed under a COMMIT on SQLite: nothing may be promised until a restart.
-    pub(crate) broken: std::sync::atomic::AtomicBool,
+    pub(crate) broken: watch::Sender<bool>,
     /// Sessions that are not to be trusted any more.
     pub(crate) revoked_sessions: RevokedSessions,
     /// This node's chain in the audit trail.
@@ -149,7 +149,7 @@ impl Database {
     /// Begins a transaction that writes. On SQLite it waits for the one writing connection.
     pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
         let shared = self.shared();
-        if shared.broken.load(std::sync::atomic::Ordering::Acquire) {
+        if *shared.broken.borrow() {
             return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
         }
         let inner = match self {
@@ -180,7 +180,7 @@ impl Database {
                 if committed.as_ref().is_err_and(is_disk_failure) {
                     // What a failed fsync left behind may be read but not be on the disk: asking the same file
                     // again proves nothing.
-                    self.shared().broken.store(true, std::sync::atomic::Ordering::Release);
+                    self.shared().broken.send_replace(true);
                     tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
                 }
                 committed
@@ -203,9 +203,21 @@ impl Database {
         self.shared().commits.subscribe()
     }
 
+    /// Returns when the disk failed under a COMMIT. Nothing more is stored by this process then: end it, and start anew.
+    pub async fn disk_failed(&self) {
+        let mut broken = self.shared().broken.subscribe();
+        // The sender lives as long as we do.
+        let _never_closed = broken.wait_for(|broken| *broken).await;
+    }
+
+    /// Whether the disk has failed under a COMMIT.
+    pub fn has_disk_failed(&self) -> bool {
+        *self.shared().broken.borrow()
+    }
+
     /// Asks the engine for a sign of life.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
-        if self.shared().broken.load(std::sync::atomic::Ordering::Acquire) {
+        if *self.shared().broken.borrow() {
             return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
         }
         on!(self, engine => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?);

@@ -40,7 +40,7 @@ impl Database {
             clock,
             config: config.clone(),
             commits: watch::channel(0).0,
-            broken: std::sync::atomic::AtomicBool::new(false),
+            broken: watch::channel(false).0,
             revoked_sessions: RevokedSessions::default(),
             chain: ChainMemory::new(node_id(data_directory)?),
         });

@@ -92,7 +92,10 @@ async fn a_cut_in_the_middle_leaves_nothing_half() {
         let reader = platform.sign_in("reader", PASSWORD).await;
         let uid = &instance.sop_instance_uid;
         let found = qido::locate(&reader, uid).await;
-        assert!(found.is_some() || !acknowledged, "round {round}, cut at {cut_at}: acknowledged and not there");
+        assert!(
+            found.is_some() || !acknowledged,
+            "round {round}, cut at {cut_at}: acknowledged and not there"
+        );
         if cut_at < part10.len() {
             failed += 1;
             assert!(found.is_none(), "round {round}: cut at {cut_at} of {} and there", part10.len());
