@@ -2,10 +2,11 @@
 
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     routing::{MethodRouter, get},
 };
+use service::http::problem::Problem;
 use tower_http::{
     cors::{AllowOrigin, CorsLayer},
     set_header::SetResponseHeaderLayer,
@@ -72,6 +73,9 @@ pub fn router(state: DicomwebState) -> Router {
         .into_iter()
         .fold(Router::new(), |router, (path, handlers)| router.route(path, handlers))
         .route_layer(middleware::from_fn_with_state(app.clone(), watch))
+        // Ours before the layers below, or the program's would replace what they made of the default one: a preflight
+        // request would be a method that is not allowed.
+        .method_not_allowed_fallback(|| async { Problem::new(StatusCode::METHOD_NOT_ALLOWED) })
         .with_state(app);
     match cors {
         None => router,

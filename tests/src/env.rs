@@ -8,6 +8,10 @@ pub const BINARY: &str = "MAXRAY_TEST_BINARY";
 pub const PYTHON: &str = "MAXRAY_TEST_PYTHON";
 /// A folder with the OpenID provider of tests/oidc installed.
 pub const OIDC: &str = "MAXRAY_TEST_OIDC";
+/// A folder with OHIF and the JavaScript clients of tests/viewers installed.
+pub const VIEWERS: &str = "MAXRAY_TEST_VIEWERS";
+/// Where screenshots of viewers are kept.
+pub const SCREENSHOTS: &str = "MAXRAY_TEST_SCREENSHOTS";
 /// A larger set of DICOM files with a MANIFEST.csv, used when present.
 pub const DATA: &str = "MAXRAY_TEST_DATA";
 /// Rounds of kill -9 for each engine.

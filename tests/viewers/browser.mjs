@@ -1,0 +1,30 @@
+// What both scripts share: headless Chromium, and a page's complaints.
+import puppeteer from 'puppeteer-core';
+
+export const launch = () =>
+  puppeteer.launch({
+    executablePath: process.env.MAXRAY_TEST_CHROMIUM ?? '/usr/bin/chromium',
+    // As root in a container, and without a graphics card.
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking'],
+  });
+
+// Collects errors of the console, of scripts, of requests that failed, and answers of `server` with an error status.
+export function watch(page, server, complaints, requests) {
+  page.on('console', async (message) => {
+    if (message.type() !== 'error') return;
+    const words = message.args().map((value) => value.evaluate((value) => String(value?.stack ?? value)).catch(() => ''));
+    complaints.push(`console: ${(await Promise.all(words)).join(' ') || message.text()} ${message.location()?.url ?? ''}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`page: ${error.message}`));
+  page.on('requestfailed', (request) => {
+    // A navigation gives up what the page before still asked for.
+    if (request.failure()?.errorText !== 'net::ERR_ABORTED') {
+      complaints.push(`request: ${request.failure()?.errorText} ${request.url()}`);
+    }
+  });
+  page.on('response', (response) => {
+    if (!response.url().startsWith(server)) return;
+    requests.push(`${response.status()} ${response.request().method()} ${response.url().slice(server.length)}`);
+    if (response.status() >= 400) complaints.push(`answer: ${response.status()} ${response.url()}`);
+  });
+}
