@@ -16,6 +16,8 @@ pub struct DicomwebConfig {
     pub cors_allowed_origins: Vec<String>,
     /// Rows of one QIDO-RS page: the default and the most.
     pub search_page_max: u32,
+    /// Rows that a QIDO-RS search counts at most for `X-Total-Count` when there are more than one page. 0: none.
+    pub search_count_max: u64,
     /// Longest body of one STOW-RS request; each instance has the archive's own limit.
     pub store_request_length_max_bytes: u64,
     /// Most instances in one STOW-RS request.
@@ -38,6 +40,7 @@ impl Default for DicomwebConfig {
             public_url: String::new(),
             cors_allowed_origins: Vec::new(),
             search_page_max: 1000,
+            search_count_max: 1000,
             store_request_length_max_bytes: 64 << 30,
             store_request_parts_max: 50_000,
             store_idle_timeout_ms: 60_000,

@@ -48,6 +48,42 @@ async fn check_dicomweb_client(engine: Engine) {
     assert!(output.trim().starts_with(&format!("equal {}", FILES.len())), "{output}");
 }
 
+/// More files, with reports, waveforms and sequences among them.
+const TAKEN_APART: [&str; 12] = [
+    "pydicom/CT_small.dcm",
+    "pydicom/MR_small.dcm",
+    "pydicom/SC_rgb_jpeg_dcmtk.dcm",
+    "pydicom/SC_rgb_jpeg_gdcm.dcm",
+    "pydicom/MR_small_jpeg_ls_lossless.dcm",
+    "pydicom/MR_small_jp2klossless.dcm",
+    "pydicom/693_J2KI.dcm",
+    "pydicom/MR_small_RLE.dcm",
+    "pydicom/SC_rgb_rle_2frame.dcm",
+    "pydicom/test-SR.dcm",
+    "pydicom/waveform_ecg.dcm",
+    "pydicom/rtplan.dcm",
+];
+
+/// XML and CSV, read by other parsers, say what JSON says.
+#[tokio::test]
+async fn searches_say_the_same_in_every_form() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    for name in FILES.iter().chain(&TAKEN_APART) {
+        let file = std::fs::read(&fixtures::file(name).path).expect("a fixture");
+        let request = service
+            .request(reqwest::Method::POST, "/dicomweb/studies")
+            .header("Content-Type", "application/dicom")
+            .body(file);
+        assert!(request.send().await.expect("an answer").status().is_success(), "{name}");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/qido_forms_check.py");
+    let url = platform.url("/dicomweb");
+    let output = python::run(&script, &[url.as_str(), service.token()]);
+    let values: u32 = output.trim().rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    assert!(output.starts_with("equal ") && values > 1_000, "{output}");
+}
+
 /// The calls of OHIF 3 in their order, from the list to the pixels and the thumbnail.
 #[tokio::test]
 async fn what_ohif_asks_for() {

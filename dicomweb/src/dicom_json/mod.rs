@@ -6,7 +6,7 @@ mod native_xml;
 
 pub use annotate::{Annotations, TopLevelKeys, annotate};
 pub use build::{DataSet, Value};
-pub use native_xml::to_native_xml;
+pub use native_xml::{json_to_native_xml, to_native_xml};
 
 /// Tags of the attributes that this door writes, by keyword (PS3.6).
 pub mod tag {
