@@ -22,6 +22,8 @@ pub struct DicomwebConfig {
     pub store_request_length_max_bytes: u64,
     /// Most instances in one STOW-RS request.
     pub store_request_parts_max: usize,
+    /// Longest metadata of one STOW-RS request, in DICOM JSON or XML; they are held in memory, their bulk data are not.
+    pub store_metadata_length_max_bytes: u64,
     /// Longest wait for the next bytes of a STOW-RS request.
     pub store_idle_timeout_ms: u64,
     /// Instances of one STOW-RS request that may wait for their commit while the next one is read.
@@ -43,6 +45,7 @@ impl Default for DicomwebConfig {
             search_count_max: 1000,
             store_request_length_max_bytes: 64 << 30,
             store_request_parts_max: 50_000,
+            store_metadata_length_max_bytes: 16 << 20,
             store_idle_timeout_ms: 60_000,
             store_commits_max: 16,
             renders_max: 4,

@@ -48,7 +48,7 @@ async fn check_dicomweb_client(engine: Engine) {
     assert!(output.trim().starts_with(&format!("equal {}", FILES.len())), "{output}");
 }
 
-/// More files, with reports, waveforms and sequences among them.
+/// Files of which every value and every frame must survive the way through metadata and bulk data.
 const TAKEN_APART: [&str; 12] = [
     "pydicom/CT_small.dcm",
     "pydicom/MR_small.dcm",
@@ -63,6 +63,21 @@ const TAKEN_APART: [&str; 12] = [
     "pydicom/waveform_ecg.dcm",
     "pydicom/rtplan.dcm",
 ];
+
+/// PS3.18 8.6.1.2.2: an instance made of metadata and bulk data is the one that was taken apart, as pydicom sees it.
+#[tokio::test]
+async fn metadata_and_bulk_data_make_the_same_instance() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/stow_metadata_check.py");
+    let files: Vec<String> =
+        TAKEN_APART.iter().map(|name| fixtures::file(name).path.display().to_string()).collect();
+    let url = platform.url("/dicomweb");
+    let mut arguments = vec![url.as_str(), service.token()];
+    arguments.extend(files.iter().map(String::as_str));
+    let output = python::run(&script, &arguments);
+    assert!(output.trim().starts_with(&format!("equal {}", TAKEN_APART.len())), "{output}");
+}
 
 /// XML and CSV, read by other parsers, say what JSON says.
 #[tokio::test]

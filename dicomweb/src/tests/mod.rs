@@ -7,6 +7,7 @@ mod retrieve;
 mod search;
 mod search_answers;
 mod store;
+mod store_metadata;
 mod viewers;
 
 use archive::{Archive, ArchiveConfig};
@@ -80,6 +81,7 @@ impl Door {
             authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
             decoder: DecoderPool::in_process(rendering::wire::handle_request),
             config,
+            spool: crate::SpoolConfig { directory: directory.path().to_owned(), ..Default::default() },
         });
         Self { router, archive, issuer, _directory: directory }
     }
