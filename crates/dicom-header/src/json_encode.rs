@@ -162,7 +162,9 @@ impl Encoder {
         given: &BTreeMap<u32, GivenElement>,
     ) -> Result<(), JsonEncodeErrorKind> {
         let tags: BTreeSet<u32> = data_set.0.keys().chain(given.keys()).copied().collect();
-        for tag in tags.into_iter().filter(|tag| !tag::is_left_out(*tag)) {
+        // Items and delimiters are no attributes, whatever a sender calls them.
+        let is_attribute = |tag: &u32| !tag::is_left_out(*tag) && tag >> 16 != tag::ITEM >> 16;
+        for tag in tags.into_iter().filter(is_attribute) {
             match (given.get(&tag), data_set.0.get(&tag)) {
                 (Some(element), own) if element.replaces || own.is_none() => {
                     self.element(tag, element.vr, &element.value);
@@ -195,6 +197,10 @@ impl Encoder {
             return Ok(());
         }
         if vr == VR::SQ {
+            // In encapsulated pixel data items mean something else.
+            if tag::is_pixel_data(tag) {
+                return Err(JsonEncodeErrorKind::Vr);
+            }
             return self.sequence(tag, attribute);
         }
         if let Some(uri) = attribute.bulk_data_uri()? {
@@ -337,7 +343,8 @@ mod tests {
             b"\x08\0\x20\0DA\x08\x0020260101\x08\0\x50\0SH\0\0",
         );
         check(r#"{"00081190":{"vr":"UR","Value":["/a"]}}"#, b"\x08\0\x90\x11UR\0\0\x02\0\0\0/a");
-        check(r#"{"00020010":{"vr":"UI","Value":["1.2"]},"00100000":{"vr":"UL","Value":[7]}}"#, b"");
+        let left_out = r#"{"00020010":{"vr":"UI","Value":["1.2"]},"00100000":{"vr":"UL","Value":[7]},"FFFEE0DD":{"vr":"OB"}}"#;
+        check(left_out, b"");
     }
 
     #[test]

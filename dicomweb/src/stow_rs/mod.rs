@@ -1,6 +1,6 @@
 //! PS3.18 10.5, Store Transaction.
 
-mod metadata;
+pub(crate) mod metadata;
 pub(crate) mod request;
 mod response;
 pub(crate) mod spool;

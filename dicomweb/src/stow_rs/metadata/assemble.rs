@@ -12,6 +12,7 @@ use dicom_header::{
     encode_json, json_text,
 };
 use model::{SopClassUid, SopInstanceUid, TransferSyntaxUid, transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN};
+use tokio::task::spawn_blocking;
 
 use super::{
     bulk_data::{BulkData, BulkFailure, BulkPart},
@@ -25,6 +26,9 @@ use crate::{
         store::{CANNOT_UNDERSTAND, MaybeIdentity, PROCESSING_FAILURE},
     },
 };
+
+/// Metadata up to this length are read where they are; longer ones on a thread that may block.
+pub(super) const INLINE_LENGTH_MAX_BYTES: usize = 256 << 10;
 
 const SOP_CLASS_UID: u32 = 0x0008_0016;
 const SOP_INSTANCE_UID: u32 = 0x0008_0018;
@@ -120,7 +124,7 @@ impl Assembled {
         if let Some(pixel_data) = &pixel_data {
             given.extend(pixel_data.description.clone());
         }
-        let pieces = encode_json(&data_set, &given)?;
+        let pieces = encode(text, given).await?;
         let transfer_syntax = match &pixel_data {
             Some(pixel_data) => pixel_data.transfer_syntax.clone(),
             None => TransferSyntaxUid::parse(EXPLICIT_VR_LITTLE_ENDIAN)
@@ -190,6 +194,17 @@ impl Assembled {
             }
         }
     }
+}
+
+/// Long metadata are encoded on a thread that may block: depth makes them as slow as many times their length.
+async fn encode(text: &str, given: BTreeMap<u32, GivenElement>) -> Result<Vec<Piece>, AssembleError> {
+    let work = move |text: &str| Ok(encode_json(&JsonDataSet::parse(text)?, &given)?);
+    if text.len() <= INLINE_LENGTH_MAX_BYTES {
+        return work(text);
+    }
+    let text = text.to_owned();
+    let encoded = spawn_blocking(move || work(&text)).await;
+    encoded.map_err(|error| AssembleError::Spool(io::Error::other(error)))?
 }
 
 fn is_pixel_data(place: &BulkDataPlace) -> bool {

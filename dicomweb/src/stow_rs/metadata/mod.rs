@@ -16,8 +16,12 @@ use dicom_header::{JsonModelError, each_element};
 use futures_util::Stream;
 use serde_json::value::RawValue;
 use service::http::problem::Problem;
+use tokio::task::spawn_blocking;
 
-use self::{assemble::Assembled, bulk_data::BulkData};
+use self::{
+    assemble::{Assembled, INLINE_LENGTH_MAX_BYTES},
+    bulk_data::BulkData,
+};
 use super::{
     request::{self, MetadataForm},
     response::Remark,
@@ -78,15 +82,16 @@ impl Metadata {
         self.count(location + BULK_PART_MEMORY_BYTES)
     }
 
-    fn end(&mut self, form: MetadataForm, text: Vec<u8>) -> Result<(), Refused> {
+    async fn end(&mut self, form: MetadataForm, text: Vec<u8>) -> Result<(), Refused> {
+        let read = if text.len() <= INLINE_LENGTH_MAX_BYTES {
+            read_document(form, text)
+        } else {
+            spawn_blocking(move || read_document(form, text))
+                .await
+                .unwrap_or_else(|_| Err("the metadata cannot be read".to_owned()))
+        };
         let unreadable = |error: String| Refused::Problem(Problem::bad_request(error).kind("metadata"));
-        let text = String::from_utf8(text).map_err(|_| unreadable("the metadata are no UTF-8".to_owned()))?;
-        // RFC 8259 8.1 and XML 4.3.3: some writers put a mark in front.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        self.documents.push(match form {
-            MetadataForm::Json => text.to_owned(),
-            MetadataForm::Xml => native_xml_to_json(text).map_err(|error| unreadable(error.to_string()))?,
-        });
+        self.documents.push(read.map_err(unreadable)?);
         Ok(())
     }
 
@@ -113,6 +118,19 @@ impl Metadata {
             .map_err(|detail| Problem::bad_request(detail).kind("metadata"))?;
         }
         Ok(found)
+    }
+}
+
+/// The document as JSON.
+fn read_document(form: MetadataForm, text: Vec<u8>) -> Result<String, String> {
+    let mut text = String::from_utf8(text).map_err(|_| "the metadata are no UTF-8".to_owned())?;
+    // RFC 8259 8.1 and XML 4.3.3: some writers put a mark in front.
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    match form {
+        MetadataForm::Json => Ok(text),
+        MetadataForm::Xml => native_xml_to_json(&text).map_err(|error| error.to_string()),
     }
 }
 
@@ -160,7 +178,7 @@ impl Storing<'_> {
             metadata.take(&mut text, &bytes)?;
         }
         if !text.is_empty() {
-            metadata.end(form, text)?;
+            metadata.end(form, text).await?;
         }
         let bulk_data = BulkData::new(&self.app().spool);
         self.store_all(&metadata, bulk_data).await.map_err(Refused::Problem)
@@ -186,7 +204,7 @@ impl Storing<'_> {
             while let Some(bytes) = reader.next_chunk().await.map_err(Interrupted)? {
                 metadata.take(&mut text, &bytes)?;
             }
-            metadata.end(form, text)?;
+            metadata.end(form, text).await?;
         }
         Ok((metadata, bulk_data))
     }
@@ -261,5 +279,19 @@ fn metadata_form(part: &PartHeader, form: MetadataForm, first: bool) -> Option<M
         }
         Some(_) => None,
         None => (first && part.content_location.is_none()).then_some(form),
+    }
+}
+
+/// Any bytes as the head of a picture: for `fuzzing`.
+///
+/// # Panics
+/// When a picture without a size is taken, or one that lies elsewhere.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_pictures(head: &[u8]) {
+    for read in [jpeg::read, jpeg2000::read] {
+        let Ok(picture) = read(head) else { continue };
+        assert!(picture.rows > 0 && picture.columns > 0 && (1..=16).contains(&picture.bits_stored));
+        assert!(picture.start <= head.len() as u64 && picture.end.is_none_or(|end| end > picture.start));
+        assert!(!picture.transfer_syntaxes.is_empty() && picture.description(2, 1).len() >= 8);
     }
 }
