@@ -1,7 +1,7 @@
 //! PS3.4 C.2.2.2.1.1, Fuzzy Semantic Matching of patients' names: by the words of a name, in any order, as they begin or
 //! as they sound. The words are kept beside the patient, so that a search starts from an index.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use model::text::{fold_person_name, phonetic};
 use serde_json::Value;
@@ -62,14 +62,28 @@ pub(super) fn is_selective(matching: &Matching) -> bool {
     }
 }
 
-/// A condition on `patient`: every word asked for begins a word of the name, or sounds like one.
+/// A condition on `patient`: every word asked for begins a word of the name, or sounds like one. The longest one tells
+/// where to start from; of the patients that it finds, the others are asked one by one, as common as they may be.
 pub(super) fn push_name_words(sql: &mut Sql, value: &str) {
+    let mut words: Vec<String> = words(value).collect();
+    words.sort_by_key(|word| Reverse(prefix(word).chars().count()));
     sql.push("(1 = 1");
-    for word in words(value) {
+    for (index, word) in words.iter().enumerate() {
+        let sound = phonetic(word);
+        if index > 0 {
+            sql.push(" AND EXISTS (SELECT 1 FROM patient_name_word w WHERE w.patient = patient.id AND (");
+            push_wildcard(sql, "w.word", &format!("{word}*"));
+            if let Some(sound) = sound {
+                sql.push(" OR w.phonetic = ");
+                sql.bind(Bind::Text(sound));
+            }
+            sql.push("))");
+            continue;
+        }
         let (before, after) = sql.dialect.any_of();
         sql.push(&format!(" AND patient.id {before}SELECT w.patient FROM patient_name_word w WHERE "));
         push_wildcard(sql, "w.word", &format!("{word}*"));
-        if let Some(sound) = phonetic(&word) {
+        if let Some(sound) = sound {
             sql.push(
                 " UNION SELECT s.patient FROM patient_name_word s WHERE s.phonetic <> '' AND s.phonetic = ",
             );
