@@ -16,7 +16,8 @@ pub struct DicomwebConfig {
     pub cors_allowed_origins: Vec<String>,
     /// Rows of one QIDO-RS page: the default and the most.
     pub search_page_max: u32,
-    /// Rows that a QIDO-RS search counts at most for `X-Total-Count` when there are more than one page. 0: none.
+    /// Rows that a QIDO-RS search counts at most for `X-Total-Count`, when there are more than one page and an index
+    /// leads to them. 0: none.
     pub search_count_max: u64,
     /// Longest body of one STOW-RS request; each instance has the archive's own limit.
     pub store_request_length_max_bytes: u64,

@@ -275,8 +275,13 @@ async fn counts_have_a_limit(home: Home) {
         matching: Matching::UidList(vec!["1.1".into(), "1.2".into()]),
     };
     assert_eq!(total(1, 0, 100, vec![some]).await, Some(2));
-    let named = Condition { attribute: Attribute::PatientName, matching: like("*") };
-    assert_eq!(total(1, 0, 100, vec![named]).await, Some(12));
+    let counted = async |attribute: Attribute, matching: Matching| {
+        total(1, 0, 100, vec![Condition { attribute, matching }]).await
+    };
+    assert_eq!(counted(Attribute::PatientName, like("doe*")).await, Some(12));
+    assert_eq!(counted(Attribute::StudyDate, range(Some("20260101"), None)).await, Some(12));
+    assert_eq!(counted(Attribute::PatientName, like("*doe*")).await, None, "no index leads there");
+    assert_eq!(counted(Attribute::Modality, is("CR")).await, None);
 }
 
 async fn empty_values_can_be_asked_for(home: Home) {

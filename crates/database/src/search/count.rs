@@ -1,12 +1,14 @@
-//! How many rows a search has in all: counted only when there are more than one page of them, and only so far.
+//! How many rows a search has in all: counted only when there are more than one page of them, only so far, and only when
+//! an index leads to them. A filter that each row has to be asked for may need all rows to find a few: the page stops
+//! when it is full, a count would not.
 
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
 
 use super::{
-    Level, SearchQuery,
-    condition::push_conditions,
+    Attribute, Level, SearchQuery,
+    condition::{names_few, push_conditions},
     page::bind_all,
     sql::{Bind, Sql},
 };
@@ -18,6 +20,14 @@ use crate::{
 
 /// A count that takes longer is given up: the page is what was asked for.
 const COUNT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Whether every row that is looked at is likely to count.
+fn is_cheap(reach: &Reach, query: &SearchQuery) -> bool {
+    let mut conditions = query.conditions.iter();
+    reach.is_bounded()
+        || conditions.clone().any(|condition| names_few(condition, query.fuzzy))
+        || conditions.all(|condition| condition.attribute == Attribute::StudyDate)
+}
 
 fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     let mut sql = Sql::new(dialect);
@@ -40,10 +50,10 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     sql
 }
 
-/// The number of rows; `None` beyond [`SearchQuery::count_max`], or when counting takes too long.
+/// The number of rows; `None` beyond [`SearchQuery::count_max`], or when counting would take too long.
 pub(super) async fn count(database: &Database, reach: &Reach, query: &SearchQuery) -> Option<u64> {
     let seen = query.offset.saturating_add(u64::from(query.limit));
-    if seen >= query.count_max {
+    if seen >= query.count_max || !is_cheap(reach, query) {
         return None;
     }
     let sql = build(database.dialect(), reach, query);

@@ -76,7 +76,8 @@ pub struct SearchQuery {
     pub fuzzy: bool,
     /// A range of dates and one of times make one range of moments (PS3.4 C.2.2.2.5.1).
     pub combined_date_time: bool,
-    /// When there are more rows than one page: count them up to this number. 0 counts nothing.
+    /// When there are more rows than one page, and an index leads to them: count them up to this number. 0 counts
+    /// nothing.
     pub count_max: u64,
 }
 
