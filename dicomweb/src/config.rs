@@ -16,10 +16,15 @@ pub struct DicomwebConfig {
     pub cors_allowed_origins: Vec<String>,
     /// Rows of one QIDO-RS page: the default and the most.
     pub search_page_max: u32,
+    /// Rows that a QIDO-RS search counts at most for `X-Total-Count`, when there are more than one page and an index
+    /// leads to them. 0: none.
+    pub search_count_max: u64,
     /// Longest body of one STOW-RS request; each instance has the archive's own limit.
     pub store_request_length_max_bytes: u64,
     /// Most instances in one STOW-RS request.
     pub store_request_parts_max: usize,
+    /// Longest metadata of one STOW-RS request, in DICOM JSON or XML; they are held in memory, their bulk data are not.
+    pub store_metadata_length_max_bytes: u64,
     /// Longest wait for the next bytes of a STOW-RS request.
     pub store_idle_timeout_ms: u64,
     /// Instances of one STOW-RS request that may wait for their commit while the next one is read.
@@ -38,8 +43,10 @@ impl Default for DicomwebConfig {
             public_url: String::new(),
             cors_allowed_origins: Vec::new(),
             search_page_max: 1000,
+            search_count_max: 1000,
             store_request_length_max_bytes: 64 << 30,
             store_request_parts_max: 50_000,
+            store_metadata_length_max_bytes: 16 << 20,
             store_idle_timeout_ms: 60_000,
             store_commits_max: 16,
             renders_max: 4,

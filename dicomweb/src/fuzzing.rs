@@ -1,5 +1,9 @@
 //! What must hold for any bytes whatever: the bodies of the fuzz targets of this crate, see `fuzz/README.md`.
 
+mod metadata;
+
+pub use metadata::metadata;
+
 use bytes::Bytes;
 use dicom_header::{HeaderReader, Limits};
 use http::{HeaderMap, HeaderValue, header};
@@ -218,5 +222,10 @@ mod tests {
     #[test]
     fn corpus_dicom_json() {
         replay::replay("dicom_json", dicom_json);
+    }
+
+    #[test]
+    fn corpus_metadata() {
+        replay::replay("metadata", metadata);
     }
 }

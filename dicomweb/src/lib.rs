@@ -29,3 +29,4 @@ mod wado_rs;
 pub use config::{DicomwebConfig, DicomwebConfigError, MOUNT_PATH};
 pub use router::{route_paths, router};
 pub use state::DicomwebState;
+pub use stow_rs::spool::SpoolConfig;

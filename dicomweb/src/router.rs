@@ -15,7 +15,7 @@ use tower_http::{
 use crate::{
     audit::watch,
     config::DicomwebConfig,
-    qido_rs::{search_instances, search_series, search_studies},
+    qido_rs::{answer::TOTAL_COUNT, search_instances, search_series, search_studies},
     state::{App, DicomwebState},
     stow_rs::store_instances,
     wado_rs::{
@@ -114,6 +114,7 @@ fn cors(config: &DicomwebConfig) -> Option<CorsLayer> {
             header::CONTENT_LENGTH,
             header::ETAG,
             header::WARNING,
+            TOTAL_COUNT,
         ]);
     Some(layer)
 }

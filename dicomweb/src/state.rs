@@ -8,7 +8,7 @@ use database::Database;
 use service::{decoder::DecoderPool, http::problem::Problem, identity::Authenticator};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{audit::ReadAudit, config::DicomwebConfig, urls::Urls};
+use crate::{audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls};
 
 /// What this door is given.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct DicomwebState {
     pub decoder: DecoderPool,
     /// Settings.
     pub config: DicomwebConfig,
+    /// Where bulk data of STOW-RS requests wait for the rest of theirs.
+    pub spool: SpoolConfig,
 }
 
 /// The state of the routes; cheap to clone.
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub authenticator: Authenticator,
     pub decoder: DecoderPool,
     pub config: DicomwebConfig,
+    pub spool: Arc<SpoolConfig>,
     pub urls: Urls,
     pub audit: ReadAudit,
     renders: Semaphore,
@@ -40,10 +43,11 @@ pub(crate) struct Shared {
 impl App {
     /// Takes the parts.
     pub fn new(state: DicomwebState) -> Self {
-        let DicomwebState { archive, authenticator, decoder, config } = state;
+        let DicomwebState { archive, authenticator, decoder, config, spool } = state;
+        let spool = Arc::new(spool);
         let audit = ReadAudit::default();
         let (urls, renders) = (Urls::new(&config), Semaphore::new(config.renders_max));
-        Self(Arc::new(Shared { archive, authenticator, decoder, config, urls, audit, renders }))
+        Self(Arc::new(Shared { archive, authenticator, decoder, config, spool, urls, audit, renders }))
     }
 
     pub fn database(&self) -> &Database {

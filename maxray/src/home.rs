@@ -83,3 +83,12 @@ pub async fn attach_archive(settings: &Settings, directory: &Path, clock: &Clock
         .context("the object storage cannot be opened")?;
     Ok(Archive::new(database, storage, settings.archive.clone(), clock.clone()))
 }
+
+/// Bulk data wait where the database is, and leave it the same room as objects do.
+pub fn spool(settings: &Settings, directory: &Path) -> dicomweb::SpoolConfig {
+    dicomweb::SpoolConfig {
+        directory: directory.to_owned(),
+        reserve_bytes: settings.object_storage.reserve_bytes,
+        reserve_percent_max: settings.object_storage.reserve_percent_max,
+    }
+}

@@ -87,15 +87,13 @@ impl Server {
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let admin_password = user::first_admin(archive.database()).await?;
         let shutdown = Shutdown::new();
+        let token_keys = directory.join(home::TOKEN_KEYS_FILE);
         let parts = Parts {
             shutdown: shutdown.clone(),
-            issuer: Issuer::open(
-                &directory.join(home::TOKEN_KEYS_FILE),
-                settings.identity.clone(),
-                clock.clone(),
-            )?,
+            issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
             decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
             events: EventBus::new(),
+            spool: home::spool(&settings, &directory),
             clock,
         };
         let notices = health::Notices::default();
@@ -183,6 +181,7 @@ struct Parts {
     issuer: Issuer,
     decoder: DecoderPool,
     events: EventBus,
+    spool: dicomweb::SpoolConfig,
     clock: Clock,
 }
 
@@ -199,6 +198,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         authenticator: authenticator.clone(),
         decoder: parts.decoder.clone(),
         config: settings.dicomweb.clone(),
+        spool: parts.spool.clone(),
     });
     let doctor_api = doctor_api::router_until(
         doctor_api::DoctorApiState {

@@ -58,6 +58,10 @@ fn usual_searches() -> Vec<(&'static str, SearchQuery)> {
         ("newest with a series of a modality", query(Attribute::Modality, is("CR"))),
         ("PatientName", query(Attribute::PatientName, is("Name77^Given"))),
         ("PatientName prefix", query(Attribute::PatientName, like("name77*"))),
+        (
+            "PatientName, fuzzy",
+            SearchQuery { fuzzy: true, ..query(Attribute::PatientName, is("name77 given")) },
+        ),
         ("series of a study", at(Level::Series, query(Attribute::StudyInstanceUID, is("1.77")))),
         ("instances of a study", at(Level::Instance, query(Attribute::StudyInstanceUID, is("1.77")))),
         ("instances of a series", at(Level::Instance, query(Attribute::SeriesInstanceUID, is("1.77.1")))),

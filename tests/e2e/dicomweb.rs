@@ -48,6 +48,101 @@ async fn check_dicomweb_client(engine: Engine) {
     assert!(output.trim().starts_with(&format!("equal {}", FILES.len())), "{output}");
 }
 
+/// Files of which every value and every frame must survive the way through metadata and bulk data.
+const TAKEN_APART: [&str; 12] = [
+    "pydicom/CT_small.dcm",
+    "pydicom/MR_small.dcm",
+    "pydicom/SC_rgb_jpeg_dcmtk.dcm",
+    "pydicom/SC_rgb_jpeg_gdcm.dcm",
+    "pydicom/MR_small_jpeg_ls_lossless.dcm",
+    "pydicom/MR_small_jp2klossless.dcm",
+    "pydicom/693_J2KI.dcm",
+    "pydicom/MR_small_RLE.dcm",
+    "pydicom/SC_rgb_rle_2frame.dcm",
+    "pydicom/test-SR.dcm",
+    "pydicom/waveform_ecg.dcm",
+    "pydicom/rtplan.dcm",
+];
+
+/// PS3.18 8.6.1.2.2: an instance made of metadata and bulk data is the one that was taken apart, as pydicom sees it.
+#[tokio::test]
+async fn metadata_and_bulk_data_make_the_same_instance() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/stow_metadata_check.py");
+    let files: Vec<String> =
+        TAKEN_APART.iter().map(|name| fixtures::file(name).path.display().to_string()).collect();
+    let url = platform.url("/dicomweb");
+    let mut arguments = vec![url.as_str(), service.token()];
+    arguments.extend(files.iter().map(String::as_str));
+    let output = python::run(&script, &arguments);
+    assert!(output.trim().starts_with(&format!("equal {}", TAKEN_APART.len())), "{output}");
+}
+
+/// Neither long bulk data nor very many short ones fill the memory, and a request that breaks off leaves nothing behind.
+#[tokio::test]
+async fn bulk_data_do_not_fill_the_memory() {
+    let mut platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let metadata = |bulk: &str| {
+        format!(
+            r#"[{{"00080016":{{"vr":"UI","Value":["1.2.840.10008.5.1.4.1.1.66"]}},"00080018":{{"vr":"UI","Value":["1.2.3.4"]}},
+            "0020000D":{{"vr":"UI","Value":["1.2.3"]}},"0020000E":{{"vr":"UI","Value":["1.2.3.1"]}},"00091001":{{"vr":"OB","BulkDataURI":"{bulk}"}}}}]"#
+        )
+    };
+    let part = |body: &mut Vec<u8>, head: &str, content: &[u8]| {
+        body.extend_from_slice(format!("\r\n--b\r\n{head}\r\n\r\n").as_bytes());
+        body.extend_from_slice(content);
+    };
+    let mut long = Vec::new();
+    part(&mut long, "Content-Type: application/dicom+json", metadata("x").as_bytes());
+    part(&mut long, "Content-Location: x", &vec![7; 300 << 20]);
+    let mut short = Vec::new();
+    part(&mut short, "Content-Type: application/dicom+json", metadata("0").as_bytes());
+    for number in 0..5_000 {
+        part(&mut short, &format!("Content-Location: {number}"), &vec![7; 20_000]);
+    }
+    let guard = platform.guard();
+    // Without the closing delimiter, then with it.
+    for (body, ending, status) in [(&long, "", 400), (&short, "", 400), (&long, "\r\n--b--", 200)] {
+        let mut body = body.clone();
+        body.extend_from_slice(ending.as_bytes());
+        let request = service
+            .request(reqwest::Method::POST, "/dicomweb/studies")
+            .header("Content-Type", "multipart/related; type=\"application/dicom+json\"; boundary=b")
+            .body(body);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{}", answer.text().await.unwrap_or_default());
+        if status == 400 {
+            guard.check(&mut platform, 60 << 20).await;
+        }
+    }
+    guard.check_alive(&mut platform).await;
+    let path = "/dicomweb/studies/1.2.3/series/1.2.3.1/instances/1.2.3.4/bulkdata/00091001";
+    let answer = service.get_as(path, "*/*").await;
+    assert!(answer.bytes().await.expect("a body").len() >= 300 << 20);
+}
+
+/// XML and CSV, read by other parsers, say what JSON says.
+#[tokio::test]
+async fn searches_say_the_same_in_every_form() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    for name in FILES.iter().chain(&TAKEN_APART) {
+        let file = std::fs::read(&fixtures::file(name).path).expect("a fixture");
+        let request = service
+            .request(reqwest::Method::POST, "/dicomweb/studies")
+            .header("Content-Type", "application/dicom")
+            .body(file);
+        assert!(request.send().await.expect("an answer").status().is_success(), "{name}");
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/qido_forms_check.py");
+    let url = platform.url("/dicomweb");
+    let output = python::run(&script, &[url.as_str(), service.token()]);
+    let values: u32 = output.trim().rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    assert!(output.starts_with("equal ") && values > 1_000, "{output}");
+}
+
 /// The calls of OHIF 3 in their order, from the list to the pixels and the thumbnail.
 #[tokio::test]
 async fn what_ohif_asks_for() {

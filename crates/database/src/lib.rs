@@ -59,7 +59,7 @@ pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound,
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
-    SeriesRow,
+    SeriesRow, SortKey,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;

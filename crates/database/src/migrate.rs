@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "grants", include_str!("../../../migrations/0006_grants.sql")),
     (7, "ae", include_str!("../../../migrations/0007_ae.sql")),
     (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
+    (9, "name_words", include_str!("../../../migrations/0009_name_words.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

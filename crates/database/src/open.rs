@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
-    migrate::migrators, node::node_id, session::RevokedSessions, statement::Dialect,
+    migrate::migrators, node::node_id, search, session::RevokedSessions, statement::Dialect,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -58,6 +58,7 @@ impl Database {
                 "the URL starts with neither postgres:// nor sqlite://".into(),
             ));
         };
+        search::fill_name_words(&writer).await?;
         tokio::spawn(ingest::commit_in_groups(writer.clone(), receiver));
         Ok(match writer {
             Self::Postgres(engine) => Self::Postgres(Engine { ingest: Some(sender), ..engine }),

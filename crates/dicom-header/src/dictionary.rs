@@ -23,9 +23,31 @@ pub(crate) fn is_public(tag: u32) -> bool {
     (tag >> 16) & 1 == 0 && StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16)).is_some()
 }
 
+/// The tag of a keyword of PS3.6; `None` when there is no such attribute. Of a repeating group, the first.
+pub fn tag_of_keyword(keyword: &str) -> Option<u32> {
+    let tag = StandardDataDictionary.by_name(keyword)?.tag();
+    Some(u32::from(tag.0) << 16 | u32::from(tag.1))
+}
+
+/// The keyword of an attribute of PS3.6; `None` for private and unknown ones.
+pub fn keyword_of(tag: u32) -> Option<&'static str> {
+    if (tag >> 16) & 1 == 1 {
+        return None;
+    }
+    StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16)).map(|entry| entry.alias)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keywords_and_tags() {
+        assert_eq!(tag_of_keyword("PatientName"), Some(0x0010_0010));
+        assert_eq!(tag_of_keyword("patientname"), None);
+        assert_eq!(keyword_of(0x0040_0275), Some("RequestAttributesSequence"));
+        assert_eq!((keyword_of(0x0009_0010), keyword_of(0x0008_9999)), (None, None));
+    }
 
     #[test]
     fn knows_repeating_groups_and_ambiguous_ones() {

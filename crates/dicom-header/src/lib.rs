@@ -21,6 +21,9 @@ pub mod fuzzing;
 mod index;
 mod inflate;
 mod json;
+mod json_encode;
+mod json_encode_value;
+mod json_model;
 mod limits;
 mod lut;
 mod offset_table;
@@ -36,8 +39,14 @@ mod warnings;
 #[cfg(test)]
 mod fixture;
 
+pub use dictionary::{keyword_of, tag_of_keyword};
 pub use error::HeaderError;
 pub use file_meta::{FileMeta, FileMetaRead, FileMetaReader};
 pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, encode_file_meta};
+pub use json_encode::{
+    BulkDataPlace, GivenElement, JsonEncodeError, JsonEncodeErrorKind, Piece, element_header, encode_json,
+    item_header,
+};
+pub use json_model::{JsonAttribute, JsonDataSet, JsonModelError, each_element, json_text};
 pub use limits::Limits;
 pub use reader::{HeaderReader, Identity};

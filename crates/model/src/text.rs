@@ -32,6 +32,66 @@ pub fn fold_person_name(text: &str) -> String {
     fold(&text.replace(['^', '=', ','], " "))
 }
 
+/// How a folded word sounds, roughly: words that are spelt differently and sound alike have one code. `None` for words
+/// that are too short to tell, or not in Latin letters.
+///
+/// It is Soundex (the index of the United States census: a letter, and a digit for each of the next three groups of
+/// consonants), with one letter for first letters that name one sound, as in Carl and Karl, Zander and Sander.
+pub fn phonetic(word: &str) -> Option<String> {
+    let letters: Vec<u8> = word.bytes().filter(|byte| !matches!(byte, b'-' | b'\'' | b'.')).collect();
+    if letters.len() < PHONETIC_LETTERS_MIN || !letters.iter().all(u8::is_ascii_lowercase) {
+        return None;
+    }
+    let mut code = String::with_capacity(4);
+    code.push(char::from(first_sound(letters[0], letters[1])));
+    let mut last = consonant_group(letters[0]);
+    for letter in &letters[1..] {
+        match (consonant_group(*letter), letter) {
+            // These do not part two consonants of one group; vowels do.
+            (None, b'h' | b'w') => {}
+            (None, _) => last = None,
+            (Some(group), _) => {
+                if last != Some(group) {
+                    code.push(char::from(group));
+                }
+                last = Some(group);
+            }
+        }
+        if code.len() == 4 {
+            return Some(code);
+        }
+    }
+    while code.len() < 4 {
+        code.push('0');
+    }
+    Some(code)
+}
+
+/// Two letters and a vowel sound like too much.
+const PHONETIC_LETTERS_MIN: usize = 3;
+
+fn consonant_group(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'b' | b'f' | b'p' | b'v' => b'1',
+        b'c' | b'g' | b'j' | b'k' | b'q' | b's' | b'x' | b'z' => b'2',
+        b'd' | b't' => b'3',
+        b'l' => b'4',
+        b'm' | b'n' => b'5',
+        b'r' => b'6',
+        _ => return None,
+    })
+}
+
+fn first_sound(first: u8, second: u8) -> u8 {
+    match (first, second) {
+        (b'c', b'e' | b'i' | b'y') | (b'x' | b'z', _) => b's',
+        (b'c' | b'q', _) => b'k',
+        (b'p', b'h') | (b'v' | b'w', _) => b'f',
+        (b'j' | b'y', _) => b'i',
+        (other, _) => other,
+    }
+}
+
 fn is_combining(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36f}')
 }
@@ -79,6 +139,30 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sounds_alike_has_one_code() {
+        for alike in [
+            &["meyer", "maier", "mayr", "meier"][..],
+            &["schmidt", "schmitt", "smith", "schmid"],
+            &["muller", "mueller", "miller"],
+            &["catherine", "katharina", "kathryn"],
+            &["stephan", "stefan", "steven"],
+            &["o'brien", "obrien"],
+            &["philipp", "filip"],
+        ] {
+            let codes: Vec<Option<String>> = alike.iter().map(|word| phonetic(word)).collect();
+            assert!(codes[0].is_some() && codes.iter().all(|code| *code == codes[0]), "{alike:?}: {codes:?}");
+        }
+        assert_ne!(phonetic("meyer"), phonetic("mason"));
+        assert_ne!(phonetic("yamada"), phonetic("amada"));
+        // The two textbook cases of Soundex: h and w do not part, vowels do.
+        assert_eq!(phonetic("ashcraft").as_deref(), Some("a261"));
+        assert_eq!(phonetic("tymczak").as_deref(), Some("t522"));
+        for silent in ["ma", "\u{5c71}\u{7530}\u{592a}", "", "a1b", "Meyer"] {
+            assert_eq!(phonetic(silent), None, "{silent}");
+        }
+    }
 
     #[test]
     fn folds_names() {

@@ -3,10 +3,12 @@
 mod annotate;
 mod build;
 mod native_xml;
+mod native_xml_read;
 
 pub use annotate::{Annotations, TopLevelKeys, annotate};
 pub use build::{DataSet, Value};
-pub use native_xml::to_native_xml;
+pub use native_xml::{json_to_native_xml, to_native_xml};
+pub use native_xml_read::{NativeXmlError, native_xml_to_json};
 
 /// Tags of the attributes that this door writes, by keyword (PS3.6).
 pub mod tag {
@@ -18,6 +20,8 @@ pub mod tag {
     pub const REFERENCED_SOP_CLASS_UID: u32 = 0x0008_1150;
     pub const REFERENCED_SOP_INSTANCE_UID: u32 = 0x0008_1155;
     pub const RETRIEVE_URL: u32 = 0x0008_1190;
+    pub const ERROR_COMMENT: u32 = 0x0000_0902;
+    pub const WARNING_REASON: u32 = 0x0008_1196;
     pub const FAILURE_REASON: u32 = 0x0008_1197;
     pub const FAILED_SOP_SEQUENCE: u32 = 0x0008_1198;
     pub const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;

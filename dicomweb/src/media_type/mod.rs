@@ -16,3 +16,5 @@ pub const DICOM_XML: &str = "application/dicom+xml";
 pub const DICOM: &str = "application/dicom";
 /// Uncompressed bulk data.
 pub const OCTET_STREAM: &str = "application/octet-stream";
+/// A table (RFC 4180).
+pub const CSV: &str = "text/csv";

@@ -9,7 +9,9 @@ use super::MultipartError;
 pub struct PartHeader {
     /// Content-Type; `None` when absent.
     pub content_type: Option<MediaType>,
-    /// Content-Location, Content-ID and others are not kept; their number is, to tell an empty header.
+    /// Content-Location: what metadata call a part with bulk data; `None` when absent.
+    pub content_location: Option<String>,
+    /// Content-ID and others are not kept; the number of all fields is, to tell an empty header.
     pub fields: usize,
 }
 
@@ -25,6 +27,8 @@ impl PartHeader {
                 let parsed =
                     MediaType::parse(value.trim()).map_err(|_| MultipartError::PartHeaderMalformed)?;
                 header.content_type.get_or_insert(parsed);
+            } else if name.trim().eq_ignore_ascii_case("content-location") {
+                header.content_location.get_or_insert_with(|| value.trim().to_owned());
             }
         }
         Ok(header)
@@ -45,6 +49,13 @@ mod tests {
         assert_eq!(content_type.essence, "application/dicom");
         assert_eq!(content_type.parameter("transfer-syntax"), Some("1.2.840.10008.1.2.1"));
         assert_eq!(header.fields, 2);
+    }
+
+    #[test]
+    fn keeps_where_bulk_data_belong() {
+        let header =
+            PartHeader::parse(b"content-location:  http://x/bulk?a=1:2 \r\nContent-Type: image/jpeg");
+        assert_eq!(header.expect("valid").content_location.as_deref(), Some("http://x/bulk?a=1:2"));
     }
 
     #[test]

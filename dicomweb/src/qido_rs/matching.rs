@@ -10,23 +10,56 @@ pub const WILDCARDS_MAX: usize = 16;
 /// Most UIDs in one list.
 pub const UIDS_MAX: usize = 512;
 
+/// What else a value may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Empty Value Matching (PS3.4 C.2.2.2.7): two quotation marks ask for what has no value.
+    pub empty_value: bool,
+    /// Multiple Value Matching (PS3.4 C.2.2.2.8): any of the values between backslashes.
+    pub multiple_value: bool,
+}
+
+/// Universal Matching (PS3.4 C.2.2.2.3).
+pub fn is_universal(value: &str) -> bool {
+    value.trim().bytes().all(|byte| byte == b'*')
+}
+
 /// Reads the value of a matching key; `None` for universal matching. An error says what would be right.
-pub fn parse(vr: &str, value: &str) -> Result<Option<Matching>, String> {
+pub fn parse(vr: &str, value: &str, rules: Rules) -> Result<Option<Matching>, String> {
     let value = value.trim();
     if vr != "UI" && value.chars().count() > VALUE_LENGTH_MAX {
         return Err(format!("at most {VALUE_LENGTH_MAX} characters"));
     }
-    if value.bytes().all(|byte| byte == b'*') {
+    if is_universal(value) {
         return Ok(None);
+    }
+    if rules.empty_value && value == "\"\"" {
+        return Ok(Some(Matching::Equals(String::new())));
     }
     match vr {
         "UI" => uid_list(value),
+        "CS" => code_strings(value),
+        _ if rules.multiple_value && value.contains('\\') => any_of(vr, value).map(Some),
         "DA" => date(value).map(Some),
         "TM" => time(value).map(Some),
         "IS" | "US" => integer(value).map(Some),
-        "CS" => code_strings(value),
         _ => text(value).map(Some),
     }
+}
+
+/// Each value by itself, none of them a pattern or a range.
+fn any_of(vr: &str, value: &str) -> Result<Matching, String> {
+    let mut values = Vec::new();
+    for value in value.split('\\').map(str::trim).filter(|value| !value.is_empty()) {
+        match parse(vr, value, Rules::default())? {
+            Some(Matching::Equals(value)) => values.push(value),
+            _ => return Err("a list of values has no wildcards and no ranges".to_owned()),
+        }
+    }
+    if values.len() > UIDS_MAX {
+        return Err(format!("at most {UIDS_MAX} values"));
+    }
+    Ok(Matching::UidList(values))
 }
 
 /// Every separator that clients use: comma, one backslash, two backslashes. Empty places are ignored.
@@ -142,6 +175,27 @@ fn last_moment(time: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(vr: &str, value: &str) -> Result<Option<Matching>, String> {
+        super::parse(vr, value, Rules::default())
+    }
+
+    #[test]
+    fn empty_and_multiple_values_when_asked_for() {
+        let rules = Rules { empty_value: true, multiple_value: true };
+        let parse = |vr, value| super::parse(vr, value, rules);
+        for vr in ["LO", "DA", "TM", "IS", "PN"] {
+            assert_eq!(parse(vr, "\"\""), Ok(Some(Matching::Equals(String::new()))), "{vr}");
+        }
+        assert_eq!(parse("LO", "a\\b\\"), Ok(Some(uids(&["a", "b"]))));
+        assert_eq!(parse("IS", "1\\02"), Ok(Some(uids(&["1", "2"]))));
+        assert_eq!(parse("DA", "20240131\\20240201"), Ok(Some(uids(&["20240131", "20240201"]))));
+        for (vr, value) in [("LO", "a\\b*"), ("DA", "20240131-\\20240201"), ("TM", "10\\11"), ("IS", "1\\x")]
+        {
+            assert!(parse(vr, value).is_err(), "{vr} {value}");
+        }
+        assert!(parse("LO", &vec!["a"; UIDS_MAX + 1].join("\\")).is_err());
+    }
 
     fn uids(values: &[&str]) -> Matching {
         Matching::UidList(values.iter().map(ToString::to_string).collect())

@@ -1,20 +1,19 @@
 //! PS3.18 10.6, Search Transaction.
 
+pub(crate) mod answer;
+mod csv;
 mod matching;
+mod name;
 pub(crate) mod request;
 mod response;
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use database::{Attribute, HeaderRecord, Level, SearchQuery, SearchResult};
 use model::access::Action;
 use service::http::{bearer::Authenticated, problem::Problem};
 
 use self::{
+    answer::{Remarks, Rows, respond},
     request::{IncludeFields, SearchRequest, uid_condition},
     response::{Shape, row},
 };
@@ -22,7 +21,6 @@ use crate::{
     acceptable::Acceptable,
     audit::Found,
     dicom_json::{DataSet, TopLevelKeys},
-    media_type::DICOM_JSON,
     problems,
     resource::Resource,
     state::App,
@@ -34,8 +32,9 @@ pub(crate) async fn search_studies(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, &acceptable, Level::Study).await
+    search(&app, &who, &resource, (&acceptable, &headers), Level::Study).await
 }
 
 /// `GET /studies/{study}/series` and `GET /series`.
@@ -44,8 +43,9 @@ pub(crate) async fn search_series(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, &acceptable, Level::Series).await
+    search(&app, &who, &resource, (&acceptable, &headers), Level::Series).await
 }
 
 /// `GET .../instances` below a series, a study, or everything.
@@ -54,31 +54,48 @@ pub(crate) async fn search_instances(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, &acceptable, Level::Instance).await
+    search(&app, &who, &resource, (&acceptable, &headers), Level::Instance).await
 }
 
 async fn search(
     app: &App,
     who: &Authenticated,
     resource: &Resource,
-    acceptable: &Acceptable,
+    (acceptable, headers): (&Acceptable, &HeaderMap),
     level: Level,
 ) -> Result<Response, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
-    acceptable.json()?;
-    let SearchRequest { mut conditions, limit, offset, fuzzy, include } =
+    let form = Rows::choose(acceptable)?;
+    let SearchRequest { mut conditions, limit, offset, fuzzy, include, order, not_matched } =
         request::parse(&acceptable.query, app.config.search_page_max)?;
     let fixed = [
         resource.study.as_ref().map(|uid| uid_condition(Attribute::StudyInstanceUID, uid.as_str())),
         resource.series.as_ref().map(|uid| uid_condition(Attribute::SeriesInstanceUID, uid.as_str())),
     ];
     conditions.extend(fixed.into_iter().flatten());
-    let query = SearchQuery { level, conditions, limit, offset, fuzzy, ..SearchQuery::default() };
+    let query = SearchQuery {
+        level,
+        conditions,
+        order: request::order(order, level)?,
+        limit,
+        offset,
+        fuzzy,
+        combined_date_time: true,
+        count_max: app.config.search_count_max,
+    };
     let found = app.database().search(&scope, &query).await.map_err(|error| problems::database(&error))?;
     let shape = Shape { study: resource.study.is_none(), series: resource.series.is_none() };
     let rows = rows(app, &found, shape, &include).await?;
-    let mut response = respond(&rows, found.more);
+    let seen = offset.saturating_add(rows.len() as u64);
+    let remarks = Remarks {
+        more: found.more,
+        remaining: found.total.map(|total| total.saturating_sub(seen)),
+        total: found.total,
+        warning: request::warning(&not_matched),
+    };
+    let mut response = respond(form, &rows, &remarks, headers);
     response.extensions_mut().insert(Found(rows.len()));
     Ok(response)
 }
@@ -91,7 +108,7 @@ async fn rows(
 ) -> Result<Vec<DataSet>, Problem> {
     let mut rows: Vec<DataSet> =
         found.rows.iter().map(|found| row(found, shape, include, &app.urls)).collect();
-    if !include.all && include.tags.is_empty() {
+    if !include.wants_header() {
         return Ok(rows);
     }
     // Only instances have a header of their own to take more attributes from.
@@ -126,25 +143,4 @@ fn add_included(row: &mut DataSet, header: &HeaderRecord, include: &IncludeField
             row.stored(key.tag, attribute);
         }
     }
-}
-
-fn respond(rows: &[DataSet], more: bool) -> Response {
-    let mut json = String::from("[");
-    for (index, row) in rows.iter().enumerate() {
-        if index > 0 {
-            json.push(',');
-        }
-        row.write(&mut json);
-    }
-    json.push(']');
-    let mut response = Response::new(Body::from(json));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(DICOM_JSON));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    if more {
-        // PS3.18 8.3.4.3. How many there are would have to be counted, so the number is left out.
-        let warning = "299 maxray \"There are additional results that can be requested\"";
-        headers.insert(header::WARNING, HeaderValue::from_static(warning));
-    }
-    response
 }

@@ -1,7 +1,9 @@
 //! PS3.18 10.5, Store Transaction.
 
+pub(crate) mod metadata;
 pub(crate) mod request;
 mod response;
+pub(crate) mod spool;
 mod store;
 
 use axum::{
@@ -13,6 +15,7 @@ use model::access::Action;
 use service::http::{bearer::Authenticated, problem::Problem};
 
 use self::{
+    metadata::Refused,
     request::Payload,
     store::{Interrupted, Storing},
 };
@@ -38,19 +41,26 @@ pub(crate) async fn store_instances(
     let limits = BodyLimits { length_max_bytes, idle_timeout_ms: app.config.store_idle_timeout_ms };
     let body = LimitedBody::new(request.into_body().into_data_stream(), limits);
     let mut storing = Storing::new(&app, (&who, &scope), resource.study);
+    let reader = |boundary: &str, body| {
+        MultipartReader::new(body, boundary, app.config.store_request_parts_max).map_err(Interrupted)
+    };
     let result = match payload {
-        Payload::Multipart { boundary } => {
-            let reader = MultipartReader::new(body, &boundary, app.config.store_request_parts_max);
-            match reader {
-                Ok(reader) => storing.store_parts(reader).await,
-                Err(error) => Err(Interrupted(error)),
-            }
-        }
-        Payload::SinglePart => storing.store_single(body).await,
+        Payload::Multipart { boundary } => match reader(&boundary, body) {
+            Ok(reader) => storing.store_parts(reader).await.map_err(Refused::from),
+            Err(error) => Err(error.into()),
+        },
+        Payload::SinglePart => storing.store_single(body).await.map_err(Refused::from),
+        Payload::MultipartMetadata { boundary, form } => match reader(&boundary, body) {
+            Ok(reader) => storing.store_metadata_parts(reader, form).await,
+            Err(error) => Err(error.into()),
+        },
+        Payload::Metadata(form) => storing.store_metadata(body, form).await,
     };
     let (response, overloaded) = storing.finish().await;
-    if let Err(Interrupted(error)) = result {
-        return Err(interrupted(&error, response.stored()));
+    match result {
+        Ok(()) => {}
+        Err(Refused::Interrupted(Interrupted(error))) => return Err(interrupted(&error, response.stored())),
+        Err(Refused::Problem(problem)) => return Err(problem),
     }
     if response.instances.is_empty() {
         return Err(Problem::bad_request("the request has no instance in it").kind("multipart"));

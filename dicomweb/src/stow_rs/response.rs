@@ -24,14 +24,45 @@ pub enum Stored {
         study_instance_uid: String,
         /// Where it can be had.
         retrieve_url: String,
+        /// What the sender should know all the same.
+        warning: Option<Remark>,
     },
     /// Not stored.
     Failed {
         /// SOP Class and SOP Instance, when they could be read.
         identity: Option<(String, String)>,
-        /// Failure Reason (0008,1197): the status that C-STORE would answer.
-        reason: u16,
+        /// Failure Reason (0008,1197): the status that C-STORE would answer, and why.
+        reason: Remark,
     },
+}
+
+/// A number of PS3.18 tables I.2-1 and I.2-2, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// Warning Reason or Failure Reason.
+    pub reason: u16,
+    /// Error Comment (0000,0902); cut to what its VR holds. Without patient data.
+    pub comment: String,
+}
+
+/// Longest value of VR LO in characters (PS3.5 6.2).
+const COMMENT_LENGTH_MAX: usize = 64;
+
+impl Remark {
+    /// A number and its sentence.
+    pub fn new(reason: u16, comment: impl Into<String>) -> Self {
+        Self { reason, comment: comment.into() }
+    }
+
+    fn write(&self, item: &mut DataSet, tag: u32) {
+        let plain = self.comment.chars().map(|c| if c == '\\' || c.is_control() { ' ' } else { c });
+        let mut comment: String = plain.take(COMMENT_LENGTH_MAX + 1).collect();
+        if comment.chars().count() > COMMENT_LENGTH_MAX {
+            comment = comment.chars().take(COMMENT_LENGTH_MAX - 3).collect();
+            comment.push_str("...");
+        }
+        item.number(tag, "US", i64::from(self.reason)).text_if_any(tag::ERROR_COMMENT, "LO", &comment);
+    }
 }
 
 /// The outcome of a whole request.
@@ -42,10 +73,12 @@ pub struct StoreResponse {
 }
 
 impl StoreResponse {
-    /// PS3.18 table 10.5.3-1: all, some or none stored.
+    /// PS3.18 table 10.5.3-1: all, some or none stored; some also when there is a warning.
     pub fn status(&self) -> StatusCode {
+        let warned =
+            self.instances.iter().any(|stored| matches!(stored, Stored::Accepted { warning: Some(_), .. }));
         match self.stored() {
-            stored if stored == self.instances.len() => StatusCode::OK,
+            stored if stored == self.instances.len() && !warned => StatusCode::OK,
             0 => StatusCode::CONFLICT,
             _ => StatusCode::ACCEPTED,
         }
@@ -62,20 +95,26 @@ impl StoreResponse {
         for stored in &self.instances {
             let mut item = DataSet::new();
             match stored {
-                Stored::Accepted { sop_class_uid, sop_instance_uid, retrieve_url, .. } => {
+                Stored::Accepted { sop_class_uid, sop_instance_uid, retrieve_url, warning, .. } => {
                     item.text(tag::REFERENCED_SOP_CLASS_UID, "UI", sop_class_uid)
                         .text(tag::REFERENCED_SOP_INSTANCE_UID, "UI", sop_instance_uid)
                         .text(tag::RETRIEVE_URL, "UR", retrieve_url);
+                    if let Some(warning) = warning {
+                        warning.write(&mut item, tag::WARNING_REASON);
+                    }
                     referenced.push(item);
                 }
                 Stored::Failed { identity: Some((sop_class_uid, sop_instance_uid)), reason } => {
-                    item.text(tag::REFERENCED_SOP_CLASS_UID, "UI", sop_class_uid)
-                        .text(tag::REFERENCED_SOP_INSTANCE_UID, "UI", sop_instance_uid)
-                        .number(tag::FAILURE_REASON, "US", i64::from(*reason));
+                    item.text(tag::REFERENCED_SOP_CLASS_UID, "UI", sop_class_uid).text(
+                        tag::REFERENCED_SOP_INSTANCE_UID,
+                        "UI",
+                        sop_instance_uid,
+                    );
+                    reason.write(&mut item, tag::FAILURE_REASON);
                     failed.push(item);
                 }
                 Stored::Failed { identity: None, reason } => {
-                    item.number(tag::FAILURE_REASON, "US", i64::from(*reason));
+                    reason.write(&mut item, tag::FAILURE_REASON);
                     other.push(item);
                 }
             }
@@ -121,11 +160,33 @@ mod tests {
             sop_instance_uid: "1.9".into(),
             study_instance_uid: study.into(),
             retrieve_url: format!("/dicomweb/studies/{study}/series/2/instances/1.9"),
+            warning: None,
         }
     }
 
     fn failed() -> Stored {
-        Stored::Failed { identity: Some(("1.2.3".into(), "1.8".into())), reason: 0xA900 }
+        let reason = Remark::new(0xA900, "it belongs to another study");
+        Stored::Failed { identity: Some(("1.2.3".into(), "1.8".into())), reason }
+    }
+
+    #[test]
+    fn warnings_and_comments_are_said() {
+        let comment = "\u{e4}".repeat(70);
+        let mut warned = accepted("1");
+        if let Stored::Accepted { warning, .. } = &mut warned {
+            *warning = Some(Remark::new(0xB007, comment));
+        }
+        let response = StoreResponse { instances: vec![warned, failed()] };
+        assert_eq!(
+            StoreResponse { instances: vec![response.instances[0].clone()] }.status(),
+            StatusCode::ACCEPTED
+        );
+        let json: serde_json::Value = serde_json::from_str(&response.data_set("").to_json()).expect("JSON");
+        let stored = &json["00081199"]["Value"][0];
+        assert_eq!(stored["00081196"], serde_json::json!({"vr": "US", "Value": [0xB007]}));
+        assert_eq!(stored["00000902"]["Value"][0].as_str().map(|text| text.chars().count()), Some(64));
+        let failed = &json["00081198"]["Value"][0];
+        assert_eq!(failed["00000902"]["Value"][0], "it belongs to another study");
     }
 
     #[test]
@@ -141,7 +202,7 @@ mod tests {
 
     #[test]
     fn failure_reasons_are_numbers() {
-        let other = Stored::Failed { identity: None, reason: 0xC000 };
+        let other = Stored::Failed { identity: None, reason: Remark::new(0xC000, "") };
         let response = StoreResponse { instances: vec![accepted("1"), failed(), other] };
         let json: serde_json::Value =
             serde_json::from_str(&response.data_set("/dicomweb/studies/1").to_json()).expect("JSON");

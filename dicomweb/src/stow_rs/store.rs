@@ -1,7 +1,7 @@
 //! PS3.18 10.5.2, storing the instances of one request: each part goes straight into the archive as it comes, and
 //! commits run while the next part is read, so that many small instances share transactions.
 
-use archive::{Form, InstanceWriter, Origin, StoreError};
+use archive::{Form, InstanceWriter, Origin, StoreError, StoreOutcome};
 use bytes::Bytes;
 use futures_util::Stream;
 use model::{StudyInstanceUid, access::Scope};
@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{
     request::is_instance,
-    response::{StoreResponse, Stored},
+    response::{Remark, StoreResponse, Stored},
 };
 use crate::{
     multipart::{LimitedBody, MultipartError, MultipartReader},
@@ -18,9 +18,11 @@ use crate::{
 };
 
 /// Failure Reason of a part that is no instance: cannot understand (PS3.18 table I.2-2).
-const CANNOT_UNDERSTAND: u16 = 0xC000;
+pub(super) const CANNOT_UNDERSTAND: u16 = 0xC000;
 /// Failure Reason when the reason is inside: processing failure.
-const PROCESSING_FAILURE: u16 = 0x0110;
+pub(super) const PROCESSING_FAILURE: u16 = 0x0110;
+/// Warning Reason: the data set does not match the SOP Class (PS3.18 table I.2-1).
+const DOES_NOT_MATCH: u16 = 0xB007;
 
 /// Refused instances of one request that are logged one by one; of the others only the number is.
 const LOGGED_MAX: usize = 10;
@@ -44,6 +46,9 @@ struct Outcome {
     /// Why not, for the log.
     reason: String,
 }
+
+/// SOP Class UID and SOP Instance UID, when they could be read.
+pub(super) type MaybeIdentity = Option<(String, String)>;
 
 impl<'a> Storing<'a> {
     pub fn new(
@@ -81,11 +86,8 @@ impl<'a> Storing<'a> {
     {
         while let Some(part) = reader.next_part().await.map_err(Interrupted)? {
             if !is_instance(part.content_type.as_ref()) {
-                self.outcomes.push(Some(Outcome {
-                    stored: Stored::Failed { identity: None, reason: CANNOT_UNDERSTAND },
-                    transient: false,
-                    reason: "the part is no application/dicom".to_owned(),
-                }));
+                let reason = Remark::new(CANNOT_UNDERSTAND, "the part is no application/dicom");
+                self.fail(None, reason, false);
                 continue;
             }
             let mut writer = self.begin();
@@ -140,17 +142,28 @@ impl<'a> Storing<'a> {
         }
     }
 
-    fn begin(&self) -> InstanceWriter {
+    /// An instance that is not even tried.
+    pub(super) fn fail(&mut self, identity: MaybeIdentity, reason: Remark, transient: bool) {
+        let why = reason.comment.clone();
+        let stored = Stored::Failed { identity, reason };
+        self.outcomes.push(Some(Outcome { stored, transient, reason: why }));
+    }
+
+    pub(super) fn app(&self) -> &'a App {
+        self.app
+    }
+
+    pub(super) fn begin(&self) -> InstanceWriter {
         let form = Form::Part10 { expected_study: self.expected_study.clone() };
         self.app.archive.store_instance(self.origin.clone(), form)
     }
 
-    fn refuse(&mut self, writer: &InstanceWriter, error: &StoreError) {
+    pub(super) fn refuse(&mut self, writer: &InstanceWriter, error: &StoreError) {
         self.outcomes.push(Some(failed(identity(writer), error)));
     }
 
     /// Begins the commit, after waiting until few enough of them run.
-    async fn commit(&mut self, writer: InstanceWriter) {
+    pub(super) async fn commit(&mut self, writer: InstanceWriter) {
         while self.commits.len() >= self.app.config.store_commits_max {
             self.join_next().await;
         }
@@ -169,6 +182,7 @@ impl<'a> Storing<'a> {
                         sop_instance_uid: sop.to_string(),
                         study_instance_uid: study.to_string(),
                         retrieve_url: urls.instance(study, series, sop),
+                        warning: warning(&done.outcome),
                     };
                     Outcome { stored, transient: false, reason: String::new() }
                 }
@@ -191,7 +205,10 @@ impl<'a> Storing<'a> {
             self.join_next().await;
         }
         let unknown = || Outcome {
-            stored: Stored::Failed { identity: None, reason: PROCESSING_FAILURE },
+            stored: Stored::Failed {
+                identity: None,
+                reason: Remark::new(PROCESSING_FAILURE, "something went wrong inside"),
+            },
             transient: true,
             reason: "the commit ended without an answer".to_owned(),
         };
@@ -204,13 +221,28 @@ impl<'a> Storing<'a> {
     }
 }
 
-fn identity(writer: &InstanceWriter) -> Option<(String, String)> {
+fn warning(outcome: &StoreOutcome) -> Option<Remark> {
+    match outcome {
+        StoreOutcome::Stored { .. } | StoreOutcome::Duplicate { .. } => None,
+        StoreOutcome::Conflict { .. } => {
+            Some(Remark::new(DOES_NOT_MATCH, "kept beside another data set that has this SOP Instance UID"))
+        }
+    }
+}
+
+fn identity(writer: &InstanceWriter) -> MaybeIdentity {
     let identity = writer.identity()?;
     Some((identity.sop_class_uid.to_string(), identity.sop_instance_uid.to_string()))
 }
 
-fn failed(identity: Option<(String, String)>, error: &StoreError) -> Outcome {
-    let stored = Stored::Failed { identity, reason: error.http_failure_reason() };
+fn failed(identity: MaybeIdentity, error: &StoreError) -> Outcome {
+    // What failed inside is for the log.
+    let comment = if error.is_transient() {
+        "not stored now; send it again later".to_owned()
+    } else {
+        error.to_string()
+    };
+    let stored = Stored::Failed { identity, reason: Remark::new(error.http_failure_reason(), comment) };
     Outcome { stored, transient: error.is_transient(), reason: Chain(error).to_string() }
 }
 

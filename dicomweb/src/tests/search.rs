@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Answer, Door, instances::Sample};
 use crate::DicomwebConfig;
 
-async fn filled() -> Door {
+pub async fn filled() -> Door {
     let door = Door::open().await;
     let files = [
         Sample::new("1.1", "1.1.1", "1.1.1.1"),
@@ -36,7 +36,7 @@ async fn filled() -> Door {
     door
 }
 
-fn rows(answer: &Answer) -> usize {
+pub fn rows(answer: &Answer) -> usize {
     assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
     assert_eq!(answer.header(header::CONTENT_TYPE), "application/dicom+json");
     answer.json().as_array().expect("rows").len()
@@ -83,6 +83,20 @@ async fn conditions() {
         ("limit=1&offset=1", 1),
         ("offset=1000000000", 0),
         ("limit=0", 0),
+        ("StudyDate=20240101-20240131&StudyTime=000000-101530", 2),
+        ("StudyDate=20240101-20240131&StudyTime=230000-101529", 0),
+        ("StudyDate=20240101-20240201&StudyTime=230000-000000", 2),
+        ("PatientName=max+muller&fuzzymatching=true", 1),
+        ("PatientName=Mueller&fuzzymatching=true", 1),
+        ("PatientName=Mueller", 0),
+        ("PatientName=jane*&fuzzymatching=true", 1),
+        ("PatientName=jain&fuzzymatching=true", 1),
+        ("StudyInstanceUID=1.1&StudyInstanceUID=1.2", 2),
+        ("00400275.00400009=S1", 0),
+        ("StudyID=%22%22&emptyvaluematching=true", 2),
+        ("StudyID=%22%22", 0),
+        ("PatientID=P-1%5CP-2&multiplevaluematching=true", 2),
+        ("PatientID=P-1%5CP-2", 0),
     ] {
         let answer = door.get(&format!("/studies?{query}"), "*/*").await;
         assert_eq!(rows(&answer), expected, "{query}");
@@ -134,14 +148,22 @@ async fn a_cut_list_says_so() {
 #[tokio::test]
 async fn malformed_queries() {
     let door = Door::open().await;
-    for query in
-        ["StudyDate=x", "limit=-1", "offset=x", "PatientID=%ff", "StudyInstanceUID=1.2/3", "Nonsense=1"]
-    {
+    for query in [
+        "StudyDate=x",
+        "limit=-1",
+        "offset=x",
+        "PatientID=%ff",
+        "StudyInstanceUID=1.2/3",
+        "Nonsense=1",
+        "orderby=Nonsense",
+        "orderby=InstanceNumber",
+        "fuzzymatching=perhaps",
+    ] {
         let answer = door.get(&format!("/studies?{query}"), "*/*").await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
     }
     assert_eq!(door.get("/studies/x%2Fy/series", "*/*").await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(door.get("/studies", "application/dicom+xml").await.status, StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(door.get("/studies", "image/png").await.status, StatusCode::NOT_ACCEPTABLE);
 }
 
 #[tokio::test]

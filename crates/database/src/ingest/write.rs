@@ -16,14 +16,16 @@ use crate::{
     audit::insert_audit,
     engine::Tx,
     outbox::insert_events,
+    search::{NAME_WORDS, name_word_rows},
     statement::{Statement, rows, uuid_rows, uuid_value},
 };
 
 static PATIENTS: Statement = Statement::new(
     "INSERT INTO patient (id, review, patient_id, patient_id_folded, issuer_of_patient_id, \
-     issuer_of_patient_id_folded, patient_name, patient_name_folded, patient_birth_date, patient_sex, created_at) \
+     issuer_of_patient_id_folded, patient_name, patient_name_folded, patient_birth_date, patient_sex, \
+     has_name_words, created_at) \
      SELECT id, review, patient_id, patient_id_folded, issuer_of_patient_id, issuer_of_patient_id_folded, \
-     patient_name, patient_name_folded, patient_birth_date, patient_sex, $2 \
+     patient_name, patient_name_folded, patient_birth_date, patient_sex, true, $2 \
      FROM ROWS($1: id uuid, review boolean, patient_id text, patient_id_folded text, issuer_of_patient_id text, \
      issuer_of_patient_id_folded text, patient_name text, patient_name_folded text, patient_birth_date text, \
      patient_sex text) AS r WHERE true",
@@ -122,6 +124,11 @@ pub(super) async fn write(
         with(vec![uuid_value(*key), Value::from(*flagged)], &group[*index].patient)
     });
     insert(tx, &PATIENTS, patients.collect()).await?;
+    let words = plan
+        .patients
+        .iter()
+        .flat_map(|(key, (index, _))| name_word_rows(*key, &group[*index].demographics.patient_name_folded));
+    let _ = insert_or_skip(tx, &NAME_WORDS, words.collect()).await?;
     let demographics = plan
         .demographics
         .iter()

@@ -120,6 +120,23 @@ impl Attribute {
         self.column().starts_with("patient.")
     }
 
+    /// Whether rows of `level` can be sorted by it: it has one value there.
+    pub fn sorts(self, level: Level) -> bool {
+        self.level() <= level && !matches!(self.kind(), Kind::AnySeries | Kind::AnyInstance | Kind::Codes)
+    }
+
+    /// The time that belongs to a date (PS3.4 C.2.2.2.5.1).
+    pub(super) fn time_of_date(self) -> Option<Self> {
+        Some(match self {
+            Self::StudyDate => Self::StudyTime,
+            Self::SeriesDate => Self::SeriesTime,
+            Self::PerformedProcedureStepStartDate => Self::PerformedProcedureStepStartTime,
+            Self::ContentDate => Self::ContentTime,
+            Self::AcquisitionDate => Self::AcquisitionTime,
+            _ => return None,
+        })
+    }
+
     /// The attribute with this tag, when it can be matched.
     pub fn from_tag(tag: u32) -> Option<Self> {
         Self::ALL.iter().copied().find(|attribute| attribute.tag() == tag)
@@ -135,11 +152,20 @@ impl Attribute {
 mod tests {
     use super::*;
 
+    impl Attribute {
+        /// There is an attribute of the same name that ends in Time.
+        fn has_time(self) -> bool {
+            let name = self.keyword().strip_suffix("Date");
+            name.is_some_and(|name| Attribute::from_keyword(&format!("{name}Time")).is_some())
+        }
+    }
+
     #[test]
     fn tags_and_keywords_are_unique() {
         for attribute in Attribute::ALL {
             assert_eq!(Attribute::from_tag(attribute.tag()), Some(*attribute));
             assert_eq!(Attribute::from_keyword(attribute.keyword()), Some(*attribute));
+            assert_eq!(attribute.time_of_date().is_some(), attribute.vr() == "DA" && attribute.has_time());
         }
     }
 }

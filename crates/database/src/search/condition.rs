@@ -2,7 +2,9 @@
 
 use super::{
     Attribute, Condition, Level, Matching, SearchQuery,
+    date_time::{combined_time, is_combined, push_combined},
     matching::{prefix, push_condition},
+    name_words::is_selective,
     sql::{Bind, Sql},
 };
 use crate::scope::Reach;
@@ -14,15 +16,18 @@ const SELECTIVE_PREFIX: usize = 3;
 /// one by one. Said here because a planner without statistics takes any condition for a weak one.
 pub(super) fn names_few(condition: &Condition, fuzzy: bool) -> bool {
     let attribute = condition.attribute;
-    let single = match attribute {
+    if attribute == Attribute::PatientName && fuzzy {
+        return is_selective(&condition.matching);
+    }
+    let single = matches!(
+        attribute,
         Attribute::StudyInstanceUID
-        | Attribute::SeriesInstanceUID
-        | Attribute::SOPInstanceUID
-        | Attribute::PatientID
-        | Attribute::AccessionNumber => true,
-        Attribute::PatientName => !fuzzy,
-        _ => false,
-    };
+            | Attribute::SeriesInstanceUID
+            | Attribute::SOPInstanceUID
+            | Attribute::PatientID
+            | Attribute::AccessionNumber
+            | Attribute::PatientName
+    );
     match &condition.matching {
         Matching::Equals(_) | Matching::UidList(_) => single,
         Matching::Wildcard(pattern) => {
@@ -42,17 +47,24 @@ pub(super) fn push_conditions(sql: &mut Sql, reach: &Reach, query: &SearchQuery)
     if !patients.is_empty() {
         let (before, after) = sql.dialect.any_of();
         sql.push(&format!(" AND study.patient {before}SELECT patient.id FROM patient WHERE 1 = 1"));
-        for condition in patients {
-            sql.push(" AND ");
-            push_condition(sql, condition, query.fuzzy);
-        }
+        push_each(sql, &patients, query);
         sql.push(after);
     }
-    for condition in others {
-        sql.push(" AND ");
-        push_condition(sql, condition, query.fuzzy);
-    }
+    push_each(sql, &others, query);
     push_deeper(sql, query);
+}
+
+fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &SearchQuery) {
+    for condition in conditions {
+        if query.combined_date_time && is_combined(condition, conditions) {
+            continue;
+        }
+        sql.push(" AND ");
+        match combined_time(condition, conditions).filter(|_| query.combined_date_time) {
+            Some(time) => push_combined(sql, condition, time),
+            None => push_condition(sql, condition, query.fuzzy),
+        }
+    }
 }
 
 /// Conditions on a level below the one asked for: there is one series or instance that meets all of them.
@@ -83,9 +95,6 @@ fn push_deeper(sql: &mut Sql, query: &SearchQuery) {
             " AND EXISTS (SELECT 1 FROM instance WHERE instance.series = series.id AND instance.current"
         }
     });
-    for condition in conditions {
-        sql.push(" AND ");
-        push_condition(sql, condition, query.fuzzy);
-    }
+    push_each(sql, &conditions, query);
     sql.push(")");
 }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use model::text::{fold, fold_person_name};
 
 use super::{
-    Condition, Matching,
+    Attribute, Condition, Matching,
     attribute::Kind,
+    name_words::push_name_words,
     sql::{Bind, Sql},
 };
 use crate::text::{clean, index_fold_person_name};
@@ -41,7 +42,14 @@ pub(super) fn push_condition(sql: &mut Sql, condition: &Condition, fuzzy: bool) 
         Kind::Uid | Kind::Code => push_code(sql, column, &condition.matching),
         Kind::Codes => push_codes(sql, column, &condition.matching),
         Kind::Text => push_text(sql, column, &condition.matching),
-        Kind::PersonName => push_person_name(sql, column, &condition.matching, fuzzy),
+        Kind::PersonName => match &condition.matching {
+            Matching::Equals(value) | Matching::Wildcard(value)
+                if fuzzy && condition.attribute == Attribute::PatientName =>
+            {
+                push_name_words(sql, value);
+            }
+            matching => push_person_name(sql, column, matching, fuzzy),
+        },
         Kind::Number => push_number(sql, column, &condition.matching),
     }
 }
@@ -95,6 +103,7 @@ fn push_codes(sql: &mut Sql, column: &str, matching: &Matching) {
         sql.like(&surrounded, format!("%\\{}\\%", pattern.to_ascii_lowercase()));
     };
     match matching {
+        Matching::Equals(value) if value.is_empty() => sql.compare(column, "=", String::new()),
         Matching::Equals(value) => one(sql, &escape(&clean(value))),
         Matching::Wildcard(pattern) => one(sql, &like_pattern(&clean(pattern))),
         Matching::Range { from, to } => push_range(sql, column, from.as_deref(), to.as_deref()),
@@ -122,7 +131,7 @@ fn push_text(sql: &mut Sql, column: &str, matching: &Matching) {
 }
 
 /// A LIKE, and the range of an index that its constant start allows: a bound LIKE pattern uses none by itself.
-fn push_wildcard(sql: &mut Sql, column: &str, folded: &str) {
+pub(super) fn push_wildcard(sql: &mut Sql, column: &str, folded: &str) {
     let prefix = prefix(folded);
     sql.push("(");
     if !prefix.is_empty() {
@@ -201,6 +210,11 @@ fn push_number(sql: &mut Sql, column: &str, matching: &Matching) {
     let number = |text: &str| text.trim().parse::<i64>().ok();
     let mut parts = Vec::new();
     match matching {
+        // Empty Value Matching (PS3.4 C.2.2.2.7).
+        Matching::Equals(value) if value.is_empty() => {
+            let _ = write!(sql.text, "{column} IS NULL");
+            return;
+        }
         Matching::Equals(value) | Matching::Wildcard(value) => parts.push(("=", number(value))),
         Matching::Range { from, to } => {
             parts.extend(from.as_deref().map(|from| (">=", number(from))));

@@ -2,7 +2,11 @@
 
 mod attribute;
 mod condition;
+mod count;
+mod date_time;
 mod matching;
+mod name_words;
+mod order;
 mod page;
 mod row;
 mod sql;
@@ -16,6 +20,7 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub use attribute::Attribute;
+pub(crate) use name_words::{NAME_WORDS, fill_name_words, name_word_rows};
 pub(crate) use page::studies_by_id;
 
 /// What is searched for.
@@ -31,13 +36,25 @@ pub enum Level {
 }
 
 /// In which order; each is total, so that pages do not overlap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Order {
     /// Studies by date, newest first, then UID; series by number, then UID; instances by series, number, UID.
     #[default]
     Standard,
     /// As `Standard`, with the oldest study first.
     OldestFirst,
+    /// By these attributes, then as `Standard`. Those that [`Attribute::sorts`] not at the level asked for count for
+    /// nothing. It sorts all that matches: bounded by the statement's time.
+    By(Vec<SortKey>),
+}
+
+/// One attribute to sort by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SortKey {
+    /// Names and texts sort without case and accents, numbers as numbers, nothing at all last.
+    pub attribute: Attribute,
+    /// Largest first.
+    pub descending: bool,
 }
 
 /// A search.
@@ -54,8 +71,14 @@ pub struct SearchQuery {
     pub limit: u32,
     /// Rows skipped.
     pub offset: u64,
-    /// Fuzzy semantic matching of person names (PS3.4 C.2.2.2.1.1): each word asked for starts a word of the name.
+    /// Fuzzy semantic matching of person names (PS3.4 C.2.2.2.1.1): each word asked for starts a word of the name, in
+    /// any order; of patients' names, one that sounds like it will do.
     pub fuzzy: bool,
+    /// A range of dates and one of times make one range of moments (PS3.4 C.2.2.2.5.1).
+    pub combined_date_time: bool,
+    /// When there are more rows than one page, and an index leads to them: count them up to this number. 0 counts
+    /// nothing.
+    pub count_max: u64,
 }
 
 /// One attribute that must match (PS3.4 C.2.2.2). Universal matching is no condition.
@@ -92,7 +115,8 @@ pub struct SearchResult {
     pub rows: Vec<SearchRow>,
     /// There is at least one row after this page.
     pub more: bool,
-    /// How many rows there are in all, when that is known without counting.
+    /// How many rows there are in all; `None` when that is neither known without counting nor within
+    /// [`SearchQuery::count_max`].
     pub total: Option<u64>,
 }
 

@@ -10,8 +10,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Level, Order, SearchQuery, SearchResult, SearchRow,
+    Level, SearchQuery, SearchResult, SearchRow,
     condition::{names_few, push_conditions},
+    count::count,
+    order::push_order,
     row::{
         Found, INSTANCE_COLUMNS, InstanceRecord, SERIES_COLUMNS, STUDY_COLUMNS, SeriesRecord, StudyRecord,
     },
@@ -19,18 +21,17 @@ use super::{
 };
 use crate::{
     Database, DatabaseError,
-    instance::INSTANCE_ORDER,
     scope::{Reach, ReachBind},
     statement::{Dialect, Statement, spell, uuid_rows},
 };
 
 /// A statement with more values is not kept prepared: it hardly comes again, and its text is long.
-const PREPARED_BINDS_MAX: usize = 16;
+pub(super) const PREPARED_BINDS_MAX: usize = 16;
 
 /// Binds the values of a dynamic statement.
 macro_rules! bind_all {
     ($query:expr, $binds:expr) => {{
-        let mut query = $query.persistent($binds.len() <= PREPARED_BINDS_MAX);
+        let mut query = $query.persistent($binds.len() <= $crate::search::page::PREPARED_BINDS_MAX);
         for bind in $binds {
             query = match bind {
                 Bind::Text(text) => query.bind(text),
@@ -42,6 +43,7 @@ macro_rules! bind_all {
         query
     }};
 }
+pub(super) use bind_all;
 
 fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     let mut sql = Sql::new(dialect);
@@ -60,24 +62,9 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     let current = if query.level == Level::Instance { "instance.current" } else { "1 = 1" };
     sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
     push_conditions(&mut sql, reach, query);
-    sql.push(" ORDER BY ");
-    // Few rows are found first and then sorted: `|| ''` keeps the planner from the index that gives the order but
-    // has the whole archive in it.
     let few =
         reach.is_bounded() || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
-    sql.push(match (query.order, few) {
-        (Order::Standard, false) => "study.study_date DESC, study.study_instance_uid",
-        (Order::Standard, true) => "study.study_date || '' DESC, study.study_instance_uid",
-        (Order::OldestFirst, false) => "study.study_date, study.study_instance_uid DESC",
-        (Order::OldestFirst, true) => "study.study_date || '', study.study_instance_uid DESC",
-    });
-    match query.level {
-        Level::Study => {}
-        Level::Series => {
-            sql.push(", series.series_number IS NULL, series.series_number, series.series_instance_uid");
-        }
-        Level::Instance => sql.push(&format!(", {INSTANCE_ORDER}")),
-    }
+    push_order(&mut sql, query, few);
     // Not bound: PostgreSQL plans by it. One row more tells whether there are more.
     sql.push(&format!(" LIMIT {} OFFSET ", i64::from(query.limit) + 1));
     sql.bind(Bind::Number(i64::try_from(query.offset).unwrap_or(i64::MAX)));
@@ -96,8 +83,11 @@ pub(super) async fn search(
         let more = found.len() > query.limit as usize;
         found.truncate(query.limit as usize);
         add_counts(database, &mut found).await?;
-        let total = (!more && (query.offset == 0 || !found.is_empty()))
-            .then(|| query.offset.saturating_add(found.len() as u64));
+        let total = if more {
+            count(database, &reach, query).await
+        } else {
+            (query.offset == 0 || !found.is_empty()).then(|| query.offset.saturating_add(found.len() as u64))
+        };
         Ok(SearchResult { rows: found.into_iter().map(|found| found.row).collect(), more, total })
     };
     // PostgreSQL ends a statement by itself; SQLite does not.

@@ -1,0 +1,282 @@
+//! PS3.18 F.2, DICOM JSON Model, read: one level of a data set at a time, borrowed from the text, so that nothing is
+//! copied and no depth of nesting grows a stack by itself. Texts may come from strangers.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// Why a text is no DICOM JSON. Says where, and nothing that stands there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JsonModelError {
+    /// No JSON.
+    #[error("no JSON at line {line}, column {column}")]
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// JSON, and no data set: a key that is no tag or comes twice, or something else of the wrong kind.
+    #[error("not of the DICOM JSON Model (PS3.18 F.2) at line {line}, column {column}")]
+    Model {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+}
+
+impl From<serde_json::Error> for JsonModelError {
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        if error.is_data() { Self::Model { line, column } } else { Self::Json { line, column } }
+    }
+}
+
+/// One attribute, its values unread.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub struct JsonAttribute<'a> {
+    #[serde(borrow, default)]
+    vr: Option<&'a RawValue>,
+    /// The array of values, or of items.
+    #[serde(borrow, rename = "Value", default)]
+    pub value: Option<&'a RawValue>,
+    #[serde(borrow, rename = "InlineBinary", default)]
+    inline_binary: Option<&'a RawValue>,
+    #[serde(borrow, rename = "BulkDataURI", default)]
+    bulk_data_uri: Option<&'a RawValue>,
+}
+
+impl<'a> JsonAttribute<'a> {
+    /// The VR, when it says one.
+    ///
+    /// # Errors
+    /// When it is no string.
+    pub fn vr(&self) -> Result<Option<Cow<'a, str>>, JsonModelError> {
+        self.vr.map(json_text).transpose()
+    }
+
+    /// The value as base64.
+    ///
+    /// # Errors
+    /// When it is no string.
+    pub fn inline_binary(&self) -> Result<Option<Cow<'a, str>>, JsonModelError> {
+        self.inline_binary.map(json_text).transpose()
+    }
+
+    /// Where the value is.
+    ///
+    /// # Errors
+    /// When it is no string.
+    pub fn bulk_data_uri(&self) -> Result<Option<Cow<'a, str>>, JsonModelError> {
+        self.bulk_data_uri.map(json_text).transpose()
+    }
+
+    /// Calls `each` with every value in turn.
+    ///
+    /// # Errors
+    /// When the values are no array; whatever `each` reports.
+    pub fn each_value<E: From<JsonModelError>>(
+        &self,
+        each: impl FnMut(&'a RawValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.value {
+            Some(array) => each_element(array.get(), each),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The text of a JSON string, borrowed when nothing in it is escaped.
+///
+/// # Errors
+/// When it is something else.
+pub fn json_text(raw: &RawValue) -> Result<Cow<'_, str>, JsonModelError> {
+    let inner = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner {
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
+        _ => Ok(Cow::Owned(serde_json::from_str(raw.get())?)),
+    }
+}
+
+/// One data set or item: its attributes by tag.
+#[derive(Debug, Clone, Default)]
+pub struct JsonDataSet<'a>(pub BTreeMap<u32, JsonAttribute<'a>>);
+
+impl<'a> JsonDataSet<'a> {
+    /// Reads one JSON object; what lies in sequences is left for later.
+    ///
+    /// # Errors
+    /// When it is no object of attributes.
+    pub fn parse(text: &'a str) -> Result<Self, JsonModelError> {
+        Ok(serde_json::from_str(text)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonDataSet<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Attributes<'de>(PhantomData<&'de ()>);
+        impl<'de> Visitor<'de> for Attributes<'de> {
+            type Value = JsonDataSet<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("attributes by tag")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut attributes = BTreeMap::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    let tag = tag_of_key(&key).ok_or_else(|| M::Error::custom("a key is no tag"))?;
+                    if attributes.insert(tag, map.next_value()?).is_some() {
+                        return Err(M::Error::custom("a tag comes twice"));
+                    }
+                }
+                Ok(JsonDataSet(attributes))
+            }
+        }
+        deserializer.deserialize_map(Attributes(PhantomData))
+    }
+}
+
+/// Eight hexadecimal digits.
+pub(crate) fn tag_of_key(key: &str) -> Option<u32> {
+    let digits = key.len() == 8 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digits { u32::from_str_radix(key, 16).ok() } else { None }
+}
+
+/// Calls `each` with every element of an array in turn: no list of them is made.
+///
+/// # Errors
+/// When the text is no array; whatever `each` reports.
+pub fn each_element<'a, E: From<JsonModelError>>(
+    text: &'a str,
+    each: impl FnMut(&'a RawValue) -> Result<(), E>,
+) -> Result<(), E> {
+    struct Each<F, E>(F, Option<E>);
+    impl<'de, F, E> Visitor<'de> for &mut Each<F, E>
+    where
+        F: FnMut(&'de RawValue) -> Result<(), E>,
+    {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+        fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<(), S::Error> {
+            while let Some(element) = elements.next_element::<&'de RawValue>()? {
+                if let Err(error) = (self.0)(element) {
+                    self.1 = Some(error);
+                    while elements.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(());
+                }
+            }
+            Ok(())
+        }
+    }
+    impl<'de, F, E> DeserializeSeed<'de> for &mut Each<F, E>
+    where
+        F: FnMut(&'de RawValue) -> Result<(), E>,
+    {
+        type Value = ();
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_seq(self)
+        }
+    }
+    let mut visitor = Each(each, None);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = (&mut visitor).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match visitor.1 {
+        Some(error) => Err(error),
+        None => read.map_err(|error| E::from(error.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn borrows_one_level() {
+        let text = r#"{"00100010":{"Value":[{"Alphabetic":"A^B"}],"vr":"PN"},"7fe00010":{"vr":"OW","BulkDataURI":"b/1"},
+            "00081140":{"vr":"SQ","Value":[{},{"00081150":{"vr":"UI"}}]}}"#;
+        let data_set = JsonDataSet::parse(text).expect("valid");
+        assert_eq!(data_set.0.keys().copied().collect::<Vec<_>>(), [0x0008_1140, 0x0010_0010, 0x7FE0_0010]);
+        let pixel = data_set.0[&0x7FE0_0010];
+        assert!(matches!(pixel.bulk_data_uri(), Ok(Some(Cow::Borrowed("b/1")))));
+        assert_eq!(pixel.vr().expect("a string").as_deref(), Some("OW"));
+        let mut items = Vec::new();
+        data_set.0[&0x0008_1140]
+            .each_value(|item| {
+                items.push(JsonDataSet::parse(item.get())?.0.len());
+                Ok::<(), JsonModelError>(())
+            })
+            .expect("items");
+        assert_eq!(items, [0, 1]);
+    }
+
+    #[test]
+    fn strings_are_unescaped_only_when_they_must() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).expect("JSON");
+        assert!(matches!(json_text(&raw("\"a\"")), Ok(Cow::Borrowed("a"))));
+        assert_eq!(json_text(&raw(r#""a\u00e9\\""#)).expect("a string"), "a\u{e9}\\");
+        assert!(json_text(&raw("1")).is_err() && json_text(&raw("null")).is_err());
+    }
+
+    // threats.md row 35.
+    #[test]
+    fn what_is_no_data_set_is_refused_without_its_words() {
+        for text in [
+            "",
+            "[]",
+            "1",
+            "null",
+            "{\"x\":{}}",
+            "{\"0010001\":{}}",
+            "{\"00100010\":1}",
+            "{\"00100010\":{\"vr\":1",
+            "{\"00100010\":{},}",
+            "{\"00100010\":{},\"00100010\":{}}",
+            "{\"00100010\":{},\"0010001\\u0030\":{}}",
+            "{\"00100010\":{\"vr\":\"PN\",\"vr\":\"LO\"}}",
+            "{} x",
+            "{\"00100010\":{\"vr\":\"\\ud800\"}}x",
+        ] {
+            let error = JsonDataSet::parse(text).map(|_| ()).expect_err(text);
+            assert!(error.to_string().contains("at line"), "{text}: {error}");
+        }
+        let secret = JsonDataSet::parse("{\"Canary^Jane\":{}}").map(|_| ()).expect_err("no tag");
+        assert!(!secret.to_string().contains("Canary"));
+    }
+
+    #[test]
+    fn depth_costs_no_stack() {
+        let deep = format!(
+            "{{\"00081140\":{{\"vr\":\"SQ\",\"Value\":{}{}}}}}",
+            "[".repeat(1 << 20),
+            "]".repeat(1 << 20)
+        );
+        let data_set = JsonDataSet::parse(&deep).expect("an unread value");
+        assert!(data_set.0[&0x0008_1140].value.is_some());
+        assert!(JsonDataSet::parse(&deep[..deep.len() - 3]).is_err());
+    }
+
+    #[test]
+    fn elements_one_by_one() {
+        let count = |text: &str| {
+            let mut count = 0;
+            each_element(text, |_| {
+                count += 1;
+                Ok::<(), JsonModelError>(())
+            })
+            .map(|()| count)
+        };
+        assert_eq!(count("[1, {\"a\":[2]}, null]"), Ok(3));
+        assert_eq!(count("[]"), Ok(0));
+        for text in ["[1,]", "{}", "[1", "[] []"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+        let stopped = each_element("[1,2,3]", |_| Err(JsonModelError::Json { line: 7, column: 7 }));
+        assert_eq!(stopped, Err(JsonModelError::Json { line: 7, column: 7 }));
+    }
+}
