@@ -18,6 +18,13 @@ pub(crate) fn vr(tag: u32, signed: bool) -> Option<VR> {
     })
 }
 
+/// The keyword of an attribute of the Standard (PS3.6 6); `tag` is group << 16 | element. `None` for private and unknown
+/// ones.
+pub fn keyword(tag: u32) -> Option<&'static str> {
+    let entry = StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16))?;
+    ((tag >> 16) & 1 == 0).then(|| entry.alias())
+}
+
 /// True when the dictionary has the attribute: not private and not unknown.
 pub(crate) fn is_public(tag: u32) -> bool {
     (tag >> 16) & 1 == 0 && StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16)).is_some()

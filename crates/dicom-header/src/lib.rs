@@ -26,6 +26,7 @@ mod lut;
 mod offset_table;
 mod pixel_module;
 mod reader;
+mod rewrite;
 mod sniff;
 mod stream;
 mod tag;
@@ -36,8 +37,11 @@ mod warnings;
 #[cfg(test)]
 mod fixture;
 
+pub use dicom_core::VR;
+pub use dictionary::keyword;
 pub use error::HeaderError;
 pub use file_meta::{FileMeta, FileMetaRead, FileMetaReader};
 pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, encode_file_meta};
 pub use limits::Limits;
 pub use reader::{HeaderReader, Identity};
+pub use rewrite::{Edit, Rewrite, Rewriter, element_header};
