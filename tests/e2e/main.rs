@@ -19,3 +19,4 @@ mod proof;
 mod regressions;
 mod s3_faults;
 mod tls;
+mod transcoding;

@@ -9,7 +9,7 @@ use image::{
         webp::WebPEncoder,
     },
 };
-use jpeg_encoder::{ColorType, Encoder};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use model::{TransferSyntaxUid, pixel::PixelModule};
 
 use crate::{
@@ -56,6 +56,28 @@ pub fn encode(image: &RenderedImage, format: ImageFormat) -> Result<Vec<u8>, Ren
 
 /// `jpeg-encoder` takes half the time of the encoder that comes with `image`.
 fn encode_jpeg(image: &RenderedImage, quality: u8) -> Result<Vec<u8>, RenderError> {
+    jpeg(&image.samples, (image.width, image.height), image.channels == 3, quality, None)
+}
+
+/// JPEG Baseline as PS3.5 8.2.1 wants it of a colour frame: chrominance for every second pixel of a row.
+pub(crate) fn encode_jpeg_rgb_422(
+    samples: &[u8],
+    columns: u32,
+    rows: u32,
+    samples_per_pixel: usize,
+    quality: u8,
+) -> Result<Vec<u8>, RenderError> {
+    let factor = SamplingFactor::R_4_2_2;
+    jpeg(samples, (columns, rows), samples_per_pixel == 3, quality, Some(factor))
+}
+
+fn jpeg(
+    samples: &[u8],
+    (width, height): (u32, u32),
+    colour: bool,
+    quality: u8,
+    sampling: Option<SamplingFactor>,
+) -> Result<Vec<u8>, RenderError> {
     if !(1..=100).contains(&quality) {
         return Err(RenderError::InvalidOptions("the quality is a number from 1 to 100".into()));
     }
@@ -63,10 +85,14 @@ fn encode_jpeg(image: &RenderedImage, quality: u8) -> Result<Vec<u8>, RenderErro
         u16::try_from(pixels)
             .map_err(|_| RenderError::Encode("a JPEG has at most 65,535 x 65,535 pixels".into()))
     };
-    let colour = if image.channels == 3 { ColorType::Rgb } else { ColorType::Luma };
+    let kind = if colour { ColorType::Rgb } else { ColorType::Luma };
     let mut file = Vec::new();
-    Encoder::new(&mut file, quality)
-        .encode(&image.samples, side(image.width)?, side(image.height)?, colour)
+    let mut encoder = Encoder::new(&mut file, quality);
+    if let (Some(sampling), true) = (sampling, colour) {
+        encoder.set_sampling_factor(sampling);
+    }
+    encoder
+        .encode(samples, side(width)?, side(height)?, kind)
         .map_err(|error| RenderError::Encode(error.to_string().into()))?;
     Ok(file)
 }
@@ -87,16 +113,20 @@ pub fn render_outputs(
     }
     let targets = outputs.iter().map(|output| {
         output.options.check()?;
-        Ok(output.options.target(module.columns, module.rows))
+        let cut = output.options.cut(module.columns, module.rows)?;
+        Ok(output.options.target(cut.columns, cut.rows))
     });
     let targets = targets.collect::<Result<Vec<_>, RenderError>>()?;
     let largest = targets.iter().fold((1, 1), |(w, h), target| (target.0.max(w), target.1.max(h)));
-    let decoded = decode_reduced(module, transfer_syntax, frame, Some(largest))?;
+    // A region is counted in the pixels of the whole resolution.
+    let enough = outputs.iter().all(|output| output.options.region.is_none()).then_some(largest);
+    let decoded = decode_reduced(module, transfer_syntax, frame, enough)?;
     let mut last: Option<(&Output, RenderedImage)> = None;
     let mut files = Vec::with_capacity(outputs.len());
     for (output, (width, height)) in outputs.iter().zip(targets) {
         let smaller = last.take().filter(|(before, picture)| {
             before.options.window == output.options.window
+                && before.options.region == output.options.region
                 && picture.width >= width
                 && picture.height >= height
         });

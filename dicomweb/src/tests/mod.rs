@@ -2,10 +2,14 @@
 
 mod access;
 mod audit;
+mod conformance;
 mod instances;
+mod rendered;
 mod retrieve;
 mod search;
 mod store;
+mod transcode;
+mod uri;
 mod viewers;
 
 use archive::{Archive, ArchiveConfig};

@@ -74,7 +74,12 @@ pub(crate) async fn retrieve_frame_thumbnail(
 /// The viewport, and how to render when nothing fits that was made before.
 fn wishes(acceptable: &Acceptable) -> Result<((u32, u32), Output), Problem> {
     let viewport = render::viewport(acceptable)?;
-    let size = viewport.unwrap_or((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS));
+    if viewport.is_some_and(|(_, region)| region.is_some()) {
+        let whole = "width,height: a thumbnail shows the whole image";
+        return Err(Problem::bad_request("a query parameter cannot be understood; see errors")
+            .field("viewport", whole));
+    }
+    let size = viewport.map_or((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS), |(size, _)| size);
     let format = match acceptable.choose(&FORMATS.map(Representation::plain))?.media_type.as_str() {
         "image/png" => ImageFormat::Png,
         "image/webp" => ImageFormat::Webp,
