@@ -36,7 +36,7 @@ struct Stored {
 }
 
 /// Archives that are filled: files that claim one SOP Instance UID need one each.
-const ROUNDS_MAX: usize = 10;
+const ROUNDS_MAX: usize = 20;
 
 #[tokio::test]
 async fn every_file_in_every_transfer_syntax() {
