@@ -22,7 +22,7 @@ use crate::{
     multipart::Fingerprint,
     router,
     state::App,
-    wado_rs::render::FORMATS,
+    wado_rs::{render::FORMATS, zipped::ZIP},
 };
 
 /// Web Application Description Language, the form of PS3.18 8.9.4.
@@ -62,7 +62,9 @@ pub(crate) fn operation(method: &Method, template: &str) -> Option<Operation> {
             vec![DICOM_JSON.to_owned()],
             &["limit", "offset", "includefield", "fuzzymatching", "{attribute}"],
         ),
-        Kind::Instances => ("RetrieveInstances", vec![multipart(DICOM), DICOM.to_owned()], &["accept"]),
+        Kind::Instances => {
+            ("RetrieveInstances", vec![multipart(DICOM), DICOM.to_owned(), ZIP.to_owned()], &["accept"])
+        }
         Kind::Rendered if template.ends_with("/wado") => {
             let gives = std::iter::once(DICOM).chain(FORMATS).map(str::to_owned).collect();
             ("RetrieveURI", gives, &URI_QUERY)

@@ -28,6 +28,7 @@ mod tests;
 mod urls;
 mod wado_rs;
 mod wado_uri;
+mod zip;
 
 pub use config::{DicomwebConfig, DicomwebConfigError, MOUNT_PATH};
 pub use router::{route_paths, router};

@@ -7,7 +7,7 @@ use axum::{
 };
 use http::request::Parts;
 use model::{SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, access::Action, uid::UidError};
-use rendering::{ImageFormat, Output, Region, RenderOptions, VoiFunction};
+use rendering::{Output, Region, RenderOptions, VoiFunction};
 use service::http::{bearer::Authenticated, problem::Problem};
 
 use crate::{
@@ -135,13 +135,9 @@ fn output(query: &UriQuery) -> Result<Output, Problem> {
     };
     let accept = Accept::parse(fields).map_err(problems::accept)?;
     let acceptable = Acceptable { accept, query: Vec::new() };
-    let chosen = acceptable.choose(&FORMATS.map(Representation::plain))?.media_type.clone();
     let quality = query.number("imageQuality", 1.0, 100.0)?.map_or(JPEG_QUALITY, |quality| quality as u8);
-    let format = match chosen.as_str() {
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::Webp,
-        _ => ImageFormat::Jpeg { quality },
-    };
+    let offers = FORMATS.map(Representation::plain);
+    let format = render::format_of(&acceptable.choose(&offers)?.media_type, quality);
     let side = |name| query.number(name, 1.0, f64::from(render::SIDE_MAX_PIXELS));
     let (rows, columns) = (side("rows")?, side("columns")?);
     let most = f64::from(render::SIDE_MAX_PIXELS);
@@ -172,6 +168,8 @@ fn region(text: &str) -> Result<Region, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use rendering::ImageFormat;
+
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> UriQuery {

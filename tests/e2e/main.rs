@@ -10,6 +10,7 @@ mod dimse;
 mod doctor_api;
 mod encryption;
 mod every_file;
+mod file_set;
 mod first_xray;
 mod hostile;
 mod http_limits;

@@ -116,6 +116,11 @@ pub enum ImageFormat {
     Png,
     /// WebP, lossless.
     Webp,
+    /// GIF of one frame, colour in a palette of 256.
+    Gif {
+        /// How long it is shown among others, in hundredths of a second.
+        delay: u16,
+    },
 }
 
 impl ImageFormat {
@@ -125,6 +130,7 @@ impl ImageFormat {
             Self::Jpeg { .. } => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Gif { .. } => "image/gif",
         }
     }
 }

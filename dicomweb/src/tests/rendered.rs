@@ -146,3 +146,23 @@ async fn a_part_of_an_image() {
     let thumbnail = door.get(&format!("{INSTANCE}/thumbnail?viewport=9,9,0,0,1,1"), "image/png").await;
     assert_eq!(thumbnail.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn several_frames_move() {
+    let frames: Vec<Vec<u8>> = (0..3).map(|n| vec![n * 40; 16]).collect();
+    let door = Door::open().await;
+    let sample = Sample { frames, ..Sample::new("1.1", "1.1.1", "1.1.1.1") };
+    assert_eq!(door.store(&[sample.file()]).await.status, StatusCode::OK);
+    let pictures = |body: &[u8]| body.windows(3).filter(|window| *window == b"\x21\xf9\x04").count();
+    let all = door.get(&format!("{INSTANCE}/rendered"), "image/gif").await;
+    assert_eq!(all.header(header::CONTENT_TYPE), "image/gif");
+    assert!(all.body.starts_with(b"GIF89a") && all.body.ends_with(b"\x3b"));
+    assert_eq!(pictures(&all.body), 3);
+    // As the graphic control says: a tenth of a second each.
+    let control = all.body.windows(3).position(|window| window == b"\x21\xf9\x04").expect("a picture");
+    assert_eq!(all.body[control + 4..control + 6], [10, 0]);
+    for path in ["frames/2/rendered", "thumbnail"] {
+        let one = door.get(&format!("{INSTANCE}/{path}"), "image/gif").await;
+        assert_eq!((one.status, pictures(&one.body)), (StatusCode::OK, 1), "{path}");
+    }
+}

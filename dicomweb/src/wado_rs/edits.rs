@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{SHA256, digest};
 use database::{HeaderRecord, StoredInstance};
 use dicom_header::{Edit, VR, element_header};
 use model::SopInstanceUid;
@@ -81,19 +81,21 @@ pub fn lossy(
     set(edits, 0x0028_2114, VR::CS, methods.join("\\").as_bytes(), b' ');
 }
 
-/// The same UID each time for the same instance and form, made of a name-based UUID (PS3.5 B.2).
+/// The same UID each time for the same instance and form.
 pub fn derived_uid(instance: &StoredInstance, target: Target) -> SopInstanceUid {
-    let mut context = Context::new(&SHA256);
-    context.update(b"MaxRay derived instance 1\0");
-    context.update(instance.sop_instance_uid.as_str().as_bytes());
-    context.update(&instance.data_set_sha256);
-    context.update(format!("{target:?}").as_bytes());
-    let digest = context.finish();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest.as_ref()[..16]);
-    let uuid = uuid::Builder::from_custom_bytes(bytes).into_uuid();
-    let text = format!("2.25.{}", uuid.as_u128());
-    SopInstanceUid::parse(&text).unwrap_or_else(|_| instance.sop_instance_uid.clone())
+    let mut name = b"MaxRay derived instance 1\0".to_vec();
+    name.extend_from_slice(instance.sop_instance_uid.as_str().as_bytes());
+    name.extend_from_slice(&instance.data_set_sha256);
+    name.extend_from_slice(format!("{target:?}").as_bytes());
+    name_based_uid(&name).unwrap_or_else(|| instance.sop_instance_uid.clone())
+}
+
+/// A UID made of a name-based UUID (PS3.5 B.2).
+pub fn name_based_uid(name: &[u8]) -> Option<SopInstanceUid> {
+    let digest = digest(&SHA256, name);
+    let bytes = digest.as_ref().first_chunk::<16>()?;
+    let uuid = uuid::Builder::from_custom_bytes(*bytes).into_uuid();
+    SopInstanceUid::parse(&format!("2.25.{}", uuid.as_u128())).ok()
 }
 
 /// Source Image Sequence (PS3.3 C.12.4.1.2): the instance as it is kept, "uncompressed predecessor" (CID 7202).

@@ -1,6 +1,6 @@
 //! PS3.18 10.4.1.1.1, Study, Series and Instance Resources: whole instances, as they are kept or in the transfer
 //! syntax that was asked for. Where none is named that is Explicit VR Little Endian (PS3.18 8.7.3.5), as far as the
-//! pixels can be decoded; `*` asks for what is stored.
+//! pixels can be decoded; `*` asks for what is stored. `application/zip` gives them as a file-set.
 
 use archive::{ByteStream, ReadError};
 use axum::{extract::State, http::HeaderMap, response::Response};
@@ -17,12 +17,13 @@ use super::{
     stream,
     transcode::TranscodeError,
     ways::Way,
+    zipped,
 };
 use crate::{
     acceptable::Acceptable,
     conditional,
     media_type::{DICOM, Form},
-    multipart::{Fingerprint, MultipartWriter, Part},
+    multipart::{Boundary, Fingerprint, MultipartWriter, Part},
     resource::Resource,
     state::App,
 };
@@ -48,26 +49,19 @@ pub(crate) async fn respond(
 ) -> Result<Response, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
     let instances = find(&app, &scope, &resource).await?;
-    let (form, selected) = select(&app, &acceptable, instances, resource.instance.is_some()).await?;
-    let mut fingerprint = Fingerprint::new(match form {
-        Form::Multipart => "instances/multipart",
-        Form::SinglePart => "instances/single",
-    });
-    for Selected { instance, offer, .. } in &selected {
-        fingerprint.add(instance.sop_instance_uid.as_str().as_bytes()).add(&instance.data_set_sha256);
-        fingerprint.add(instance.transfer_syntax_uid.as_str().as_bytes());
-        fingerprint.add(&instance.object_length_bytes.to_be_bytes());
-        if offer.way != Way::AsStored {
-            fingerprint.add(env!("CARGO_PKG_VERSION").as_bytes()).add(format!("{:?}", offer.way).as_bytes());
-        }
-    }
-    let boundary = fingerprint.finish();
+    let zip = zipped::wanted(&acceptable.accept);
+    let one = resource.instance.is_some() && zip.is_none();
+    let is_zip = zip.is_some();
+    let acceptable = zip.map_or(acceptable, |accept| Acceptable { accept, query: Vec::new() });
+    let (form, selected) = select(&app, &acceptable, instances, one).await?;
+    let boundary = fingerprint(form, is_zip, &selected);
     let entity_tag = boundary.entity_tag();
     if conditional::is_known(&headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }
     let guard = StreamGuard::new(app.database(), &who, &scope, resource.study()?);
     let response = match form {
+        _ if is_zip => zipped::respond(app, selected, &entity_tag).await?,
         Form::Multipart => {
             let writer = MultipartWriter::new(boundary, DICOM);
             let length = multipart_length(&writer, &selected);
@@ -78,6 +72,23 @@ pub(crate) async fn respond(
         Form::SinglePart => single(&app, &selected, &entity_tag).await?,
     };
     Ok(guard.cover(response))
+}
+
+fn fingerprint(form: Form, is_zip: bool, selected: &[Selected]) -> Boundary {
+    let mut fingerprint = Fingerprint::new(match form {
+        _ if is_zip => "instances/zip",
+        Form::Multipart => "instances/multipart",
+        Form::SinglePart => "instances/single",
+    });
+    for Selected { instance, offer, .. } in selected {
+        fingerprint.add(instance.sop_instance_uid.as_str().as_bytes()).add(&instance.data_set_sha256);
+        fingerprint.add(instance.transfer_syntax_uid.as_str().as_bytes());
+        fingerprint.add(&instance.object_length_bytes.to_be_bytes());
+        if offer.way != Way::AsStored {
+            fingerprint.add(env!("CARGO_PKG_VERSION").as_bytes()).add(format!("{:?}", offer.way).as_bytes());
+        }
+    }
+    fingerprint.finish()
 }
 
 fn part(transfer_syntax: &str) -> Part<'_> {

@@ -8,6 +8,7 @@ pub(crate) mod rendered;
 pub(crate) mod rendered_set;
 pub(crate) mod thumbnail;
 
+mod animated;
 mod converted;
 mod document;
 mod edits;
@@ -19,6 +20,7 @@ mod select;
 mod stream;
 pub(crate) mod transcode;
 mod ways;
+pub(crate) mod zipped;
 
 use archive::ReadError;
 use database::{HeaderRecord, StoredInstance};

@@ -23,7 +23,7 @@ const JPEG_QUALITY: u8 = 90;
 pub const SIDE_MAX_PIXELS: u32 = 4096;
 
 /// The formats that can be sent, the usual one first.
-pub const FORMATS: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+pub const FORMATS: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
 /// Reads Accept, `window`, `viewport` and `quality`.
 pub fn output(acceptable: &Acceptable, form: Form) -> Result<Output, Problem> {
@@ -35,16 +35,22 @@ pub fn output(acceptable: &Acceptable, form: Form) -> Result<Output, Problem> {
         }
     };
     let offers = FORMATS.map(|format| Representation::new(form, format, ""));
-    let format = match acceptable.choose(&offers)?.media_type.as_str() {
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::Webp,
-        _ => ImageFormat::Jpeg { quality },
-    };
+    let format = format_of(&acceptable.choose(&offers)?.media_type, quality);
     let window = acceptable.parameter("window").map(window).transpose()?;
     let (size_max, region) = viewport(acceptable)?.unzip();
     let options = RenderOptions { window, size_max, enlarge: size_max.is_some(), region: region.flatten() };
     options.check().map_err(|error| render_problem(&error))?;
     Ok(Output { options, format })
+}
+
+/// The format of one of [`FORMATS`].
+pub fn format_of(media_type: &str, quality: u8) -> ImageFormat {
+    match media_type {
+        "image/png" => ImageFormat::Png,
+        "image/webp" => ImageFormat::Webp,
+        "image/gif" => ImageFormat::Gif { delay: 0 },
+        _ => ImageFormat::Jpeg { quality },
+    }
 }
 
 fn refused(name: &str, message: &str) -> Problem {

@@ -3,16 +3,16 @@
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use database::{HeaderRecord, StoredInstance};
-use rendering::Output;
+use rendering::{ImageFormat, Output};
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{document, find_one, frames::parse_frames, guard, header, render, transcode::Patience};
+use super::{animated, document, find_one, frames::parse_frames, guard, header, render, transcode::Patience};
 use crate::{
     acceptable::Acceptable, conditional, media_type::Form, multipart::Fingerprint, resource::Resource,
     state::App,
 };
 
-/// `GET .../instances/{instance}/rendered`: of several frames the representative one, else the first.
+/// `GET .../instances/{instance}/rendered`: of several frames the representative one, else the first; as GIF all.
 pub(crate) async fn retrieve_rendered_instance(
     State(app): State<App>,
     who: Authenticated,
@@ -28,6 +28,10 @@ pub(crate) async fn retrieve_rendered_instance(
         return Ok(guard.cover(sent));
     }
     let output = render::output(&acceptable, Form::SinglePart)?;
+    if matches!(output.format, ImageFormat::Gif { .. }) && header.frame_table.len() > 1 {
+        let guard = guard(&app, &who, &resource)?;
+        return Ok(guard.cover(animated::respond(app, &headers, instance, header, output).await?));
+    }
     let index = representative(&header);
     respond(&app, &headers, &instance, &header, index, output).await
 }

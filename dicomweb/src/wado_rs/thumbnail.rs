@@ -26,6 +26,8 @@ use crate::{
 
 /// Longest side of a thumbnail that was made beforehand, in pixels; also of one that is made now.
 const THUMBNAIL_SIDE_PIXELS: u32 = 128;
+/// Quality of JPEG.
+const JPEG_QUALITY: u8 = 85;
 /// Longest side of a preview that was made beforehand, in pixels.
 const PREVIEW_SIDE_PIXELS: u32 = 512;
 
@@ -80,11 +82,8 @@ fn wishes(acceptable: &Acceptable) -> Result<((u32, u32), Output), Problem> {
             .field("viewport", whole));
     }
     let size = viewport.map_or((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS), |(size, _)| size);
-    let format = match acceptable.choose(&FORMATS.map(Representation::plain))?.media_type.as_str() {
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::Webp,
-        _ => ImageFormat::Jpeg { quality: 85 },
-    };
+    let offers = FORMATS.map(Representation::plain);
+    let format = render::format_of(&acceptable.choose(&offers)?.media_type, JPEG_QUALITY);
     let options = RenderOptions { size_max: Some(size), ..RenderOptions::default() };
     Ok((size, Output { options, format }))
 }
