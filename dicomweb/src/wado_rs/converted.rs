@@ -31,6 +31,8 @@ pub struct Outgoing {
     pub instance: StoredInstance,
     pub header: HeaderRecord,
     pub transfer_syntax: TransferSyntaxUid,
+    /// How long its first frame may wait for a place to be made in.
+    pub patience: Patience,
 }
 
 /// Opens the file. The first frame is made at once, since the data set says what it has become.
@@ -79,7 +81,7 @@ impl Outgoing {
     }
 
     async fn transcoded(self, target: Target, implicit_vr: bool) -> Result<ByteStream, TranscodeError> {
-        let first = self.frame(0, target, Patience::Limited).await?;
+        let first = self.frame(0, target, self.patience).await?;
         let (before, after) = self
             .around_pixel_data()
             .ok_or_else(|| TranscodeError::NotPossible("where the pixel data lie is not known".to_owned()))?;

@@ -15,7 +15,7 @@ use super::{
     find, header,
     select::{Selected, select},
     stream,
-    transcode::TranscodeError,
+    transcode::{Patience, TranscodeError},
     ways::Way,
     zipped,
 };
@@ -127,13 +127,17 @@ impl Opened {
 }
 
 /// Opens a file. One that cannot be made as it was chosen goes out as it is kept, where that is acceptable too.
-pub(super) async fn open(app: &App, selected: &Selected) -> Result<Opened, TranscodeError> {
+pub(super) async fn open(
+    app: &App,
+    selected: &Selected,
+    patience: Patience,
+) -> Result<Opened, TranscodeError> {
     let way = selected.offer.way;
-    match open_as(app, &selected.instance, &selected.offer.transfer_syntax, way).await {
+    match open_as(app, &selected.instance, &selected.offer.transfer_syntax, way, patience).await {
         Err(TranscodeError::NotPossible(reason)) if selected.stored_is_acceptable => {
             tracing::warn!(reason, "an instance is sent as it is stored, it cannot be converted");
             let stored = selected.instance.transfer_syntax_uid.as_str();
-            open_as(app, &selected.instance, stored, Way::AsStored).await
+            open_as(app, &selected.instance, stored, Way::AsStored, patience).await
         }
         Err(TranscodeError::NotPossible(reason)) => {
             let stored = selected.instance.transfer_syntax_uid.as_str();
@@ -144,11 +148,17 @@ pub(super) async fn open(app: &App, selected: &Selected) -> Result<Opened, Trans
     }
 }
 
+/// The same in the middle of a body.
+pub(super) async fn open_later(app: &App, selected: &Selected) -> Result<Opened, ReadError> {
+    open(app, selected, Patience::Unlimited).await.map_err(|error| stream::broken(error.broken()))
+}
+
 async fn open_as(
     app: &App,
     instance: &StoredInstance,
     transfer_syntax: &str,
     way: Way,
+    patience: Patience,
 ) -> Result<Opened, TranscodeError> {
     let mut rest = if way == Way::AsStored {
         app.archive.read_instance(instance).await.map_err(TranscodeError::Read)?
@@ -156,7 +166,7 @@ async fn open_as(
         let header = header(app, instance).await.map_err(TranscodeError::Busy)?;
         let syntax = converted::syntax(transfer_syntax, &instance.transfer_syntax_uid);
         let (app, instance) = (app.clone(), instance.clone());
-        converted::open(Outgoing { app, instance, header, transfer_syntax: syntax }, way).await?
+        converted::open(Outgoing { app, instance, header, transfer_syntax: syntax, patience }, way).await?
     };
     let start = stream::next(&mut rest).await.transpose().map_err(TranscodeError::Read)?;
     let length = (way == Way::AsStored).then_some(instance.object_length_bytes);
@@ -169,14 +179,14 @@ async fn multipart_body(
     writer: MultipartWriter,
 ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
     let mut first = match selected.first() {
-        Some(first) => Some(open(&app, first).await.map_err(TranscodeError::problem)?),
+        Some(first) => Some(open(&app, first, Patience::Limited).await.map_err(TranscodeError::problem)?),
         None => None,
     };
     Ok(async_stream::try_stream! {
         for (index, selected) in selected.iter().enumerate() {
             let mut opened = match first.take() {
                 Some(opened) => opened,
-                None => open(&app, selected).await.map_err(|error| stream::broken(error.broken()))?,
+                None => open_later(&app, selected).await?,
             };
             yield writer.part_start(index == 0, part(&opened.transfer_syntax));
             while let Some(bytes) = opened.next().await {
@@ -189,7 +199,7 @@ async fn multipart_body(
 
 async fn single(app: &App, selected: &[Selected], entity_tag: &str) -> Result<Response, Problem> {
     let selected = selected.first().ok_or_else(Problem::not_found)?;
-    let mut opened = open(app, selected).await.map_err(TranscodeError::problem)?;
+    let mut opened = open(app, selected, Patience::Limited).await.map_err(TranscodeError::problem)?;
     let (content_type, length) = (part(&opened.transfer_syntax).content_type(), opened.length);
     let body = async_stream::try_stream! {
         while let Some(bytes) = opened.next().await {

@@ -15,10 +15,10 @@ use service::http::problem::Problem;
 
 use super::{
     edits,
-    instances::{Opened, open},
+    instances::{Opened, open, open_later},
     select::Selected,
     stream,
-    transcode::TranscodeError,
+    transcode::{Patience, TranscodeError},
     ways::Way,
 };
 use crate::{
@@ -50,7 +50,7 @@ pub fn wanted(accept: &Accept) -> Option<Accept> {
 /// The answer, its first file opened before it begins.
 pub async fn respond(app: App, selected: Vec<Selected>, entity_tag: &str) -> Result<Response, Problem> {
     let first = selected.first().ok_or_else(Problem::not_found)?;
-    let opened = open(&app, first).await.map_err(TranscodeError::problem)?;
+    let opened = open(&app, first, Patience::Limited).await.map_err(TranscodeError::problem)?;
     let directory = edits::name_based_uid(entity_tag.as_bytes());
     let body = files(app, selected, opened, directory);
     let mut response = stream::respond(ZIP, entity_tag, None, body);
@@ -71,7 +71,7 @@ fn files(
         for (number, selected) in selected.iter().enumerate() {
             let mut opened = match first.take() {
                 Some(first) => first,
-                None => open(&app, selected).await.map_err(|error| stream::broken(error.broken()))?,
+                None => open_later(&app, selected).await?,
             };
             let next = series.len() + 1;
             let series = *series.entry(selected.instance.series_instance_uid.clone()).or_insert(next);
