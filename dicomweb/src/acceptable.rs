@@ -21,9 +21,13 @@ pub struct Acceptable {
 impl Acceptable {
     /// The offer to send.
     pub fn choose<'a>(&self, offers: &'a [Representation]) -> Result<&'a Representation, Problem> {
-        choose(&self.accept, offers)
-            .and_then(|index| offers.get(index))
-            .ok_or_else(|| problems::not_acceptable(offers))
+        let index = self.choose_index(offers)?;
+        offers.get(index).ok_or_else(|| problems::not_acceptable(offers))
+    }
+
+    /// Which offer to send.
+    pub fn choose_index(&self, offers: &[Representation]) -> Result<usize, Problem> {
+        choose(&self.accept, offers).ok_or_else(|| problems::not_acceptable(offers))
     }
 
     /// For answers that exist as DICOM JSON only.

@@ -19,7 +19,7 @@ use http::{Method, StatusCode};
 use service::http::{bearer::Authenticated, problem::Problem, request_id};
 use uuid::Uuid;
 
-use crate::{resource::Resource, state::App};
+use crate::{resource::Resource, state::App, wado_uri::UriQuery};
 
 /// A viewer reads a study frame by frame: within this time one record tells of all of them.
 const REPEAT_AFTER: Duration = Duration::from_mins(5);
@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Rendered,
     /// Headers, frames, bulk data, thumbnails: one record an account and study in five minutes.
     Content,
+    /// What this door can do: one record a request.
+    Capabilities,
 }
 
 impl Kind {
@@ -50,8 +52,10 @@ impl Kind {
         match template.rsplit('/').next()? {
             "studies" | "series" | "instances" => Some(Self::Search),
             "{study}" | "{series}" | "{instance}" => Some(Self::Instances),
-            "rendered" => Some(Self::Rendered),
+            "rendered" | "wado" => Some(Self::Rendered),
             "metadata" | "{frames}" | "{path}" | "thumbnail" => Some(Self::Content),
+            // The door itself, with and without the path that it is mounted under.
+            "" | "dicomweb" => Some(Self::Capabilities),
             _ => None,
         }
     }
@@ -63,6 +67,7 @@ impl Kind {
             Self::Instances => "retrieve_instances",
             Self::Rendered => "render_instance",
             Self::Content => "read_study",
+            Self::Capabilities => "read_capabilities",
         }
     }
 }
@@ -86,8 +91,16 @@ pub(crate) async fn watch(State(app): State<App>, request: Request, next: Next) 
     };
     let template =
         parts.extensions.get::<MatchedPath>().map_or_else(String::new, |path| path.as_str().to_owned());
-    let kind = Kind::of(&parts.method, &template).unwrap_or(Kind::Instances);
-    let resource = Resource::from_request_parts(&mut parts, &app).await.unwrap_or_default();
+    let mut kind = Kind::of(&parts.method, &template).unwrap_or(Kind::Instances);
+    let mut resource = Resource::from_request_parts(&mut parts, &app).await.unwrap_or_default();
+    if template.ends_with("/wado")
+        && let Ok(query) = UriQuery::from_request_parts(&mut parts, &app).await
+    {
+        resource = query.resource().unwrap_or_default();
+        if query.wants_instance() {
+            kind = Kind::Instances;
+        }
+    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let response = next.run(Request::from_parts(parts, body)).await;
     let looked = Look { kind, who: &who, resource: &resource, query: &query };
@@ -117,7 +130,16 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
     let covered = match look.kind {
         Kind::Store if given => return Ok(()),
         Kind::Content | Kind::Search if given && !study.is_empty() => Some((user, look.kind.action(), study)),
-        Kind::Store | Kind::Search | Kind::Instances | Kind::Rendered | Kind::Content if given => None,
+        Kind::Store
+        | Kind::Search
+        | Kind::Instances
+        | Kind::Rendered
+        | Kind::Content
+        | Kind::Capabilities
+            if given =>
+        {
+            None
+        }
         _ if status == StatusCode::FORBIDDEN => {
             record.outcome = AuditOutcome::Refused;
             "the role may never do this".clone_into(&mut record.detail);

@@ -37,29 +37,57 @@ pub fn tag(response: &mut Response, entity_tag: &str) {
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization"));
 }
 
+/// What of an answer was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of it.
+    Whole,
+    /// From the first to the last byte, both counted from 0 and within it.
+    Range(u64, u64),
+    /// A range that lies outside of it.
+    Unsatisfiable,
+}
+
+/// RFC 9110 14.2: a single range, of this version if If-Range says so; what is not understood is left aside.
+pub fn wanted(headers: &HeaderMap, entity_tag: &str, total: u64) -> Wanted {
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let fresh = headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == entity_tag.as_bytes());
+    match range.filter(|_| fresh).and_then(|range| parse_range(range, total)) {
+        None => Wanted::Whole,
+        Some(None) => Wanted::Unsatisfiable,
+        Some(Some((first, last))) => Wanted::Range(first, last),
+    }
+}
+
+/// 416.
+pub fn not_satisfiable(total: u64) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+    set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
+    response
+}
+
+/// Makes an answer out of a body that is what was asked for of `total` bytes.
+pub fn partial(mut response: Response, wanted: Wanted, total: u64) -> Response {
+    if let Wanted::Range(first, last) = wanted {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{total}"));
+    }
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    response
+}
+
 /// The whole of `body`, or the one range of it that was asked for.
 pub fn ranged(headers: &HeaderMap, entity_tag: &str, content_type: &str, body: Bytes) -> Response {
     let total = body.len() as u64;
-    let wanted = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let fresh = headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == entity_tag.as_bytes());
-    let range = wanted.filter(|_| fresh).and_then(|wanted| parse_range(wanted, total));
-    let mut response = match range {
-        None => Response::new(Body::from(body)),
-        Some(None) => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
-            return response;
-        }
-        Some(Some((first, last))) => {
-            let mut response = Response::new(Body::from(body.slice(first as usize..=last as usize)));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            set(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{total}"));
-            response
-        }
+    let wanted = wanted(headers, entity_tag, total);
+    let body = match wanted {
+        Wanted::Whole => body,
+        Wanted::Range(first, last) => body.slice(first as usize..=last as usize),
+        Wanted::Unsatisfiable => return not_satisfiable(total),
     };
+    let mut response = partial(Response::new(Body::from(body)), wanted, total);
     set(&mut response, header::CONTENT_TYPE, content_type);
-    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     tag(&mut response, entity_tag);
     response
 }

@@ -142,7 +142,7 @@ pub fn query(input: &[u8]) {
         Err(problem) => assert_eq!(problem.status, 400, "{problem:?}"),
     }
     let acceptable = Acceptable { accept: Accept::default(), query: pairs };
-    match render::output(&acceptable) {
+    match render::output(&acceptable, Form::SinglePart) {
         Ok(output) => assert!(output.options.check().is_ok()),
         Err(problem) => assert_eq!(problem.status, 400, "{problem:?}"),
     }

@@ -1,4 +1,5 @@
-//! The DICOMweb door (PS3.18): Store (STOW-RS), Search (QIDO-RS) and Retrieve (WADO-RS) transactions.
+//! The DICOMweb door (PS3.18): Store (STOW-RS), Search (QIDO-RS) and Retrieve (WADO-RS,
+//! WADO-URI) transactions.
 //!
 //! `media_type`, `multipart`, `dicom_json` and `query_string` are pure: bytes in, values out. `stow_rs`, `qido_rs`
 //! and `wado_rs` hold the handlers, one file a resource; `router` has every URL.
@@ -6,6 +7,7 @@
 
 mod acceptable;
 mod audit;
+mod capabilities;
 mod conditional;
 mod config;
 pub mod dicom_json;
@@ -25,6 +27,8 @@ mod stow_rs;
 mod tests;
 mod urls;
 mod wado_rs;
+mod wado_uri;
+mod zip;
 
 pub use config::{DicomwebConfig, DicomwebConfigError, MOUNT_PATH};
 pub use router::{route_paths, router};

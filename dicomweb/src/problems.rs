@@ -13,6 +13,9 @@ use crate::{
 /// Seconds after which a busy database may be asked again.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
+/// Representations that an answer 406 names.
+const OFFERS_NAMED_MAX: usize = 16;
+
 /// The database did not answer.
 pub(crate) fn database(error: &DatabaseError) -> Problem {
     match error {
@@ -56,7 +59,7 @@ pub(crate) fn not_acceptable(offers: &[Representation]) -> Problem {
     if !offers.is_empty() {
         let mut names: Vec<String> = offers.iter().map(ToString::to_string).collect();
         names.dedup();
-        names.truncate(8);
+        names.truncate(OFFERS_NAMED_MAX);
         detail = format!("{detail}; possible are: {}", names.join(", "));
     }
     Problem::new(StatusCode::NOT_ACCEPTABLE).kind("not-acceptable").detail(detail)

@@ -14,6 +14,7 @@ use tower_http::{
 
 use crate::{
     audit::watch,
+    capabilities::retrieve_capabilities,
     config::DicomwebConfig,
     qido_rs::{answer::TOTAL_COUNT, search_instances, search_series, search_studies},
     state::{App, DicomwebState},
@@ -24,23 +25,28 @@ use crate::{
         instances::retrieve_instances,
         metadata::retrieve_metadata,
         rendered::{retrieve_rendered_frame, retrieve_rendered_instance},
+        rendered_set::retrieve_rendered_set,
         thumbnail::{retrieve_frame_thumbnail, retrieve_thumbnail},
     },
+    wado_uri::retrieve_by_uri,
 };
 
 /// Paths and handlers. Every handler takes an `Authenticated` first: a test asks each route without a token.
 pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
+        ("/", get(retrieve_capabilities).options(retrieve_capabilities)),
         ("/studies", get(search_studies).post(store_instances)),
         ("/series", get(search_series)),
         ("/instances", get(search_instances)),
         ("/studies/{study}", get(retrieve_instances).post(store_instances)),
         ("/studies/{study}/metadata", get(retrieve_metadata)),
+        ("/studies/{study}/rendered", get(retrieve_rendered_set)),
         ("/studies/{study}/thumbnail", get(retrieve_thumbnail)),
         ("/studies/{study}/series", get(search_series)),
         ("/studies/{study}/instances", get(search_instances)),
         ("/studies/{study}/series/{series}", get(retrieve_instances)),
         ("/studies/{study}/series/{series}/metadata", get(retrieve_metadata)),
+        ("/studies/{study}/series/{series}/rendered", get(retrieve_rendered_set)),
         ("/studies/{study}/series/{series}/thumbnail", get(retrieve_thumbnail)),
         ("/studies/{study}/series/{series}/instances", get(search_instances)),
         ("/studies/{study}/series/{series}/instances/{instance}", get(retrieve_instances)),
@@ -57,6 +63,7 @@ pub(crate) fn routes() -> Vec<(&'static str, MethodRouter<App>)> {
             get(retrieve_frame_thumbnail),
         ),
         ("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}", get(retrieve_bulkdata)),
+        ("/wado", get(retrieve_by_uri)),
     ]
 }
 

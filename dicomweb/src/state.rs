@@ -8,7 +8,10 @@ use database::Database;
 use service::{decoder::DecoderPool, http::problem::Problem, identity::Authenticator};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls};
+use crate::{
+    audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls,
+    wado_rs::transcode::Patience,
+};
 
 /// What this door is given.
 #[derive(Clone)]
@@ -54,12 +57,18 @@ impl App {
         self.archive.database()
     }
 
-    /// Waits for a place to decode and render; too long a wait is overload.
-    pub async fn render_place(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    /// Waits for a place to decode and render. Before an answer begins too long a wait is overload; in the middle of
+    /// one there is no status left to say so.
+    pub async fn place(&self, patience: Patience) -> Result<SemaphorePermit<'_>, Problem> {
+        let stopping = || Problem::unavailable("the server is stopping");
+        let place = self.renders.acquire();
+        if patience == Patience::Unlimited {
+            return place.await.map_err(|_| stopping());
+        }
         let wait = Duration::from_millis(self.config.render_wait_timeout_ms);
-        match tokio::time::timeout(wait, self.renders.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            Ok(Err(_)) | Err(_) => Err(Problem::unavailable("too many pictures are being rendered")),
+        match tokio::time::timeout(wait, place).await {
+            Ok(place) => place.map_err(|_| stopping()),
+            Err(_) => Err(Problem::unavailable("too many pictures are being rendered")),
         }
     }
 }

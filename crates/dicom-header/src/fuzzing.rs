@@ -1,5 +1,7 @@
 //! What must hold for any bytes whatever: the bodies of the fuzz targets of this crate, see `fuzz/README.md`.
 
+use std::collections::BTreeMap;
+
 use model::{
     instance::InstanceHeader,
     transfer_syntax::{
@@ -9,7 +11,9 @@ use model::{
     uid::{TransferSyntaxUid, check_uid},
 };
 
-use crate::{FileMeta, FileMetaReader, HeaderError, HeaderReader, Limits, encode_file_meta};
+use crate::{
+    FileMeta, FileMetaReader, HeaderError, HeaderReader, Limits, Rewrite, Rewriter, encode_file_meta,
+};
 
 const SYNTAXES: [&str; 6] = [
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -23,10 +27,14 @@ const SYNTAXES: [&str; 6] = [
 /// Bytes of JSON that one byte of a data set may become, at most: an escaped control character and a short element.
 const JSON_BYTES_PER_BYTE_MAX: usize = 64;
 
+/// What rewriting may add to a data set beside what it makes of each byte.
+const REWRITTEN_MORE_MAX_BYTES: usize = 1024;
+
 /// PS3.5 7: any bytes as a data set. The first byte picks the transfer syntax, the second the size of the pieces.
 ///
 /// # Panics
-/// When the outcome depends on the pieces, JSON is no JSON, a UID is none, or something lies outside of the bytes.
+/// When the outcome depends on the pieces, JSON is no JSON, a UID is none, something lies outside of the bytes, or what
+/// was read is another instance in another encoding.
 pub fn data_set(input: &[u8]) {
     let [syntax, size, bytes @ ..] = input else { return };
     let uid = TransferSyntaxUid::parse(SYNTAXES[usize::from(*syntax) % SYNTAXES.len()]).expect("a UID");
@@ -36,7 +44,12 @@ pub fn data_set(input: &[u8]) {
     if !uid.data_set_encoding().deflated || in_pieces.is_ok() || whole.is_ok() {
         assert_eq!(in_pieces, whole);
     }
+    let rewritten =
+        [false, true].map(|implicit_vr| rewrite_data_set(&uid, bytes, implicit_vr, usize::from(*size)));
     let Ok(header) = whole else { return };
+    if !uid.data_set_encoding().deflated {
+        check_rewritten(&header, rewritten);
+    }
     serde_json::from_str::<serde_json::Value>(&header.json).expect("JSON is JSON");
     check_uid(header.study.study_instance_uid.as_str()).expect("a UID");
     check_uid(header.series.series_instance_uid.as_str()).expect("a UID");
@@ -64,6 +77,43 @@ fn read_data_set(uid: &TransferSyntaxUid, bytes: &[u8], size: usize) -> Result<I
         reader.push(piece)?;
     }
     reader.finish()
+}
+
+/// The data set in Explicit or Implicit VR Little Endian.
+fn rewrite_data_set(
+    uid: &TransferSyntaxUid,
+    bytes: &[u8],
+    implicit_vr: bool,
+    size: usize,
+) -> Result<Vec<u8>, HeaderError> {
+    let edits = BTreeMap::new();
+    let rewrite =
+        Rewrite { implicit_vr, signed: false, pixel_word_bytes: 2, stops_at_pixel_data: false, edits };
+    let mut rewriter = Rewriter::new(uid, rewrite);
+    let mut out = Vec::new();
+    for piece in bytes.chunks(size.max(1)) {
+        rewriter.push(piece)?;
+        out.extend(rewriter.take());
+        assert!(out.len() <= REWRITTEN_MORE_MAX_BYTES + bytes.len() * 3, "a data set grew out of proportion");
+    }
+    rewriter.finish()?;
+    out.extend(rewriter.take());
+    Ok(out)
+}
+
+/// What we have taken we can give in both encodings, and it is the same instance.
+fn check_rewritten(header: &InstanceHeader, rewritten: [Result<Vec<u8>, HeaderError>; 2]) {
+    for (rewritten, syntax) in
+        rewritten.into_iter().zip([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
+    {
+        let uid = TransferSyntaxUid::parse(syntax).expect("a UID");
+        let rewritten = rewritten.expect("what was read can be rewritten");
+        let again = read_data_set(&uid, &rewritten, rewritten.len().max(1)).expect("what we write we read");
+        assert_eq!(again.study.study_instance_uid, header.study.study_instance_uid);
+        assert_eq!(again.series.series_instance_uid, header.series.series_instance_uid);
+        assert_eq!(again.instance.sop_instance_uid, header.instance.sop_instance_uid);
+        assert_eq!(again.patient, header.patient);
+    }
 }
 
 /// PS3.10 7.1: any bytes as the head of a file. The first byte is the size of the pieces.

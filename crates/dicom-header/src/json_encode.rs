@@ -9,19 +9,17 @@ use serde_json::value::RawValue;
 
 use crate::{
     dictionary,
-    element::{UNDEFINED_LENGTH, has_long_length, is_binary, unit_size},
+    element::{UNDEFINED_LENGTH, is_binary, unit_size},
     json::tag_text,
     json_encode_value::{encode_number, encode_person_name, encode_tag, encode_text, text_padding},
     json_model::{JsonAttribute, JsonDataSet, JsonModelError},
+    rewrite::element_header,
     tag,
     value::is_multiple,
 };
 
 /// Sequences inside sequences: each one is read again for every one around it, so there are fewer than in a data set.
 const SEQUENCE_DEPTH_MAX: usize = 32;
-/// Longest value of a VR with a 16-bit length; a longer one is written as UN (PS3.5 6.2.2, note 5).
-const SHORT_LENGTH_MAX: usize = 0xFFFE;
-
 /// A run of the encoded data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
@@ -111,26 +109,6 @@ pub fn encode_json(
     }
 }
 
-/// The bytes in front of a value in Explicit VR Little Endian; `None` for undefined length.
-pub fn element_header(tag: u32, vr: [u8; 2], length: Option<u32>) -> Vec<u8> {
-    let mut header = Vec::with_capacity(12);
-    header.extend_from_slice(&((tag >> 16) as u16).to_le_bytes());
-    header.extend_from_slice(&(tag as u16).to_le_bytes());
-    let long = VR::from_binary(vr).is_none_or(has_long_length);
-    match length {
-        Some(length) if !long && length as usize <= SHORT_LENGTH_MAX => {
-            header.extend_from_slice(&vr);
-            header.extend_from_slice(&(length as u16).to_le_bytes());
-        }
-        length => {
-            header.extend_from_slice(if long { &vr } else { b"UN" });
-            header.extend_from_slice(&[0, 0]);
-            header.extend_from_slice(&length.unwrap_or(UNDEFINED_LENGTH).to_le_bytes());
-        }
-    }
-    header
-}
-
 /// An item tag or delimiter with its length (PS3.5 7.5.1).
 pub fn item_header(tag: u32, length: u32) -> [u8; 8] {
     let mut header = [0; 8];
@@ -183,7 +161,8 @@ impl Encoder {
     /// A value that is padded already.
     fn element(&mut self, tag: u32, vr: [u8; 2], value: &[u8]) {
         // A longer one than 4 GiB would have needed a longer text.
-        self.run.extend_from_slice(&element_header(tag, vr, u32::try_from(value.len()).ok()));
+        let vr = VR::from_binary(vr).unwrap_or(VR::UN);
+        self.run.extend_from_slice(&element_header(false, tag, vr, u32::try_from(value.len()).ok()));
         self.run.extend_from_slice(value);
     }
 
@@ -224,7 +203,7 @@ impl Encoder {
             return Err(JsonEncodeErrorKind::TooDeep);
         }
         self.depth += 1;
-        self.run.extend_from_slice(&element_header(tag, *b"SQ", None));
+        self.run.extend_from_slice(&element_header(false, tag, VR::SQ, None));
         let mut items = 0_usize;
         attribute.each_value(|item| {
             self.run.extend_from_slice(&item_header(tag::ITEM, UNDEFINED_LENGTH));

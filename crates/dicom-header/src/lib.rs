@@ -29,6 +29,7 @@ mod lut;
 mod offset_table;
 mod pixel_module;
 mod reader;
+mod rewrite;
 mod sniff;
 mod stream;
 mod tag;
@@ -39,14 +40,15 @@ mod warnings;
 #[cfg(test)]
 mod fixture;
 
+pub use dicom_core::VR;
 pub use dictionary::{keyword_of, tag_of_keyword};
 pub use error::HeaderError;
 pub use file_meta::{FileMeta, FileMetaRead, FileMetaReader};
 pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, encode_file_meta};
 pub use json_encode::{
-    BulkDataPlace, GivenElement, JsonEncodeError, JsonEncodeErrorKind, Piece, element_header, encode_json,
-    item_header,
+    BulkDataPlace, GivenElement, JsonEncodeError, JsonEncodeErrorKind, Piece, encode_json, item_header,
 };
 pub use json_model::{JsonAttribute, JsonDataSet, JsonModelError, each_element, json_text};
 pub use limits::Limits;
 pub use reader::{HeaderReader, Identity};
+pub use rewrite::{Edit, Rewrite, Rewriter, element_header};

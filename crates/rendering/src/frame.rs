@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::shape::Photometric;
+use crate::{error::RenderError, region::Cut, shape::Photometric};
 
 /// How wide a decoded sample is and what it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -78,6 +78,20 @@ impl DecodedFrame<'_> {
             SampleFormat::Float32 => f64::from(f32::from_le_bytes([word[0], word[1], word[2], word[3]])),
             _ => self.bits().stored(u64::from_le_bytes(word) as u32) as f64,
         }
+    }
+
+    /// A rectangle of it.
+    pub(crate) fn part(&self, cut: Cut) -> Result<DecodedFrame<'static>, RenderError> {
+        let pixel_bytes = self.format.bytes() * usize::from(self.samples_per_pixel);
+        let row_bytes = self.columns as usize * pixel_bytes;
+        let (from, length) = (cut.x as usize * pixel_bytes, cut.columns as usize * pixel_bytes);
+        let mut bytes = Vec::with_capacity(length * cut.rows as usize);
+        for row in cut.y as usize..(cut.y + cut.rows) as usize {
+            let start = row * row_bytes + from;
+            let short = || RenderError::Implausible("the number of decoded samples".into());
+            bytes.extend_from_slice(self.bytes.get(start..start + length).ok_or_else(short)?);
+        }
+        Ok(DecodedFrame { rows: cut.rows, columns: cut.columns, bytes: Cow::Owned(bytes), ..*self })
     }
 
     pub(crate) fn bits(&self) -> BitField {

@@ -12,8 +12,10 @@ mod frame;
 pub mod limits;
 mod options;
 mod pipeline;
+mod region;
 mod resize;
 mod shape;
+mod transcode;
 pub mod wire;
 
 pub use codec::{decode_frame, is_native_and_checked};
@@ -22,4 +24,8 @@ pub use error::RenderError;
 pub use frame::{DecodedFrame, SampleFormat};
 pub use options::{ImageFormat, Output, RenderOptions, VoiFunction};
 pub use pipeline::{RenderedImage, render_frame};
+pub use region::Region;
 pub use shape::{FrameShape, Photometric};
+pub use transcode::{
+    FrameDescription, Target, TranscodedFrame, is_decodable, is_lossy, targets, transcode_frame,
+};

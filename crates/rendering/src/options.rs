@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::RenderError, limits::OUTPUT_SIDE_MAX_PIXELS};
+use crate::{
+    error::RenderError,
+    limits::OUTPUT_SIDE_MAX_PIXELS,
+    region::{Cut, Region},
+};
 
 /// VOI LUT Function (PS3.3 C.11.2.1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -38,6 +42,8 @@ pub struct RenderOptions {
     pub size_max: Option<(u32, u32)>,
     /// Also enlarge up to `size_max`.
     pub enlarge: bool,
+    /// Only this part of the image.
+    pub region: Option<Region>,
 }
 
 impl RenderOptions {
@@ -68,6 +74,13 @@ impl RenderOptions {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The pixels of a frame that are shown.
+    pub(crate) fn cut(&self, columns: u32, rows: u32) -> Result<Cut, RenderError> {
+        let whole = Cut { x: 0, y: 0, columns, rows };
+        let outside = || RenderError::InvalidOptions("the region lies outside of the image".into());
+        self.region.map_or(Ok(whole), |region| region.cut(columns, rows).ok_or_else(outside))
     }
 
     /// Width and height of the picture of a frame; without a wish the largest that is allowed.
@@ -103,6 +116,11 @@ pub enum ImageFormat {
     Png,
     /// WebP, lossless.
     Webp,
+    /// GIF of one frame, colour in a palette of 256.
+    Gif {
+        /// How long it is shown among others, in hundredths of a second.
+        delay: u16,
+    },
 }
 
 impl ImageFormat {
@@ -112,6 +130,7 @@ impl ImageFormat {
             Self::Jpeg { .. } => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Gif { .. } => "image/gif",
         }
     }
 }

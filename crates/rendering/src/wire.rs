@@ -13,6 +13,7 @@ use crate::{
     frame::SampleFormat,
     limits::WIRE_HEADER_MAX_BYTES,
     options::{ImageFormat, Output},
+    transcode::{FrameDescription, Target, TranscodedFrame, transcode_frame},
 };
 
 /// What to do with a frame.
@@ -23,6 +24,8 @@ pub enum Task {
     Render(Vec<Output>),
     /// Give its samples as native little-endian words.
     Decode,
+    /// Give it in another form.
+    Transcode(Target),
 }
 
 /// A request; the frame travels beside it.
@@ -58,6 +61,8 @@ pub enum Response {
     Rendered(Vec<EncodedImage>),
     /// The samples.
     Decoded(NativeFrame),
+    /// The frame in the form that was asked for.
+    Transcoded(TranscodedFrame),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +70,7 @@ pub enum Response {
 enum ResponseHeader {
     Rendered(Vec<PictureHeader>),
     Decoded { rows: u32, columns: u32, samples_per_pixel: u16, format: SampleFormat },
+    Transcoded(FrameDescription),
     Failed(RenderError),
 }
 
@@ -101,6 +107,9 @@ pub fn decode_response(message: &[u8]) -> Result<Response, RenderError> {
         ResponseHeader::Decoded { rows, columns, samples_per_pixel, format } => {
             let frame = NativeFrame { rows, columns, samples_per_pixel, format, bytes: rest.to_vec() };
             Ok(Response::Decoded(frame))
+        }
+        ResponseHeader::Transcoded(description) => {
+            Ok(Response::Transcoded(TranscodedFrame { description, bytes: rest.to_vec() }))
         }
         ResponseHeader::Rendered(pictures) => {
             let mut take = |picture: &PictureHeader| {
@@ -145,6 +154,10 @@ fn answer(message: &[u8]) -> Result<Vec<u8>, RenderError> {
                 format: decoded.format,
             };
             self::message(&header, [decoded.bytes.as_ref()])
+        }
+        Task::Transcode(target) => {
+            let made = transcode_frame(&request.module, &request.transfer_syntax_uid, frame, *target)?;
+            self::message(&ResponseHeader::Transcoded(made.description), [made.bytes.as_slice()])
         }
     }
 }
@@ -215,6 +228,12 @@ mod tests {
             panic!("no samples");
         };
         assert_eq!(frame.bytes, [1, 2, 3, 4]);
+        let Ok(Response::Transcoded(made)) = exchange(&request(Task::Transcode(Target::Rle)), &[1, 2, 3, 4])
+        else {
+            panic!("no frame");
+        };
+        assert_eq!(made.bytes[64..], [1, 1, 2, 1, 3, 4]);
+        assert_eq!(made.description.photometric_interpretation, "MONOCHROME2");
     }
 
     #[test]

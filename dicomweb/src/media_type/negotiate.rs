@@ -24,6 +24,8 @@ pub struct Representation {
     pub transfer_syntax: String,
     /// Only for those who name the transfer syntax or say `*`: without a word the media type means another one.
     pub only_when_stated: bool,
+    /// As it is kept: what `*` asks for. Everything is that has only one form.
+    pub is_stored: bool,
 }
 
 impl Representation {
@@ -32,13 +34,19 @@ impl Representation {
         Self::new(Form::SinglePart, media_type, "")
     }
 
-    /// Something in a transfer syntax.
+    /// Something that is not kept so but made when it is asked for.
+    pub fn made(form: Form, media_type: &str, transfer_syntax: &str) -> Self {
+        Self { is_stored: false, ..Self::new(form, media_type, transfer_syntax) }
+    }
+
+    /// Something in a transfer syntax, as it is kept.
     pub fn new(form: Form, media_type: &str, transfer_syntax: &str) -> Self {
         Self {
             form,
             media_type: media_type.to_owned(),
             transfer_syntax: transfer_syntax.to_owned(),
             only_when_stated: false,
+            is_stored: true,
         }
     }
 }
@@ -59,7 +67,7 @@ impl fmt::Display for Representation {
 /// The transfer syntax that a range asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WantedSyntax<'a> {
-    /// Said nothing: the Standard's default is Explicit VR Little Endian, most clients mean "whatever you have".
+    /// Said nothing: the first form that is offered, which is the Standard's default where it can be had.
     Unstated,
     /// `*`: as stored.
     Any,
@@ -103,6 +111,7 @@ impl<'a> Wanted<'a> {
         let syntax = match self.syntax {
             WantedSyntax::Unstated if offer.only_when_stated => return None,
             WantedSyntax::Unstated => 0,
+            WantedSyntax::Any if !offer.is_stored => return None,
             WantedSyntax::Any => 1,
             WantedSyntax::Exactly(uid) if uid == offer.transfer_syntax => 2,
             WantedSyntax::Exactly(_) => return None,
@@ -118,6 +127,9 @@ fn match_media_type(pattern: &str, media_type: &str) -> Option<u8> {
     if let Some(kind) = pattern.strip_suffix("/*") {
         let same = media_type.split('/').next().is_some_and(|known| known.eq_ignore_ascii_case(kind));
         return same.then_some(1);
+    }
+    if pattern.eq_ignore_ascii_case(media_type) {
+        return Some(2);
     }
     // Older editions of PS3.18 wrote x- names.
     let canonical = match pattern.to_ascii_lowercase().as_str() {
@@ -236,6 +248,19 @@ mod tests {
         check(&["multipart/related; type=\"image/jpx\""], &offers, Some(0));
         check(&["image/jp2"], &offers, Some(2));
         check(&["multipart/related; type=application/octet-stream; transfer-syntax=1.2.3"], &offers, None);
+    }
+
+    #[test]
+    fn the_star_means_as_stored() {
+        let offers = [
+            Representation::made(Form::Multipart, DICOM, EXPLICIT),
+            offer(Form::Multipart, DICOM, JPEG_2000),
+        ];
+        check(&["multipart/related; type=\"application/dicom\"; transfer-syntax=*"], &offers, Some(1));
+        check(&["multipart/related; type=\"application/dicom\""], &offers, Some(0));
+        check(&["*/*"], &offers, Some(0));
+        let both = "multipart/related; type=application/dicom; transfer-syntax=*;q=0.5, */*;q=0.2";
+        check(&[both], &offers, Some(1));
     }
 
     #[test]

@@ -19,6 +19,10 @@ fn path(template: &str, study: &str) -> String {
         .replace("{instance}", &format!("{study}.1.1"))
         .replace("{frames}", "1")
         .replace("{path}", "7FE00010")
+        .replace(
+            "/wado",
+            &format!("/wado?requestType=WADO&studyUID={study}&seriesUID={study}.1&objectUID={study}.1.1"),
+        )
 }
 
 #[tokio::test]
@@ -34,7 +38,7 @@ async fn every_route_is_recorded_for_whom_it_serves_and_whom_it_refuses() {
         let [record] = &all[stored..] else { panic!("{template}: {:?}", &all[stored..]) };
         assert_eq!(record.record.outcome, AuditOutcome::Success, "{template}");
         assert!(record.record.actor.user_id.is_some() && record.record.actor.role == "service", "{template}");
-        if template.contains("{study}") {
+        if template.contains("{study}") || *template == *"/wado" {
             assert_eq!(record.record.study_instance_uid, "1.1", "{template}");
             assert!(record.record.patient.is_some(), "{template}");
             let absent = door.get(&path(template, "9.9"), "*/*").await;

@@ -2,12 +2,16 @@
 
 mod access;
 mod audit;
+mod conformance;
 mod instances;
+mod rendered;
 mod retrieve;
 mod search;
 mod search_answers;
 mod store;
 mod store_metadata;
+mod transcode;
+mod uri;
 mod viewers;
 
 use archive::{Archive, ArchiveConfig};

@@ -38,7 +38,11 @@ async fn instances_come_back_bit_for_bit() {
         for accept in [stored, "*/*", "multipart/related;type=\"application/dicom\";transfer-syntax=*"] {
             let answer = door.get(path, accept).await;
             assert_eq!(answer.status, StatusCode::OK, "{path}");
-            assert_eq!(answer.header(header::CONTENT_LENGTH), answer.body.len().to_string());
+            // What may have to be converted has no length that is known before; this codestream cannot be, and goes
+            // out as it is.
+            if accept != "*/*" {
+                assert_eq!(answer.header(header::CONTENT_LENGTH), answer.body.len().to_string());
+            }
             let parts = parts(&answer);
             assert_eq!(parts.len(), expected, "{path}");
             for (sample, (content_type, file)) in samples.iter().zip(&parts) {
@@ -190,4 +194,43 @@ async fn bulk_data_of_native_pixels() {
     let single = door.get(&path, "application/octet-stream").await;
     assert_eq!(single.body, expected);
     assert_eq!(single.header(header::CONTENT_LENGTH), "16");
+    for accept in ["application/octet-stream", "*/*"] {
+        let whole = door.get(&path, accept).await.body;
+        let mut joined = Vec::new();
+        for range in ["bytes=0-6", "bytes=7-9", "bytes=10-"] {
+            let part = door.get_with(&path, &[(header::ACCEPT, accept), (header::RANGE, range)]).await;
+            assert_eq!(part.status, StatusCode::PARTIAL_CONTENT, "{range}");
+            assert_eq!(part.header(header::CONTENT_LENGTH), part.body.len().to_string());
+            joined.extend_from_slice(&part.body);
+        }
+        assert_eq!(joined, whole, "{accept}");
+        let past = door.get_with(&path, &[(header::ACCEPT, accept), (header::RANGE, "bytes=9999-")]).await;
+        assert_eq!(past.status, StatusCode::RANGE_NOT_SATISFIABLE);
+        assert!(past.header(header::CONTENT_RANGE).starts_with("bytes */"));
+    }
+}
+
+#[tokio::test]
+async fn metadata_as_xml() {
+    let samples: Vec<Sample> = (1..=70)
+        .map(|n| Sample { number: n, ..Sample::new("1.1", "1.1.1", &format!("1.1.1.{n}")) })
+        .collect();
+    let door = with(&samples).await;
+    for accept in
+        ["multipart/related; type=\"application/dicom+xml\"", "multipart/related;type=application/dicom+xml"]
+    {
+        let found = parts(&door.get("/studies/1.1/metadata", accept).await);
+        assert_eq!(found.len(), 70);
+        let (content_type, xml) = &found[69];
+        let xml = String::from_utf8(xml.clone()).expect("UTF-8");
+        assert_eq!(content_type, "application/dicom+xml");
+        assert!(xml.starts_with("<?xml") && xml.contains("<Value number=\"1\">1.1.1.70</Value>"), "{xml}");
+        assert!(
+            xml.contains("<FamilyName>Doe</FamilyName>") && xml.contains("<BulkData uri=\"/dicomweb/"),
+            "{xml}"
+        );
+    }
+    let json = door.get("/studies/1.1/metadata", "application/dicom+json").await;
+    let xml = door.get("/studies/1.1/metadata", "multipart/related; type=\"application/dicom+xml\"").await;
+    assert_ne!(json.header(header::ETAG), xml.header(header::ETAG));
 }

@@ -7,18 +7,21 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::{Bytes, BytesMut};
 use database::{HeaderRecord, StoredInstance};
 use futures_util::Stream;
+use rendering::Target;
 use service::http::{bearer::Authenticated, problem::Problem};
 
 use super::{
     find_one,
-    frame_payload::{length, offers, swap, swap_bytes},
-    guard, header, read_problem, stream,
+    frame_payload::{Offer, length, media_type, offers, swap, swap_bytes},
+    guard, header, made, read_problem, stream,
+    transcode::{self, TranscodeError},
 };
 use crate::{
     acceptable::Acceptable,
     conditional,
     media_type::{Form, Representation},
     multipart::{Boundary, Fingerprint, MultipartWriter, Part},
+    problems,
     resource::Resource,
     state::App,
 };
@@ -39,10 +42,31 @@ pub(crate) async fn retrieve_frames(
     let indexes = parse_frames(&resource.rest)?;
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
-    let sent = negotiate(&acceptable, &instance, indexes.len())?;
+    let mut offers = offers(&instance, &transcode::possible(&instance, &header));
+    if indexes.len() != 1 {
+        offers.retain(|offer| offer.representation.form == Form::Multipart);
+    }
+    let Offer { representation: sent, target } = choose(&acceptable, &offers)?;
+    if indexes.iter().any(|index| *index >= header.frame_table.len()) {
+        return Err(Problem::not_found());
+    }
     let guard = guard(&app, &who, &resource)?;
-    let frames = Frames { app, instance, header, indexes, sent };
-    Ok(guard.cover(frames.respond(&headers).await?))
+    let frames = Frames { app, instance, header, indexes, sent, target };
+    if target.is_none() {
+        return Ok(guard.cover(frames.respond(&headers).await?));
+    }
+    let response = match made::respond(frames.clone(), &headers).await {
+        Ok(response) => response,
+        // The first frame says that no other form can be had: then only what is kept is left to choose from.
+        Err(TranscodeError::NotPossible(reason)) => {
+            tracing::warn!(reason, "frames cannot be converted");
+            offers.retain(|offer| offer.target.is_none());
+            let Offer { representation: sent, target } = choose(&acceptable, &offers)?;
+            Frames { sent, target, ..frames }.respond(&headers).await?
+        }
+        Err(error) => return Err(error.problem()),
+    };
+    Ok(guard.cover(response))
 }
 
 /// Frame numbers, counted from 1, as indexes.
@@ -67,25 +91,23 @@ pub(crate) fn parse_frames(list: &str) -> Result<Vec<usize>, Problem> {
     Ok(indexes)
 }
 
-fn negotiate(
-    acceptable: &Acceptable,
-    instance: &StoredInstance,
-    frames: usize,
-) -> Result<Representation, Problem> {
-    let mut offers = offers(instance);
-    if frames != 1 {
-        offers.retain(|offer| offer.form == Form::Multipart);
-    }
-    acceptable.choose(&offers).cloned()
+fn choose(acceptable: &Acceptable, offers: &[Offer]) -> Result<Offer, Problem> {
+    let representations: Vec<Representation> =
+        offers.iter().map(|offer| offer.representation.clone()).collect();
+    let chosen = acceptable.choose_index(&representations)?;
+    offers.get(chosen).cloned().ok_or_else(|| problems::not_acceptable(&representations))
 }
 
 /// Frames of one instance, about to be sent.
+#[derive(Clone)]
 pub(super) struct Frames {
     pub app: App,
     pub instance: StoredInstance,
     pub header: HeaderRecord,
     pub indexes: Vec<usize>,
     pub sent: Representation,
+    /// How they are made anew.
+    pub target: Option<Target>,
 }
 
 impl Frames {
@@ -123,10 +145,13 @@ impl Frames {
         }
     }
 
-    fn fingerprint(&self) -> Boundary {
+    pub(super) fn fingerprint(&self) -> Boundary {
         let mut fingerprint = Fingerprint::new("frames");
         fingerprint.add(&self.instance.data_set_sha256);
         fingerprint.add(self.sent.to_string().as_bytes());
+        if self.target.is_some() {
+            fingerprint.add(env!("CARGO_PKG_VERSION").as_bytes());
+        }
         for index in &self.indexes {
             fingerprint.add(&(*index as u64).to_be_bytes());
         }
@@ -134,10 +159,14 @@ impl Frames {
     }
 
     /// A compressed frame says what it is, also to those who asked for an octet stream.
-    fn part(&self) -> Part<'_> {
+    pub(super) fn part(&self) -> Part<'_> {
         let own = self.instance.transfer_syntax_uid.frame_media_type();
         let encapsulated = self.instance.transfer_syntax_uid.is_encapsulated();
-        let media_type = if encapsulated { own } else { self.sent.media_type.as_str() };
+        let media_type = match self.target {
+            Some(target) => media_type(target),
+            None if encapsulated => own,
+            None => self.sent.media_type.as_str(),
+        };
         Part { media_type, transfer_syntax: &self.sent.transfer_syntax }
     }
 
@@ -184,7 +213,7 @@ impl Frames {
     }
 }
 
-fn wrap(writer: &MultipartWriter, part: Part<'_>, frame: &[u8]) -> Bytes {
+pub(super) fn wrap(writer: &MultipartWriter, part: Part<'_>, frame: &[u8]) -> Bytes {
     let (start, end) = (writer.part_start(true, part), writer.end());
     let mut body = BytesMut::with_capacity(start.len() + frame.len() + end.len());
     body.extend_from_slice(&start);

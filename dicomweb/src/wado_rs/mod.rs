@@ -5,11 +5,21 @@ pub(crate) mod frames;
 pub(crate) mod instances;
 pub(crate) mod metadata;
 pub(crate) mod rendered;
+pub(crate) mod rendered_set;
 pub(crate) mod thumbnail;
 
+mod animated;
+mod converted;
+mod document;
+mod edits;
 mod frame_payload;
+mod made;
 pub(crate) mod render;
+mod select;
 mod stream;
+pub(crate) mod transcode;
+mod ways;
+pub(crate) mod zipped;
 
 use archive::ReadError;
 use database::{HeaderRecord, StoredInstance};
@@ -27,7 +37,11 @@ async fn find(app: &App, scope: &Scope, resource: &Resource) -> Result<Vec<Store
 }
 
 /// The one instance that a path names.
-async fn find_one(app: &App, who: &Authenticated, resource: &Resource) -> Result<StoredInstance, Problem> {
+pub(crate) async fn find_one(
+    app: &App,
+    who: &Authenticated,
+    resource: &Resource,
+) -> Result<StoredInstance, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
     let mut found = find(app, &scope, resource).await?;
     found.pop().filter(|_| found.is_empty()).ok_or_else(Problem::not_found)
@@ -40,7 +54,7 @@ fn guard(app: &App, who: &Authenticated, resource: &Resource) -> Result<StreamGu
 }
 
 /// The header of an instance that was found.
-async fn header(app: &App, instance: &StoredInstance) -> Result<HeaderRecord, Problem> {
+pub(crate) async fn header(app: &App, instance: &StoredInstance) -> Result<HeaderRecord, Problem> {
     let header = app.database().header(instance.id).await.map_err(|error| problems::database(&error))?;
     header.ok_or_else(Problem::not_found)
 }

@@ -4,25 +4,29 @@
 use database::{HeaderRecord, StoredInstance};
 use http::StatusCode;
 use rendering::{
-    EncodedImage, ImageFormat, Output, RenderError, RenderOptions, VoiFunction, is_native_and_checked,
-    render_outputs,
+    EncodedImage, ImageFormat, Output, Region, RenderError, RenderOptions, VoiFunction,
+    is_native_and_checked, render_outputs,
     wire::{self, Request, Response, Task},
 };
 use service::{decoder::DecoderError, http::problem::Problem};
 
-use super::read_problem;
-use crate::{acceptable::Acceptable, media_type::Representation, state::App};
+use super::{read_problem, transcode::Patience};
+use crate::{
+    acceptable::Acceptable,
+    media_type::{Form, Representation},
+    state::App,
+};
 
 /// Quality of JPEG where none is asked for.
 const JPEG_QUALITY: u8 = 90;
 /// Longest side of a picture in pixels.
-const SIDE_MAX_PIXELS: u32 = 4096;
+pub const SIDE_MAX_PIXELS: u32 = 4096;
 
 /// The formats that can be sent, the usual one first.
-pub const FORMATS: [&str; 3] = ["image/jpeg", "image/png", "image/webp"];
+pub const FORMATS: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
 /// Reads Accept, `window`, `viewport` and `quality`.
-pub fn output(acceptable: &Acceptable) -> Result<Output, Problem> {
+pub fn output(acceptable: &Acceptable, form: Form) -> Result<Output, Problem> {
     let quality = match acceptable.parameter("quality") {
         None => JPEG_QUALITY,
         Some(text) => {
@@ -30,16 +34,23 @@ pub fn output(acceptable: &Acceptable) -> Result<Output, Problem> {
             quality.ok_or_else(|| refused("quality", "a whole number from 1 to 100"))?
         }
     };
-    let format = match acceptable.choose(&FORMATS.map(Representation::plain))?.media_type.as_str() {
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::Webp,
-        _ => ImageFormat::Jpeg { quality },
-    };
+    let offers = FORMATS.map(|format| Representation::new(form, format, ""));
+    let format = format_of(&acceptable.choose(&offers)?.media_type, quality);
     let window = acceptable.parameter("window").map(window).transpose()?;
-    let size_max = viewport(acceptable)?;
-    let options = RenderOptions { window, size_max, enlarge: size_max.is_some() };
+    let (size_max, region) = viewport(acceptable)?.unzip();
+    let options = RenderOptions { window, size_max, enlarge: size_max.is_some(), region: region.flatten() };
     options.check().map_err(|error| render_problem(&error))?;
     Ok(Output { options, format })
+}
+
+/// The format of one of [`FORMATS`].
+pub fn format_of(media_type: &str, quality: u8) -> ImageFormat {
+    match media_type {
+        "image/png" => ImageFormat::Png,
+        "image/webp" => ImageFormat::Webp,
+        "image/gif" => ImageFormat::Gif { delay: 0 },
+        _ => ImageFormat::Jpeg { quality },
+    }
 }
 
 fn refused(name: &str, message: &str) -> Problem {
@@ -57,16 +68,31 @@ fn window(text: &str) -> Result<(f64, f64, VoiFunction), Problem> {
     if pieces.next().is_some() { Err(wrong()) } else { Ok((center, width, function)) }
 }
 
-/// `width,height` (PS3.18 8.3.5.1.3) that the picture is fitted into; a source region is not cut out.
-pub fn viewport(acceptable: &Acceptable) -> Result<Option<(u32, u32)>, Problem> {
+/// The size that a picture is fitted into, and the part of the image that it shows.
+pub type Viewport = ((u32, u32), Option<Region>);
+
+/// `width,height` that the picture is fitted into, and the part of the image that is shown, `x,y,width,height` in its
+/// pixels, which may be left out (PS3.18 8.3.5.1.3). Images are not mirrored: negative sizes are refused.
+pub fn viewport(acceptable: &Acceptable) -> Result<Option<Viewport>, Problem> {
     let Some(text) = acceptable.parameter("viewport") else { return Ok(None) };
-    let side = |text: &str| {
-        // The Standard has decimal numbers here.
-        let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?;
-        (1.0..=f64::from(SIDE_MAX_PIXELS)).contains(&number).then(|| number.round() as u32)
+    let wrong = || {
+        let message =
+            "width,height from 1 to 4096, and if need be the x,y,width,height of a part of the image";
+        refused("viewport", message)
     };
-    let sides = text.split_once(',').and_then(|(width, height)| side(width).zip(side(height)));
-    sides.map(Some).ok_or_else(|| refused("viewport", "width,height, each from 1 to 4096"))
+    // The Standard has decimal numbers here.
+    let numbers = text.split(',').map(|number| number.trim().parse::<f64>().ok());
+    let numbers: Vec<f64> = numbers.collect::<Option<_>>().ok_or_else(wrong)?;
+    let (sides, region) = match numbers[..] {
+        [width, height] => ((width, height), None),
+        [width, height, x, y, columns, rows] => {
+            ((width, height), Some(Region::pixels(x, y, columns, rows).ok_or_else(wrong)?))
+        }
+        _ => return Err(wrong()),
+    };
+    let fits = |side: f64| (1.0..=f64::from(SIDE_MAX_PIXELS)).contains(&side).then(|| side.round() as u32);
+    let sides = fits(sides.0).zip(fits(sides.1)).ok_or_else(wrong)?;
+    Ok(Some((sides, region)))
 }
 
 /// Renders frame `index`.
@@ -76,6 +102,7 @@ pub async fn render(
     header: &HeaderRecord,
     index: usize,
     output: Output,
+    patience: Patience,
 ) -> Result<EncodedImage, Problem> {
     let Some(module) = header.pixel_module.clone() else {
         return Err(not_renderable("the instance has no pixel data"));
@@ -84,7 +111,7 @@ pub async fn render(
     if length > app.config.render_frame_length_max_bytes {
         return Err(not_renderable("the frame is too long"));
     }
-    let _place = app.render_place().await?;
+    let _place = app.place(patience).await?;
     let frame =
         app.archive.read_frame(instance, header, index).await.map_err(|error| read_problem(&error))?;
     let transfer_syntax_uid = instance.transfer_syntax_uid.clone();
@@ -100,7 +127,9 @@ pub async fn render(
     let answer = app.decoder.run(message).await.map_err(|error| decoder_problem(&error))?;
     only(match wire::decode_response(&answer) {
         Ok(Response::Rendered(pictures)) => Ok(pictures),
-        Ok(Response::Decoded(_)) => Err(RenderError::Wire("samples instead of pictures".into())),
+        Ok(Response::Decoded(_) | Response::Transcoded(_)) => {
+            Err(RenderError::Wire("samples instead of pictures".into()))
+        }
         Err(error) => Err(error),
     })
 }
@@ -141,7 +170,8 @@ mod tests {
 
     fn with(query: &[(&str, &str)]) -> Result<Output, u16> {
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        output(&Acceptable { query, ..Acceptable::default() }).map_err(|problem| problem.status)
+        output(&Acceptable { query, ..Acceptable::default() }, Form::SinglePart)
+            .map_err(|problem| problem.status)
     }
 
     #[test]
@@ -154,6 +184,8 @@ mod tests {
         assert_eq!(wished.options.window, Some((40.0, 400.0, VoiFunction::LinearExact)));
         assert_eq!(wished.options.size_max, Some((100, 200)));
         assert_eq!(wished.format, ImageFormat::Jpeg { quality: 1 });
+        let part = with(&[("viewport", "100,200,10,20,30,40")]).expect("valid").options.region;
+        assert_eq!(part, Region::pixels(10.0, 20.0, 30.0, 40.0));
     }
 
     #[test]
@@ -168,7 +200,10 @@ mod tests {
             ("viewport", "0,10"),
             ("viewport", "1e9,10"),
             ("viewport", "100"),
-            ("viewport", "10,10,0,0,5,5"),
+            ("viewport", "10,10,0,0,5"),
+            ("viewport", "10,10,0,0,-5,5"),
+            ("viewport", "10,10,0,0,0,5"),
+            ("viewport", "10,10,NaN,0,5,5"),
             ("quality", "0"),
             ("quality", "101"),
             ("quality", "1e9"),

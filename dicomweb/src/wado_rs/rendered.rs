@@ -3,13 +3,16 @@
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use database::{HeaderRecord, StoredInstance};
-use rendering::Output;
+use rendering::{ImageFormat, Output};
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{find_one, frames::parse_frames, header, render};
-use crate::{acceptable::Acceptable, conditional, multipart::Fingerprint, resource::Resource, state::App};
+use super::{animated, document, find_one, frames::parse_frames, guard, header, render, transcode::Patience};
+use crate::{
+    acceptable::Acceptable, conditional, media_type::Form, multipart::Fingerprint, resource::Resource,
+    state::App,
+};
 
-/// `GET .../instances/{instance}/rendered`: of several frames the representative one, else the first.
+/// `GET .../instances/{instance}/rendered`: of several frames the representative one, else the first; as GIF all.
 pub(crate) async fn retrieve_rendered_instance(
     State(app): State<App>,
     who: Authenticated,
@@ -17,9 +20,18 @@ pub(crate) async fn retrieve_rendered_instance(
     acceptable: Acceptable,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let output = render::output(&acceptable)?;
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
+    if let Some(media_type) = document::media_type(&instance) {
+        let guard = guard(&app, &who, &resource)?;
+        let sent = document::respond(&app, &acceptable, &headers, &instance, &header, media_type).await?;
+        return Ok(guard.cover(sent));
+    }
+    let output = render::output(&acceptable, Form::SinglePart)?;
+    if matches!(output.format, ImageFormat::Gif { .. }) && header.frame_table.len() > 1 {
+        let guard = guard(&app, &who, &resource)?;
+        return Ok(guard.cover(animated::respond(app, &headers, instance, header, output).await?));
+    }
     let index = representative(&header);
     respond(&app, &headers, &instance, &header, index, output).await
 }
@@ -32,7 +44,7 @@ pub(crate) async fn retrieve_rendered_frame(
     acceptable: Acceptable,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let output = render::output(&acceptable)?;
+    let output = render::output(&acceptable, Form::SinglePart)?;
     let indexes = parse_frames(&resource.rest)?;
     let [index] = indexes[..] else {
         return Err(Problem::bad_request("a picture shows one frame").field("frames", "one frame number"));
@@ -43,14 +55,14 @@ pub(crate) async fn retrieve_rendered_frame(
 }
 
 /// Index of the frame that stands for the instance (PS3.3 C.7.6.6.1.1).
-pub(super) fn representative(header: &HeaderRecord) -> usize {
+pub(crate) fn representative(header: &HeaderRecord) -> usize {
     let number = header.pixel_module.as_ref().and_then(|module| module.representative_frame_number);
     let index = number.and_then(|number| number.checked_sub(1)).unwrap_or(0) as usize;
     if index < header.frame_table.len() { index } else { 0 }
 }
 
 /// Renders, unless the client has the same picture.
-pub(super) async fn respond(
+pub(crate) async fn respond(
     app: &App,
     headers: &HeaderMap,
     instance: &StoredInstance,
@@ -65,7 +77,7 @@ pub(super) async fn respond(
     if conditional::is_known(headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }
-    let picture = render::render(app, instance, header, index, output).await?;
+    let picture = render::render(app, instance, header, index, output, Patience::Limited).await?;
     let (media_type, bytes) = (picture.media_type, Bytes::from(picture.bytes));
     Ok(conditional::ranged(headers, &entity_tag, media_type, bytes))
 }

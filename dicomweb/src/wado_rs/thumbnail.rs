@@ -26,6 +26,8 @@ use crate::{
 
 /// Longest side of a thumbnail that was made beforehand, in pixels; also of one that is made now.
 const THUMBNAIL_SIDE_PIXELS: u32 = 128;
+/// Quality of JPEG.
+const JPEG_QUALITY: u8 = 85;
 /// Longest side of a preview that was made beforehand, in pixels.
 const PREVIEW_SIDE_PIXELS: u32 = 512;
 
@@ -74,12 +76,14 @@ pub(crate) async fn retrieve_frame_thumbnail(
 /// The viewport, and how to render when nothing fits that was made before.
 fn wishes(acceptable: &Acceptable) -> Result<((u32, u32), Output), Problem> {
     let viewport = render::viewport(acceptable)?;
-    let size = viewport.unwrap_or((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS));
-    let format = match acceptable.choose(&FORMATS.map(Representation::plain))?.media_type.as_str() {
-        "image/png" => ImageFormat::Png,
-        "image/webp" => ImageFormat::Webp,
-        _ => ImageFormat::Jpeg { quality: 85 },
-    };
+    if viewport.is_some_and(|(_, region)| region.is_some()) {
+        let whole = "width,height: a thumbnail shows the whole image";
+        return Err(Problem::bad_request("a query parameter cannot be understood; see errors")
+            .field("viewport", whole));
+    }
+    let size = viewport.map_or((THUMBNAIL_SIDE_PIXELS, THUMBNAIL_SIDE_PIXELS), |(size, _)| size);
+    let offers = FORMATS.map(Representation::plain);
+    let format = render::format_of(&acceptable.choose(&offers)?.media_type, JPEG_QUALITY);
     let options = RenderOptions { size_max: Some(size), ..RenderOptions::default() };
     Ok((size, Output { options, format }))
 }

@@ -181,7 +181,9 @@ async fn render_in_child(
     let answer = state.decoder.run(message).await?;
     Ok(match wire::decode_response(&answer) {
         Ok(Response::Rendered(files)) => two(files),
-        Ok(Response::Decoded(_)) => Err(RenderError::Wire("an answer to another question".into())),
+        Ok(Response::Decoded(_) | Response::Transcoded(_)) => {
+            Err(RenderError::Wire("an answer to another question".into()))
+        }
         Err(error) => Err(error),
     })
 }

@@ -22,11 +22,30 @@ struct Inflating {
     /// Inflated so far.
     position: u64,
     range: Range<u64>,
+    /// The stream's end may come before that of the range.
+    to_end: bool,
+    ended: bool,
+}
+
+/// From the start of `range` to the end, wherever that is before the range's.
+pub(super) fn inflate_to_end(
+    deflated: ByteStream,
+    range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+    run(deflated, range, true)
 }
 
 pub(super) fn inflate(
     deflated: ByteStream,
     range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+    run(deflated, range, false)
+}
+
+fn run(
+    deflated: ByteStream,
+    range: Range<u64>,
+    to_end: bool,
 ) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
     let state = Inflating {
         deflated,
@@ -35,9 +54,11 @@ pub(super) fn inflate(
         decompress: Decompress::new(false),
         position: 0,
         range,
+        to_end,
+        ended: false,
     };
     stream::try_unfold(state, |mut state| async move {
-        while state.position < state.range.end {
+        while state.position < state.range.end && !state.ended {
             let start = state.position;
             let output = state.step().await?;
             let kept = state.range.start.max(start)..state.range.end.min(state.position);
@@ -70,8 +91,10 @@ impl Inflating {
         let produced = self.decompress.total_out() - out_before;
         self.input.advance(consumed as usize);
         self.position += produced;
-        let ended = matches!(status, Status::StreamEnd) && self.position < self.range.end;
-        let stuck = consumed == 0 && produced == 0 && (self.input_ended || !self.input.is_empty());
+        self.ended = matches!(status, Status::StreamEnd);
+        let ended = self.ended && self.position < self.range.end && !self.to_end;
+        let stuck =
+            !self.ended && consumed == 0 && produced == 0 && (self.input_ended || !self.input.is_empty());
         if ended || stuck {
             return Err(ReadError::Damaged("the inflated data set ends before the range"));
         }

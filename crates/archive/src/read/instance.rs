@@ -8,7 +8,10 @@ use database::StoredInstance;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_storage::{SealedObject, StorageError};
 
-use super::{ByteStream, ReadError, inflate::inflate};
+use super::{
+    ByteStream, ReadError,
+    inflate::{inflate, inflate_to_end},
+};
 use crate::Archive;
 
 impl Archive {
@@ -27,6 +30,39 @@ impl Archive {
     pub async fn read_data_set(&self, instance: &StoredInstance) -> Result<ByteStream, ReadError> {
         let range = stored_range(instance, 0..instance.data_set_length_bytes)?;
         self.read_object(instance, range).await
+    }
+
+    /// The data set from `start` to its end, without deflation (PS3.5 A.5): where frame tables and bulk data
+    /// references count.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] when `start` is after the end; failures of the object store.
+    pub async fn read_data_set_from(
+        &self,
+        instance: &StoredInstance,
+        start: u64,
+    ) -> Result<ByteStream, ReadError> {
+        if is_deflated(instance) {
+            let data_set = self.read_data_set(instance).await?;
+            return Ok(inflate_to_end(data_set, start..data_set_limit(instance)).boxed());
+        }
+        let end = instance.data_set_length_bytes;
+        if start > end {
+            return Err(ReadError::Damaged("a range ends after the data set"));
+        }
+        self.stream_data_set_range(instance, start..end).await
+    }
+
+    /// A part of the data set, counted likewise.
+    ///
+    /// # Errors
+    /// [`ReadError::Damaged`] when it ends after the data set; failures of the object store.
+    pub async fn read_data_set_range(
+        &self,
+        instance: &StoredInstance,
+        range: Range<u64>,
+    ) -> Result<ByteStream, ReadError> {
+        self.stream_data_set_range(instance, range).await
     }
 
     /// Whether the data set is still what was stored, by its length and SHA-256.

@@ -95,11 +95,13 @@ async fn bulk_data_by_its_path() {
     let kit = Kit::open().await;
     let stored = kit.store_data_set(&Image::default().data_set()).await.expect("store");
     let (instance, header) = kit.instance(&stored).await;
-    let read = kit.archive.read_bulk_data(&instance, &header, "7FE00010").await;
-    let (vr, stream) = read.expect("bulk data");
-    assert_eq!(vr, "OB");
-    assert_eq!(collect(stream).await, (0..64).collect::<Vec<u8>>());
-    let missing = kit.archive.read_bulk_data(&instance, &header, "../7FE00010").await;
+    for range in [0..64, 0..1, 7..40, 64..64] {
+        let read = kit.archive.read_bulk_data(&instance, &header, "7FE00010", range.clone()).await;
+        let expected: Vec<u8> = range.map(|n| n as u8).collect();
+        assert_eq!(collect(read.expect("bulk data")).await, expected);
+    }
+    assert!(kit.archive.read_bulk_data(&instance, &header, "7FE00010", 60..65).await.is_err());
+    let missing = kit.archive.read_bulk_data(&instance, &header, "../7FE00010", 0..1).await;
     assert!(missing.err().expect("none").is_not_found());
 }
 

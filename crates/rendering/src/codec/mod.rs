@@ -5,9 +5,10 @@ mod jpeg;
 mod jpeg_12_bit;
 mod jpeg_2000;
 mod jpeg_header;
-mod jpeg_ls;
+pub(crate) mod jpeg_ls;
 mod native;
 mod rle;
+pub(crate) mod rle_encode;
 
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 use super::native::unpack_bits;
 use crate::{error::RenderError, limits::RLE_RATIO_MAX, shape::FrameShape};
 
-const HEADER_BYTES: usize = 64;
+pub(super) const HEADER_BYTES: usize = 64;
 const SEGMENTS_MAX: usize = 15;
 
 /// Decodes a frame into little-endian words, colour by pixel.

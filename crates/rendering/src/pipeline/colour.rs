@@ -74,6 +74,28 @@ pub(super) fn render(decoded: &DecodedFrame<'_>, target: (u32, u32)) -> Result<R
     Ok(picture(samples))
 }
 
+/// The same frame in RGB, at full resolution.
+///
+/// # Errors
+/// [`RenderError::Unsupported`] for samples of other than 8 bits.
+pub(crate) fn to_rgb(decoded: &DecodedFrame<'_>) -> Result<DecodedFrame<'static>, RenderError> {
+    if decoded.format != SampleFormat::Bits8 || decoded.bits_stored != 8 {
+        return Err(RenderError::Unsupported("YCbCr of other than 8 bits".into()));
+    }
+    let picture = render(decoded, (decoded.columns, decoded.rows))?;
+    Ok(DecodedFrame {
+        rows: decoded.rows,
+        columns: decoded.columns,
+        samples_per_pixel: 3,
+        format: decoded.format,
+        bits_stored: 8,
+        high_bit: 7,
+        signed: false,
+        photometric: Photometric::Rgb,
+        bytes: picture.samples.into(),
+    })
+}
+
 fn ybr_full_to_rgb([y, cb, cr]: [f32; 3]) -> [f32; 3] {
     let (cb, cr) = (cb - 128.0, cr - 128.0);
     [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb]

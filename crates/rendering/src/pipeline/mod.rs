@@ -7,6 +7,8 @@ mod transfer;
 
 use model::{TransferSyntaxUid, pixel::PixelModule};
 
+pub(crate) use colour::to_rgb;
+
 use crate::{
     codec::decode_reduced, error::RenderError, frame::DecodedFrame, options::RenderOptions, resize::resize,
     shape::Photometric,
@@ -36,8 +38,11 @@ pub fn render_frame(
     options: &RenderOptions,
 ) -> Result<RenderedImage, RenderError> {
     options.check()?;
-    let target = options.target(module.columns, module.rows);
-    let decoded = decode_reduced(module, transfer_syntax, frame, Some(target))?;
+    let cut = options.cut(module.columns, module.rows)?;
+    let target = options.target(cut.columns, cut.rows);
+    // A region is counted in the pixels of the whole resolution.
+    let enough = options.region.is_none().then_some(target);
+    let decoded = decode_reduced(module, transfer_syntax, frame, enough)?;
     render_decoded(&decoded, module, options, target)
 }
 
@@ -48,6 +53,11 @@ pub(crate) fn render_decoded(
     options: &RenderOptions,
     target: (u32, u32),
 ) -> Result<RenderedImage, RenderError> {
+    if options.region.is_some() {
+        let cut = options.cut(decoded.columns, decoded.rows)?;
+        let options = RenderOptions { region: None, ..options.clone() };
+        return render_decoded(&decoded.part(cut)?, module, &options, target);
+    }
     let smaller = (target.0.min(decoded.columns), target.1.min(decoded.rows));
     let picture = match decoded.photometric {
         Photometric::Monochrome1 | Photometric::Monochrome2 => {

@@ -189,3 +189,19 @@ fn reductions_agree_with_and_without_padding() {
     // Rounding before averaging may cost a level.
     assert!(averaged.samples.iter().zip(&looked_up.samples).all(|(a, b)| a.abs_diff(*b) <= 1));
 }
+
+#[test]
+fn a_region_is_cut_out() {
+    let image = PixelModule { rows: 3, ..module(4, 8, 8) };
+    let frame: Vec<u8> = (0..12).map(|n| n * 20).collect();
+    let window = Some((128.0, 256.0, VoiFunction::Linear));
+    let region = crate::Region::pixels(1.0, 1.0, 2.0, 2.0);
+    let options = RenderOptions { window, region, ..RenderOptions::default() };
+    let picture = render(&image, &frame, &options).expect("renders");
+    assert_eq!((picture.width, picture.height), (2, 2));
+    let whole = render(&image, &frame, &RenderOptions { region: None, ..options.clone() }).expect("renders");
+    let expected = [5, 6, 9, 10].map(|index: usize| whole.samples[index]);
+    assert_eq!(picture.samples, expected);
+    let outside = RenderOptions { region: crate::Region::pixels(4.0, 0.0, 1.0, 1.0), ..options };
+    assert!(matches!(render(&image, &frame, &outside), Err(RenderError::InvalidOptions(_))));
+}

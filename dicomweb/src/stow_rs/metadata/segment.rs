@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, ops::Range};
 
 use bytes::Bytes;
-use dicom_header::{BulkDataPlace, element_header, item_header};
+use dicom_header::{BulkDataPlace, VR, element_header, item_header};
 
 use super::{assemble::AssembleError, bulk_data::BulkPart, pixel_data::PixelData, png::PngPicture};
 use crate::{dicom_json::tag, stow_rs::spool::Spooled};
@@ -47,7 +47,8 @@ pub(super) fn push_value(
     let padded = length.next_multiple_of(2);
     let header = u32::try_from(padded).ok().filter(|_| padded <= LENGTH_MAX);
     let header = header.ok_or(AssembleError::TooLarge(place.tag))?;
-    segments.push_back(Segment::Bytes(Bytes::from(element_header(place.tag, place.vr, Some(header)))));
+    let vr = VR::from_binary(place.vr).unwrap_or(VR::UN);
+    segments.push_back(Segment::Bytes(Bytes::from(element_header(false, place.tag, vr, Some(header)))));
     for part in parts {
         segments.push_back(Segment::Spooled(part.content.clone(), 0..part.content.length()));
     }
@@ -67,7 +68,12 @@ pub(super) fn push_decoded(
     let padded = length.next_multiple_of(2);
     let header = u32::try_from(padded).ok().filter(|_| padded <= LENGTH_MAX);
     let header = header.ok_or(AssembleError::TooLarge(tag::PIXEL_DATA))?;
-    segments.push_back(Segment::Bytes(Bytes::from(element_header(tag::PIXEL_DATA, *b"OW", Some(header)))));
+    segments.push_back(Segment::Bytes(Bytes::from(element_header(
+        false,
+        tag::PIXEL_DATA,
+        VR::OW,
+        Some(header),
+    ))));
     segments.extend(pictures.drain(..).map(|picture| Segment::Decoded(Box::new(picture))));
     if padded > length {
         segments.push_back(Segment::Bytes(Bytes::from_static(b"\0")));
@@ -99,7 +105,7 @@ pub(super) fn push_encapsulated(
             start = end;
         }
     }
-    let mut head = element_header(tag::PIXEL_DATA, *b"OB", None);
+    let mut head = element_header(false, tag::PIXEL_DATA, VR::OB, None);
     let table = if pixel_data.is_stream { Vec::new() } else { offset_table(&fragments) };
     head.extend_from_slice(&item_header(ITEM, u32::try_from(table.len()).map_err(|_| too_large())?));
     head.extend_from_slice(&table);

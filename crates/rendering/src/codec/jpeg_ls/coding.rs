@@ -1,6 +1,6 @@
 //! ITU-T T.87 A.2 to A.7: coding parameters, context states and Golomb codes.
 
-use super::{bits::BitReader, malformed};
+use super::{bit_writer::BitWriter, bits::BitReader, malformed};
 use crate::error::RenderError;
 
 const RESET_DEFAULT: i32 = 64;
@@ -99,6 +99,25 @@ impl Coding {
             .ok_or_else(|| malformed("an error is out of range"))
     }
 
+    /// A.4.5: an error of lossless coding, into the range that is coded.
+    pub fn reduce(&self, error: i32) -> i32 {
+        let error = if error < 0 { error + self.range } else { error };
+        if error >= (self.range + 1) / 2 { error - self.range } else { error }
+    }
+
+    /// A.5.3, the other way.
+    pub fn write_golomb(&self, bits: &mut BitWriter, k: u32, limit: u32, mapped: i32) {
+        let escape = limit.saturating_sub(self.quantized_bits + 1);
+        let mapped = mapped.unsigned_abs();
+        if mapped >> k < escape {
+            bits.write_unary(mapped >> k);
+            bits.write(mapped, k);
+        } else {
+            bits.write_unary(escape);
+            bits.write(mapped - 1, self.quantized_bits);
+        }
+    }
+
     fn initial_sum(&self) -> i64 {
         i64::from(((self.range + 32) / 64).max(2))
     }
@@ -153,6 +172,15 @@ impl Context {
         Ok(error)
     }
 
+    /// The same for an error that is known, lossless.
+    pub fn write_error(&mut self, coding: &Coding, bits: &mut BitWriter, error: i32) {
+        let k = golomb_parameter(self.count, self.sum);
+        let inverted = i32::from(k == 0 && 2 * self.bias <= -self.count);
+        let mapped = if error >= 0 { 2 * error + inverted } else { -2 * error - 1 - inverted };
+        coding.write_golomb(bits, k, coding.limit, mapped);
+        self.update(coding, error);
+    }
+
     /// A.6.
     fn update(&mut self, coding: &Coding, error: i32) {
         self.bias += error * (2 * coding.near + 1);
@@ -200,6 +228,22 @@ impl RunContext {
         let odd = shifted & 1 == 1;
         let size = shifted / 2 + i32::from(odd);
         let error = if (k != 0 || 2 * self.negatives >= self.count) == odd { -size } else { size };
+        self.update(coding, mapped, error);
+        Ok(error)
+    }
+
+    /// The same for an error that is known, lossless.
+    pub fn write_error(&mut self, coding: &Coding, bits: &mut BitWriter, limit: u32, error: i32) {
+        let k = golomb_parameter(self.count, self.sum + i64::from((self.count >> 1) * self.kind));
+        // A.7.2.1: the sign that is less likely makes the number odd.
+        let negative_is_odd = k != 0 || 2 * self.negatives >= self.count;
+        let odd = error != 0 && (error < 0) == negative_is_odd;
+        let mapped = 2 * error.abs() - self.kind - i32::from(odd);
+        coding.write_golomb(bits, k, limit, mapped);
+        self.update(coding, mapped, error);
+    }
+
+    fn update(&mut self, coding: &Coding, mapped: i32, error: i32) {
         if error < 0 {
             self.negatives += 1;
         }
@@ -210,7 +254,6 @@ impl RunContext {
             self.negatives >>= 1;
         }
         self.count += 1;
-        Ok(error)
     }
 }
 

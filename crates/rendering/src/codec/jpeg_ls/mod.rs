@@ -1,8 +1,10 @@
 //! ITU-T T.87, JPEG-LS: lossless and near-lossless, all interleavings, 2 to 16 bits. Written here because the
 //! usual library needs a C++ tool chain. Restart intervals, mapping tables and point transforms are refused.
 
+mod bit_writer;
 mod bits;
 mod coding;
+mod encode;
 mod header;
 mod scan;
 
@@ -12,6 +14,8 @@ use self::{
     scan::ScanDecoder,
 };
 use crate::{error::RenderError, shape::FrameShape};
+
+pub(crate) use encode::{Picture, encode};
 
 const CODEC: &str = "JPEG-LS";
 
@@ -135,13 +139,13 @@ impl Output {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use model::pixel::PixelModule;
 
     use super::*;
 
     /// The example of ITU-T T.87 H.3: 4 x 4 pixels of 8 bits.
-    const EXAMPLE: &[u8] = &[
+    pub const EXAMPLE: &[u8] = &[
         0xff, 0xd8, 0xff, 0xf7, 0x00, 0x0b, 0x08, 0x00, 0x04, 0x00, 0x04, 0x01, 0x01, 0x11, 0x00, 0xff, 0xda,
         0x00, 0x08, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00, 0xc0, 0x00, 0x00, 0x6c, 0x80, 0x20, 0x8e, 0x01, 0xc0,
         0x00, 0x00, 0x57, 0x40, 0x00, 0x00, 0x6e, 0xe6, 0x00, 0x00, 0x01, 0xbc, 0x18, 0x00, 0x00, 0x05, 0xd8,

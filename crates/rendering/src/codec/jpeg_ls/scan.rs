@@ -6,22 +6,22 @@ use super::{
 };
 use crate::error::RenderError;
 
-const CONTEXTS: usize = 365;
+pub(super) const CONTEXTS: usize = 365;
 /// A.2.1: the order of run lengths.
-const J: [u32; 32] =
+pub(super) const J: [u32; 32] =
     [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// One component's current and previous line. Both have a sample before the first and one after the last.
-struct Lane {
-    previous: Vec<i32>,
-    current: Vec<i32>,
-    run_index: usize,
+pub(super) struct Lane {
+    pub previous: Vec<i32>,
+    pub current: Vec<i32>,
+    pub run_index: usize,
 }
 
 /// The neighbours of a sample (A.3.1): left, above, above left, above right.
 #[derive(Clone, Copy)]
-struct Neighbours {
-    a: i32,
+pub(super) struct Neighbours {
+    pub a: i32,
     b: i32,
     c: i32,
     d: i32,
@@ -29,7 +29,7 @@ struct Neighbours {
 
 impl Neighbours {
     /// A.4.1: the edge-detecting predictor.
-    fn predict(self) -> i32 {
+    pub fn predict(self) -> i32 {
         let (least, most) = (self.a.min(self.b), self.a.max(self.b));
         if self.c >= most {
             least
@@ -39,10 +39,20 @@ impl Neighbours {
             self.a + self.b - self.c
         }
     }
+
+    /// A.3.4 without the sign merged: -364 to 364; 0 when all gradients are flat.
+    pub fn context(self, coding: &Coding) -> i32 {
+        let (first, second, third) = (self.d - self.b, self.b - self.c, self.c - self.a);
+        81 * coding.quantize(first) + 9 * coding.quantize(second) + coding.quantize(third)
+    }
 }
 
 impl Lane {
-    fn neighbours(&self, x: usize) -> Neighbours {
+    pub fn new(columns: usize) -> Self {
+        Self { previous: vec![0; columns + 2], current: vec![0; columns + 2], run_index: 0 }
+    }
+
+    pub fn neighbours(&self, x: usize) -> Neighbours {
         Neighbours {
             a: self.current[x - 1],
             b: self.previous[x],
@@ -51,7 +61,7 @@ impl Lane {
         }
     }
 
-    fn begin(&mut self, columns: usize) {
+    pub fn begin(&mut self, columns: usize) {
         self.previous[columns + 1] = self.previous[columns];
         self.current[0] = self.previous[1];
     }
@@ -69,12 +79,11 @@ pub(super) struct ScanDecoder<'a> {
 
 impl<'a> ScanDecoder<'a> {
     pub fn new(coding: Coding, columns: usize, components: usize, bits: BitReader<'a>) -> Self {
-        let lane = || Lane { previous: vec![0; columns + 2], current: vec![0; columns + 2], run_index: 0 };
         Self {
             coding,
             contexts: vec![Context::new(&coding); CONTEXTS],
             run_contexts: [RunContext::new(&coding, 0), RunContext::new(&coding, 1)],
-            lanes: (0..components).map(|_| lane()).collect(),
+            lanes: (0..components).map(|_| Lane::new(columns)).collect(),
             columns,
             bits,
         }
@@ -102,7 +111,7 @@ impl<'a> ScanDecoder<'a> {
             let mut x = 1;
             while x <= self.columns {
                 let near = self.lanes[index].neighbours(x);
-                let context = self.context(near);
+                let context = near.context(&self.coding);
                 if context == 0 {
                     x = self.decode_run(index, x, near.a)?;
                 } else {
@@ -121,25 +130,19 @@ impl<'a> ScanDecoder<'a> {
         }
         let mut x = 1;
         while x <= self.columns {
-            let flat = self.lanes.iter().all(|lane| self.context(lane.neighbours(x)) == 0);
+            let flat = self.lanes.iter().all(|lane| lane.neighbours(x).context(&self.coding) == 0);
             if flat {
                 x = self.decode_woven_run(x)?;
                 continue;
             }
             for index in 0..self.lanes.len() {
                 let near = self.lanes[index].neighbours(x);
-                let context = self.context(near);
+                let context = near.context(&self.coding);
                 self.lanes[index].current[x] = self.decode_regular(near, context)?;
             }
             x += 1;
         }
         Ok(())
-    }
-
-    /// A.3.4 without the sign merged: -364 to 364; 0 when all gradients are flat.
-    fn context(&self, near: Neighbours) -> i32 {
-        let (first, second, third) = (near.d - near.b, near.b - near.c, near.c - near.a);
-        81 * self.coding.quantize(first) + 9 * self.coding.quantize(second) + self.coding.quantize(third)
     }
 
     fn decode_regular(&mut self, near: Neighbours, context: i32) -> Result<i32, RenderError> {

@@ -1,0 +1,285 @@
+//! PS3.10 7 and PS3.5 Annex A: an instance as a Part 10 file in the transfer syntax that was asked for, made while it
+//! is sent: no more of it is in memory than a frame and a piece of the data set.
+
+use archive::{ByteStream, ReadError};
+use bytes::Bytes;
+use database::{HeaderRecord, StoredInstance};
+use dicom_header::{HeaderError, Rewrite, Rewriter, VR, element_header, encode_file_meta};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use model::{TransferSyntaxUid, frame::ByteRange};
+use rendering::{Target, TranscodedFrame};
+
+use super::{
+    edits::{self, Edits},
+    frame_payload,
+    stream::broken,
+    transcode::{self, Patience, TranscodeError},
+    ways::Way,
+};
+use crate::state::App;
+
+const PIXEL_DATA: u32 = 0x7FE0_0010;
+/// Path of the Pixel Data element among bulk data.
+const PIXEL_DATA_PATH: &str = "7FE00010";
+/// An item or delimiter.
+const DELIMITER_BYTES: u64 = 8;
+
+/// An instance on its way out.
+#[derive(Clone)]
+pub struct Outgoing {
+    pub app: App,
+    pub instance: StoredInstance,
+    pub header: HeaderRecord,
+    pub transfer_syntax: TransferSyntaxUid,
+    /// How long its first frame may wait for a place to be made in.
+    pub patience: Patience,
+}
+
+/// Opens the file. The first frame is made at once, since the data set says what it has become.
+pub async fn open(outgoing: Outgoing, way: Way) -> Result<ByteStream, TranscodeError> {
+    match way {
+        Way::AsStored => {
+            let read = outgoing.app.archive.read_instance(&outgoing.instance).await;
+            read.map_err(TranscodeError::Read)
+        }
+        Way::Rewritten { implicit_vr } => outgoing.rewritten(implicit_vr).await,
+        Way::Transcoded { target, implicit_vr } => outgoing.transcoded(target, implicit_vr).await,
+    }
+}
+
+impl Outgoing {
+    fn file_meta(&self, edits: &Edits, target: Option<Target>) -> Bytes {
+        let derived = edits.contains_key(&0x0008_0018).then_some(target).flatten();
+        let derived = derived.map(|target| edits::derived_uid(&self.instance, target));
+        let sop_instance = derived.as_ref().unwrap_or(&self.instance.sop_instance_uid);
+        let meta = encode_file_meta(&self.instance.sop_class_uid, sop_instance, &self.transfer_syntax, None);
+        Bytes::from(meta)
+    }
+
+    fn rewriter(&self, implicit_vr: bool, edits: Edits, stops_at_pixel_data: bool) -> Rewriter {
+        let signed = self.header.pixel_module.as_ref().is_some_and(|module| module.signed);
+        let pixel_word_bytes = frame_payload::word_bytes(&self.instance, &self.header);
+        let rewrite = Rewrite { implicit_vr, signed, pixel_word_bytes, stops_at_pixel_data, edits };
+        Rewriter::new(&self.instance.transfer_syntax_uid, rewrite)
+    }
+
+    async fn rewritten(self, implicit_vr: bool) -> Result<ByteStream, TranscodeError> {
+        let data_set = self.app.archive.read_data_set_from(&self.instance, 0).await;
+        let mut data_set = data_set.map_err(TranscodeError::Read)?;
+        let mut rewriter = self.rewriter(implicit_vr, Edits::new(), false);
+        let meta = self.file_meta(&Edits::new(), None);
+        let body = async_stream::try_stream! {
+            yield meta;
+            while let Some(bytes) = data_set.try_next().await.map_err(broken)? {
+                rewriter.push(&bytes).map_err(|error| unreadable(&error))?;
+                yield Bytes::from(rewriter.take());
+            }
+            rewriter.finish().map_err(|error| unreadable(&error))?;
+            yield Bytes::from(rewriter.take());
+        };
+        Ok(body.boxed())
+    }
+
+    async fn transcoded(self, target: Target, implicit_vr: bool) -> Result<ByteStream, TranscodeError> {
+        let first = self.frame(0, target, self.patience).await?;
+        let (before, after) = self
+            .around_pixel_data()
+            .ok_or_else(|| TranscodeError::NotPossible("where the pixel data lie is not known".to_owned()))?;
+        let mut edits = edits::image_pixel(&first.description, &self.instance, &self.header);
+        if target.is_lossy() {
+            let ratio = ratio(&first);
+            edits::lossy(&mut edits, &self.instance, &self.header, target, ratio);
+        }
+        let pixel_data = PixelData::new(&first, target, self.header.frame_table.len(), implicit_vr)?;
+        let meta = self.file_meta(&edits, Some(target));
+        let mut rewriter = self.rewriter(implicit_vr, edits, true);
+        let start = self.app.archive.read_data_set_range(&self.instance, 0..before).await;
+        let mut start = start.map_err(TranscodeError::Read)?;
+        let body = async_stream::try_stream! {
+            yield meta;
+            while let Some(bytes) = start.try_next().await.map_err(broken)? {
+                rewriter.push(&bytes).map_err(|error| unreadable(&error))?;
+                yield Bytes::from(rewriter.take());
+            }
+            if !rewriter.is_stopped() {
+                Err(broken(ReadError::Damaged("the pixel data are not where they should be")))?;
+            }
+            yield pixel_data.header();
+            let (mut packed, mut made) = (Packer::default(), Some(first));
+            for index in 0..self.header.frame_table.len() {
+                let frame = match made.take() {
+                    Some(first) => first,
+                    None => self.frame(index, target, Patience::Unlimited).await.map_err(|error| broken(error.broken()))?,
+                };
+                yield pixel_data.frame(frame, &mut packed).map_err(broken)?;
+            }
+            yield pixel_data.end(&mut packed);
+            rewriter.resume();
+            let end = self.app.archive.read_data_set_from(&self.instance, after).await;
+            let mut end = end.map_err(broken)?;
+            while let Some(bytes) = end.try_next().await.map_err(broken)? {
+                rewriter.push(&bytes).map_err(|error| unreadable(&error))?;
+                yield Bytes::from(rewriter.take());
+            }
+            rewriter.finish().map_err(|error| unreadable(&error))?;
+            yield Bytes::from(rewriter.take());
+        };
+        Ok(body.boxed())
+    }
+
+    async fn frame(
+        &self,
+        index: usize,
+        target: Target,
+        patience: Patience,
+    ) -> Result<TranscodedFrame, TranscodeError> {
+        transcode::frame(&self.app, &self.instance, &self.header, index, target, patience).await
+    }
+
+    /// Where the value of Pixel Data begins, and where the element ends.
+    fn around_pixel_data(&self) -> Option<(u64, u64)> {
+        let found = self.header.bulk_data.iter().find(|reference| reference.path == PIXEL_DATA_PATH)?;
+        let ByteRange { offset, .. } = found.range;
+        let delimiter = if self.instance.transfer_syntax_uid.is_encapsulated() { DELIMITER_BYTES } else { 0 };
+        Some((offset, found.range.end().checked_add(delimiter)?))
+    }
+}
+
+/// How much smaller a frame has become.
+fn ratio(frame: &TranscodedFrame) -> f64 {
+    let native = frame.description.native_bits() as f64 / 8.0;
+    (native / frame.bytes.len().max(1) as f64).max(1.0)
+}
+
+fn unreadable(error: &HeaderError) -> ReadError {
+    tracing::error!(%error, "a body was cut: the data set could not be rewritten");
+    ReadError::Damaged("the data set cannot be rewritten")
+}
+
+/// The Pixel Data element in its new form (PS3.5 8 and A.4).
+struct PixelData {
+    like: rendering::FrameDescription,
+    implicit_vr: bool,
+    /// Of all native frames; `None` when encapsulated.
+    length: Option<u32>,
+}
+
+impl PixelData {
+    fn new(
+        first: &TranscodedFrame,
+        target: Target,
+        frames: usize,
+        implicit_vr: bool,
+    ) -> Result<Self, TranscodeError> {
+        let like = first.description.clone();
+        if target != Target::Native {
+            return Ok(Self { like, implicit_vr, length: None });
+        }
+        let bytes = like.native_bits().checked_mul(frames as u64).map(|bits| bits.div_ceil(8));
+        let even = bytes.and_then(|bytes| bytes.checked_next_multiple_of(2));
+        let length = even.and_then(|bytes| u32::try_from(bytes).ok()).filter(|length| *length != u32::MAX);
+        let Some(length) = length else {
+            return Err(TranscodeError::NotPossible("uncompressed, the pixel data would be too long".into()));
+        };
+        Ok(Self { like, implicit_vr, length: Some(length) })
+    }
+
+    fn header(&self) -> Bytes {
+        let wide = self.length.is_some() && self.like.bits_allocated > 8;
+        let vr = if wide { VR::OW } else { VR::OB };
+        let mut header = element_header(self.implicit_vr, PIXEL_DATA, vr, self.length);
+        if self.length.is_none() {
+            // An empty offset table: where the fragments will begin is not known yet (PS3.5 A.4).
+            header.extend_from_slice(b"\xfe\xff\x00\xe0\0\0\0\0");
+        }
+        Bytes::from(header)
+    }
+
+    fn frame(&self, frame: TranscodedFrame, packed: &mut Packer) -> Result<Bytes, ReadError> {
+        if frame.description != self.like {
+            return Err(ReadError::Damaged("frames of one instance are encoded in different ways"));
+        }
+        let mut bytes = frame.bytes;
+        if self.length.is_some() {
+            let whole = self.like.bits_allocated > 1;
+            let bits = self.like.native_bits();
+            return Ok(Bytes::from(if whole { packed.bytes(bytes) } else { packed.bits(&bytes, bits) }));
+        }
+        bytes.resize(bytes.len().next_multiple_of(2), 0);
+        let length = u32::try_from(bytes.len()).ok().filter(|length| *length != u32::MAX);
+        let length = length.ok_or(ReadError::Damaged("a frame is too long for a fragment"))?;
+        bytes.splice(0..0, [&b"\xfe\xff\x00\xe0"[..], &length.to_le_bytes()].concat());
+        Ok(Bytes::from(bytes))
+    }
+
+    fn end(&self, packed: &mut Packer) -> Bytes {
+        let Some(length) = self.length else { return Bytes::from_static(b"\xfe\xff\xdd\xe0\0\0\0\0") };
+        let mut rest = packed.finish();
+        let missing = u64::from(length).saturating_sub(packed.written + rest.len() as u64);
+        // At most the byte that makes the length even.
+        rest.resize(rest.len() + missing.min(1) as usize, 0);
+        Bytes::from(rest)
+    }
+}
+
+/// Frames one after the other: those of single bits do not begin at a byte (PS3.5 8.1.1).
+#[derive(Default)]
+struct Packer {
+    written: u64,
+    byte: u8,
+    bits: u64,
+}
+
+impl Packer {
+    fn bytes(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        self.written += bytes.len() as u64;
+        bytes
+    }
+
+    fn bits(&mut self, frame: &[u8], count: u64) -> Vec<u8> {
+        let mut out = Vec::with_capacity(frame.len() + 1);
+        for index in 0..count {
+            let bit = frame.get((index / 8) as usize).map_or(0, |byte| byte >> (index % 8) & 1);
+            self.byte |= bit << self.bits;
+            self.bits += 1;
+            if self.bits == 8 {
+                out.push(std::mem::take(&mut self.byte));
+                self.bits = 0;
+            }
+        }
+        self.bytes(out)
+    }
+
+    fn finish(&mut self) -> Vec<u8> {
+        if self.bits == 0 { Vec::new() } else { vec![std::mem::take(&mut self.byte)] }
+    }
+}
+
+/// The transfer syntax of a way, as a UID that is known to be one.
+pub fn syntax(uid: &str, stored: &TransferSyntaxUid) -> TransferSyntaxUid {
+    TransferSyntaxUid::parse(uid).unwrap_or_else(|_| stored.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_bits_run_on_from_frame_to_frame() {
+        let mut packer = Packer::default();
+        let mut all = packer.bits(&[0xBC, 0x0A], 12);
+        all.extend(packer.bits(&[0x23, 0x01], 12));
+        all.extend(packer.bits(&[0b101], 3));
+        all.extend(packer.finish());
+        assert_eq!(all, [0xBC, 0x3A, 0x12, 0b101]);
+        assert_eq!(packer.written, 3);
+    }
+
+    #[test]
+    fn the_syntaxes_we_make_are_uids() {
+        for target in Target::ALL {
+            assert!(TransferSyntaxUid::parse(target.transfer_syntax()).is_ok());
+        }
+        assert!(TransferSyntaxUid::parse(model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN).is_ok());
+    }
+}

@@ -1,0 +1,140 @@
+//! PS3.18 table 8.7.3-1, `application/zip`: the instances of a study, a series or an instance as a file-set with its
+//! DICOMDIR (PS3.10 8), one file after the other while they are sent.
+
+use std::collections::HashMap;
+
+use archive::ReadError;
+use axum::{
+    http::{HeaderValue, header},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::Stream;
+use model::SopInstanceUid;
+use service::http::problem::Problem;
+
+use super::{
+    edits,
+    instances::{Opened, open, open_later},
+    select::Selected,
+    stream,
+    transcode::{Patience, TranscodeError},
+    ways::Way,
+};
+use crate::{
+    media_type::{Accept, DICOM},
+    problems,
+    state::App,
+    zip::{ZipWriter, dicomdir},
+};
+
+/// Its media type.
+pub const ZIP: &str = "application/zip";
+
+/// Whether a ZIP file is liked better than parts; then what its instances are acceptable as.
+pub fn wanted(accept: &Accept) -> Option<Accept> {
+    let covers_parts = ["multipart/related", "multipart/*", "application/dicom", "application/*", "*/*"];
+    let quality = |types: &[&str]| {
+        let ranges = accept.ranges.iter().filter(|range| types.contains(&range.media_type.essence.as_str()));
+        ranges.max_by_key(|range| range.quality)
+    };
+    let zip = quality(&[ZIP]).filter(|range| range.quality > 0)?;
+    if quality(&covers_parts).is_some_and(|parts| parts.quality >= zip.quality) {
+        return None;
+    }
+    let syntax = zip.media_type.parameter("transfer-syntax");
+    let syntax = syntax.map_or_else(String::new, |syntax| format!("; transfer-syntax=\"{syntax}\""));
+    Accept::parse([format!("multipart/related; type=\"{DICOM}\"{syntax}").as_str()]).ok()
+}
+
+/// The answer, its first file opened before it begins.
+pub async fn respond(app: App, selected: Vec<Selected>, entity_tag: &str) -> Result<Response, Problem> {
+    let first = selected.first().ok_or_else(Problem::not_found)?;
+    let opened = open(&app, first, Patience::Limited).await.map_err(TranscodeError::problem)?;
+    let directory = edits::name_based_uid(entity_tag.as_bytes());
+    let body = files(app, selected, opened, directory);
+    let mut response = stream::respond(ZIP, entity_tag, None, body);
+    let name = HeaderValue::from_static("attachment; filename=\"dicom.zip\"");
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+fn files(
+    app: App,
+    selected: Vec<Selected>,
+    first: Opened,
+    directory: Option<SopInstanceUid>,
+) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+    async_stream::try_stream! {
+        let (mut zip, mut records) = (ZipWriter::default(), Vec::with_capacity(selected.len()));
+        let (mut first, mut series) = (Some(first), HashMap::new());
+        for (number, selected) in selected.iter().enumerate() {
+            let mut opened = match first.take() {
+                Some(first) => first,
+                None => open_later(&app, selected).await?,
+            };
+            let next = series.len() + 1;
+            let series = *series.entry(selected.instance.series_instance_uid.clone()).or_insert(next);
+            let name = ["DICOM".to_owned(), format!("S{series:07}"), format!("I{:07}", number + 1)];
+            yield Bytes::from(zip.begin(&name.join("/")));
+            while let Some(bytes) = opened.next().await {
+                yield Bytes::from(zip.data(&bytes?));
+            }
+            yield Bytes::from(zip.end());
+            records.push(record(&app, selected, &opened.transfer_syntax, name.join("\\")).await?);
+        }
+        if let Some(uid) = &directory {
+            records.sort_by(|one, other| one.file_id.cmp(&other.file_id));
+            yield Bytes::from(zip.begin("DICOMDIR"));
+            yield Bytes::from(zip.data(&dicomdir::encode(&records, uid)));
+            yield Bytes::from(zip.end());
+        }
+        yield Bytes::from(zip.finish());
+    }
+}
+
+async fn record(
+    app: &App,
+    selected: &Selected,
+    transfer_syntax: &str,
+    file_id: String,
+) -> Result<dicomdir::Member, ReadError> {
+    let unread = |_| stream::broken(ReadError::Damaged("a header cannot be read"));
+    let instance = &selected.instance;
+    let found = app.database().header(instance.id).await.map_err(|error| problems::database(&error));
+    let header = found.map_err(unread)?.ok_or(ReadError::Damaged("a header is gone"))?;
+    let derived = match selected.offer.way {
+        Way::Transcoded { target, .. }
+            if target.is_lossy() && transfer_syntax == target.transfer_syntax() =>
+        {
+            edits::derived_uid(instance, target)
+        }
+        _ => instance.sop_instance_uid.clone(),
+    };
+    let uids = [instance.sop_class_uid.as_str(), derived.as_str(), transfer_syntax];
+    Ok(dicomdir::Member::new(file_id, uids, &header.json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media_type::RANGES_MAX;
+
+    #[test]
+    fn a_zip_file_is_sent_to_those_who_like_it_best() {
+        let of = |field: &str| wanted(&Accept::parse([field]).expect("valid"));
+        let syntax = |field: &str| {
+            let accept = of(field).expect("a ZIP file");
+            assert!(accept.ranges.len() < RANGES_MAX);
+            accept.ranges[0].media_type.parameter("transfer-syntax").map(str::to_owned)
+        };
+        assert_eq!(syntax("application/zip"), None);
+        assert_eq!(syntax("application/zip, */*;q=0.8"), None);
+        assert_eq!(syntax("application/zip; transfer-syntax=*").as_deref(), Some("*"));
+        for field in
+            ["*/*", "application/zip;q=0.5, */*", "application/zip;q=0", "application/dicom, application/zip"]
+        {
+            assert!(of(field).is_none(), "{field}");
+        }
+    }
+}
