@@ -12,8 +12,8 @@ use super::{
 
 /// Most attributes to sort by.
 const SORT_KEYS_MAX: usize = 8;
-/// Keys that are named in a warning; more are only told of.
-const NOT_MATCHED_MAX: usize = 8;
+/// Length of the keys that are named in a warning, in bytes; of more it is only said that there are some.
+const NOT_MATCHED_LENGTH_MAX_BYTES: usize = 300;
 
 /// What a search asks for, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,10 +189,15 @@ fn add_key(request: &mut SearchRequest, rules: Rules, name: &str, value: &str) -
 
 /// The text of the warning about [`SearchRequest::not_matched`]; `None` when there is nothing to say.
 pub fn warning(not_matched: &[String]) -> Option<String> {
-    let named: Vec<&str> = not_matched.iter().take(NOT_MATCHED_MAX).map(String::as_str).collect();
-    if named.is_empty() {
+    if not_matched.is_empty() {
         return None;
     }
+    let mut length = 0;
+    let fits = |name: &&String| {
+        length += name.len();
+        length <= NOT_MATCHED_LENGTH_MAX_BYTES
+    };
+    let named: Vec<&str> = not_matched.iter().take_while(fits).map(String::as_str).collect();
     let more = if not_matched.len() > named.len() { " and others" } else { "" };
     Some(format!("These attributes are not matched on and were passed over: {}{more}", named.join(", ")))
 }
@@ -280,7 +285,8 @@ mod tests {
         );
         assert_eq!(warning(&[]), None);
         let many: Vec<String> = (0..100).map(|n| format!("0009{n:04}")).collect();
-        assert!(warning(&many).is_some_and(|text| text.len() < 200 && text.ends_with("and others")));
+        assert!(warning(&many).is_some_and(|text| text.len() < 500 && text.ends_with(" and others")));
+        assert!(warning(&["x".repeat(1_000)]).is_some_and(|text| text.len() < 500));
     }
 
     #[test]
