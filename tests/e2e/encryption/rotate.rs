@@ -126,6 +126,14 @@ async fn a_rotation_survives_kills() {
     for arguments in [["key", "rotate", "--root"], ["key", "rotate", "--all-patients"]] {
         let mut command = platform.command(&arguments);
         let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("maxray starts");
+        // While no server runs the command would take the work, and the data directory, for itself.
+        wait_until(&platform, "the work is asked for", || {
+            child.try_wait().expect("a child").is_some()
+                || ["open work", "waiting"]
+                    .iter()
+                    .any(|words| succeed(&platform, &["key", "status"]).contains(words))
+        })
+        .await;
         for _ in 0..4 {
             tokio::time::sleep(Duration::from_millis(random.below(400) as u64)).await;
             platform.kill();
