@@ -43,3 +43,22 @@ fn spell(text: &str, dialect: Dialect) -> String {
         Dialect::Sqlite => text.replace(" BIGINT PRIMARY KEY", " INTEGER PRIMARY KEY AUTOINCREMENT"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that nobody listed would never be run.
+    #[test]
+    fn every_file_is_listed_by_its_number_and_name() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        let entries = std::fs::read_dir(folder).expect("migrations").map(|entry| entry.expect("an entry"));
+        let mut files: Vec<_> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        files.sort();
+        let listed: Vec<_> =
+            MIGRATIONS.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
+        assert_eq!(files, listed);
+        assert!(MIGRATIONS.iter().map(|(version, ..)| *version).eq(1..=MIGRATIONS.len() as i64));
+    }
+}
