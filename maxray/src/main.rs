@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod config_check;
 mod demo;
+mod disk_watch;
 mod grant;
 mod hardening;
 mod home;
@@ -42,8 +43,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("maxray: {error:#}");
-            if error.is::<serve::DiskFailed>() {
-                return serve::DiskFailed::EXIT_CODE.into();
+            if error.is::<disk_watch::DiskFailed>() {
+                return disk_watch::DiskFailed::EXIT_CODE.into();
             }
             error.downcast_ref::<audit::Verdict>().map_or(ExitCode::FAILURE, |verdict| verdict.code.into())
         }

@@ -23,22 +23,12 @@ use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
 
 use crate::{
     audit::Trail,
+    disk_watch::watch_disk,
     hardening,
     home::{self, Lock},
     settings::Settings,
     user,
 };
-
-/// The database's file could not be synced. What the kernel says to a second sync means nothing, so nothing is promised
-/// until a new process has opened the file.
-#[derive(Debug, thiserror::Error)]
-#[error("the disk failed under a commit of the database: check the disk, then start maxray again")]
-pub struct DiskFailed;
-
-impl DiskFailed {
-    /// EX_SOFTWARE of sysexits.h: a supervisor starts us again.
-    pub const EXIT_CODE: u8 = 70;
-}
 
 /// A server that listens already; `run` serves until the shutdown begins.
 pub struct Server {
@@ -166,13 +156,6 @@ impl Server {
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");
         outcome
-    }
-}
-
-async fn watch_disk(archive: Archive, shutdown: Shutdown) -> anyhow::Result<()> {
-    tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        () = archive.database().disk_failed() => Err(DiskFailed.into()),
     }
 }
 
