@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Headers that are looked at together.
-const HEADERS_AT_ONCE: usize = 64;
+pub const HEADERS_AT_ONCE: usize = 64;
 
 /// An instance and how it goes out.
 #[derive(Debug, Clone)]

@@ -9,21 +9,22 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use database::HeaderRecord;
 use futures_util::Stream;
 use model::SopInstanceUid;
 use service::http::problem::Problem;
+use uuid::Uuid;
 
 use super::{
     edits,
     instances::{Opened, open, open_later},
-    select::Selected,
+    select::{HEADERS_AT_ONCE, Selected},
     stream,
     transcode::{Patience, TranscodeError},
     ways::Way,
 };
 use crate::{
     media_type::{Accept, DICOM},
-    problems,
     state::App,
     zip::{ZipWriter, dicomdir},
 };
@@ -68,20 +69,25 @@ fn files(
     async_stream::try_stream! {
         let (mut zip, mut records) = (ZipWriter::default(), Vec::with_capacity(selected.len()));
         let (mut first, mut series) = (Some(first), HashMap::new());
-        for (number, selected) in selected.iter().enumerate() {
-            let mut opened = match first.take() {
-                Some(first) => first,
-                None => open_later(&app, selected).await?,
-            };
-            let next = series.len() + 1;
-            let series = *series.entry(selected.instance.series_instance_uid.clone()).or_insert(next);
-            let name = ["DICOM".to_owned(), format!("S{series:07}"), format!("I{:07}", number + 1)];
-            yield Bytes::from(zip.begin(&name.join("/")));
-            while let Some(bytes) = opened.next().await {
-                yield Bytes::from(zip.data(&bytes?));
+        let mut numbers = 1..;
+        for chunk in selected.chunks(HEADERS_AT_ONCE) {
+            let headers = headers(&app, chunk).await?;
+            for (selected, number) in chunk.iter().zip(&mut numbers) {
+                let mut opened = match first.take() {
+                    Some(first) => first,
+                    None => open_later(&app, selected).await?,
+                };
+                let next = series.len() + 1;
+                let series = *series.entry(selected.instance.series_instance_uid.clone()).or_insert(next);
+                let name = ["DICOM".to_owned(), format!("S{series:07}"), format!("I{number:07}")];
+                yield Bytes::from(zip.begin(&name.join("/")));
+                while let Some(bytes) = opened.next().await {
+                    yield Bytes::from(zip.data(&bytes?));
+                }
+                yield Bytes::from(zip.end());
+                let header = headers.get(&selected.instance.id).ok_or(ReadError::Damaged("a header is gone"))?;
+                records.push(record(selected, &opened.transfer_syntax, name.join("\\"), header));
             }
-            yield Bytes::from(zip.end());
-            records.push(record(&app, selected, &opened.transfer_syntax, name.join("\\")).await?);
         }
         if let Some(uid) = &directory {
             records.sort_by(|one, other| one.file_id.cmp(&other.file_id));
@@ -93,16 +99,22 @@ fn files(
     }
 }
 
-async fn record(
-    app: &App,
+async fn headers(app: &App, chunk: &[Selected]) -> Result<HashMap<Uuid, HeaderRecord>, ReadError> {
+    let ids: Vec<Uuid> = chunk.iter().map(|selected| selected.instance.id).collect();
+    let found = app.database().headers(&ids).await.map_err(|error| {
+        tracing::error!(%error, "a body was cut: headers could not be read");
+        ReadError::Damaged("a header cannot be read")
+    })?;
+    Ok(found.into_iter().map(|header| (header.instance_id, header)).collect())
+}
+
+fn record(
     selected: &Selected,
     transfer_syntax: &str,
     file_id: String,
-) -> Result<dicomdir::Member, ReadError> {
-    let unread = |_| stream::broken(ReadError::Damaged("a header cannot be read"));
+    header: &HeaderRecord,
+) -> dicomdir::Member {
     let instance = &selected.instance;
-    let found = app.database().header(instance.id).await.map_err(|error| problems::database(&error));
-    let header = found.map_err(unread)?.ok_or(ReadError::Damaged("a header is gone"))?;
     let derived = match selected.offer.way {
         Way::Transcoded { target, .. }
             if target.is_lossy() && transfer_syntax == target.transfer_syntax() =>
@@ -112,7 +124,7 @@ async fn record(
         _ => instance.sop_instance_uid.clone(),
     };
     let uids = [instance.sop_class_uid.as_str(), derived.as_str(), transfer_syntax];
-    Ok(dicomdir::Member::new(file_id, uids, &header.json))
+    dicomdir::Member::new(file_id, uids, &header.json)
 }
 
 #[cfg(test)]
