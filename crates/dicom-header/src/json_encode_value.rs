@@ -8,30 +8,12 @@ use serde_json::value::RawValue;
 use crate::{
     json_encode::JsonEncodeErrorKind,
     json_model::{JsonModelError, json_text, tag_of_key},
+    value::is_text,
 };
 
 /// What pads a text to even length; `None` for VRs that are no text.
 pub(crate) fn text_padding(vr: VR) -> Option<u8> {
-    match vr {
-        VR::UI => Some(0),
-        VR::AE
-        | VR::AS
-        | VR::CS
-        | VR::DA
-        | VR::DS
-        | VR::DT
-        | VR::IS
-        | VR::LO
-        | VR::LT
-        | VR::PN
-        | VR::SH
-        | VR::ST
-        | VR::TM
-        | VR::UC
-        | VR::UR
-        | VR::UT => Some(b' '),
-        _ => None,
-    }
+    is_text(vr).then_some(if vr == VR::UI { 0 } else { b' ' })
 }
 
 /// A string, the digits of a number exactly as they stand there, or nothing for `null`.

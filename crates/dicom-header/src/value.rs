@@ -36,6 +36,11 @@ fn text_kind(vr: VR) -> Option<Text> {
     }
 }
 
+/// True for the VRs whose values are characters.
+pub(crate) fn is_text(vr: VR) -> bool {
+    text_kind(vr).is_some()
+}
+
 /// VRs to which Specific Character Set applies (PS3.5 6.1.2.3).
 fn has_character_set(vr: VR) -> bool {
     matches!(vr, VR::LO | VR::LT | VR::PN | VR::SH | VR::ST | VR::UC | VR::UT)
