@@ -1,6 +1,6 @@
 //! The audit trail as an operator and a thief meet it. threats.md section 5, rows 69 and 67, K40.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -192,7 +192,7 @@ async fn an_old_copy_of_the_database_is_found() {
     platform.restart().await;
     assert!(platform.log().contains("older than its last audit checkpoint"), "{}", platform.log());
     send(&platform, &xray.next());
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The stop signs what is not signed yet.
     assert!(platform.stop().await.success());
     let copy = fs::read_dir(worm.path()).expect("listed").next().expect("the copy").expect("an entry").path();
     let (code, text) = verify(&platform, &["--witness", &copy.display().to_string()]);

@@ -1,7 +1,8 @@
-// What both scripts share: headless Chromium, and a page's complaints.
+// What both scripts share: a site, headless Chromium, and a page's complaints.
+import { createServer } from 'node:http';
 import puppeteer from 'puppeteer-core';
 
-export const launch = () =>
+const launch = () =>
   puppeteer.launch({
     executablePath: process.env.MAXRAY_TEST_CHROMIUM ?? '/usr/bin/chromium',
     // As root in a container, and without a graphics card.
@@ -9,7 +10,7 @@ export const launch = () =>
   });
 
 // Collects errors of the console, of scripts, of requests that failed, and answers of `server` with an error status.
-export function watch(page, server, complaints, requests) {
+function watch(page, server, complaints, requests) {
   page.on('console', async (message) => {
     if (message.type() !== 'error') return;
     const words = message.args().map((value) => value.evaluate((value) => String(value?.stack ?? value)).catch(() => ''));
@@ -27,4 +28,23 @@ export function watch(page, server, complaints, requests) {
     requests.push(`${response.status()} ${response.request().method()} ${response.url().slice(server.length)}`);
     if (response.status() >= 400) complaints.push(`answer: ${response.status()} ${response.url()}`);
   });
+}
+
+// Does `work` in a page while `serve` is on the port, and prints what it gives together with what went wrong and was
+// asked; after a failure, on standard error.
+export async function withPage({ port, server, serve }, work) {
+  const [complaints, requests] = [[], []];
+  const site = createServer(serve).listen(Number(port), '127.0.0.1');
+  const browser = await launch();
+  try {
+    const page = await browser.newPage();
+    watch(page, server, complaints, requests);
+    console.log(JSON.stringify({ ...(await work(page, complaints)), complaints, requests }));
+  } catch (error) {
+    console.error(error.message, JSON.stringify({ complaints, requests }, null, 1));
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+    site.close();
+  }
 }

@@ -5,14 +5,11 @@
 // Stores the files, finds them, fetches metadata, instances, frames, a series, a rendered frame and bulk data, and
 // prints one JSON object with what came; digests are SHA-256 of data sets.
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { launch, watch } from './browser.mjs';
+import { withPage } from './browser.mjs';
 
 const [port, server, token, ...files] = process.argv.slice(2);
 const script = readFileSync('node_modules/dicomweb-client/build/dicomweb-client.js');
 const stored = files.map((file) => readFileSync(file));
-const complaints = [];
-const requests = [];
 
 // The page's files, by path.
 function serve(request, response) {
@@ -74,18 +71,7 @@ async function use(server, token, count) {
   return { results, missing };
 }
 
-const site = createServer(serve).listen(Number(port), '127.0.0.1');
-const browser = await launch();
-try {
-  const page = await browser.newPage();
-  watch(page, server, complaints, requests);
+await withPage({ port, server, serve }, async (page) => {
   await page.goto(`http://127.0.0.1:${port}/`, { waitUntil: 'load' });
-  const found = await page.evaluate(use, server, token, stored.length);
-  console.log(JSON.stringify({ ...found, complaints, requests }));
-} catch (error) {
-  console.error(error.message, JSON.stringify({ complaints, requests }, null, 1));
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  site.close();
-}
+  return page.evaluate(use, server, token, stored.length);
+});

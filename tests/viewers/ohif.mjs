@@ -6,9 +6,8 @@
 // {"uid", "name", "patient"}. Prints one JSON object: what the list showed, and of each study the pixels of its viewport;
 // and everything that a console or a failed request complained of.
 import { createReadStream, existsSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
-import { launch, watch } from './browser.mjs';
+import { withPage } from './browser.mjs';
 
 const [port, server, token, screenshots, ...rest] = process.argv.slice(2);
 const studies = rest.map((text) => JSON.parse(text));
@@ -60,9 +59,6 @@ function serve(request, response) {
   createReadStream(file).pipe(response);
 }
 
-const complaints = [];
-const requests = [];
-
 const shows = (page, text) =>
   page.waitForFunction((text) => document.body.innerText.includes(text), { timeout: PATIENCE_MS }, text);
 
@@ -104,7 +100,7 @@ const THUMBNAILS = () => {
   return pictures.filter((image) => image.src.startsWith('blob:') || image.src.startsWith('data:image/j')).length;
 };
 
-async function open(page, study, number) {
+async function open(page, study, number, complaints) {
   await page.goto(`${viewer}/viewer?StudyInstanceUIDs=${study.uid}`, { waitUntil: 'domcontentloaded' });
   const deadline = Date.now() + PATIENCE_MS;
   let pixels = null;
@@ -119,20 +115,10 @@ async function open(page, study, number) {
   return { ...study, ...(await page.evaluate(PIXELS)), thumbnails: await page.evaluate(THUMBNAILS) };
 }
 
-const site = createServer(serve).listen(Number(port), '127.0.0.1');
-const browser = await launch();
-try {
-  const page = await browser.newPage();
+await withPage({ port, server, serve }, async (page, complaints) => {
   await page.setViewport({ width: 1280, height: 900 });
-  watch(page, server, complaints, requests);
   await list(page);
   const opened = [];
-  for (const [number, study] of studies.entries()) opened.push(await open(page, study, number));
-  console.log(JSON.stringify({ opened, complaints, requests }));
-} catch (error) {
-  console.error(error.message, JSON.stringify({ complaints, requests }, null, 1));
-  process.exitCode = 1;
-} finally {
-  await browser.close();
-  site.close();
-}
+  for (const [number, study] of studies.entries()) opened.push(await open(page, study, number, complaints));
+  return { opened };
+});

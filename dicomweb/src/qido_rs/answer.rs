@@ -7,6 +7,7 @@ use axum::{
     response::Response,
 };
 use model::text::hex;
+use service::http::problem::Problem;
 
 use super::csv::to_csv;
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
     multipart::{Fingerprint, MultipartWriter, Part},
     problems,
 };
-use service::http::problem::Problem;
 
 /// How many rows there are in all, when that is known: not in PS3.18; other archives have it too.
 pub(crate) const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
