@@ -18,7 +18,7 @@ use crate::{
     acceptable::Acceptable,
     audit::Kind,
     conditional,
-    media_type::{DICOM, DICOM_JSON, DICOM_XML, OCTET_STREAM, Representation},
+    media_type::{CSV, DICOM, DICOM_JSON, DICOM_XML, OCTET_STREAM, Representation},
     multipart::Fingerprint,
     router,
     state::App,
@@ -52,18 +52,30 @@ fn multipart(media_type: &str) -> String {
 pub(crate) fn operation(method: &Method, template: &str) -> Option<Operation> {
     let (transaction, gives, query): (_, Vec<String>, &[&'static str]) = match Kind::of(method, template)? {
         Kind::Store => {
-            let takes = vec![multipart(DICOM), DICOM.to_owned()];
+            let forms = [DICOM, DICOM_JSON, DICOM_XML];
+            let takes = forms.into_iter().flat_map(|form| [multipart(form), form.to_owned()]).collect();
             let gives = vec![DICOM_JSON.to_owned(), DICOM_XML.to_owned()];
             let transaction = "StoreInstances";
             return Some(Operation { method: method.clone(), transaction, takes, gives, query: Vec::new() });
         }
         Kind::Search => (
             "Search",
-            vec![DICOM_JSON.to_owned()],
-            &["limit", "offset", "includefield", "fuzzymatching", "{attribute}"],
+            vec![DICOM_JSON.to_owned(), multipart(DICOM_XML), CSV.to_owned()],
+            &[
+                "limit",
+                "offset",
+                "orderby",
+                "includefield",
+                "fuzzymatching",
+                "emptyvaluematching",
+                "multiplevaluematching",
+                "{attribute}",
+            ],
         ),
         Kind::Instances => {
-            ("RetrieveInstances", vec![multipart(DICOM), DICOM.to_owned(), ZIP.to_owned()], &["accept"])
+            let mut gives = vec![multipart(DICOM), ZIP.to_owned()];
+            gives.extend(template.ends_with("{instance}").then(|| DICOM.to_owned()));
+            ("RetrieveInstances", gives, &["accept"])
         }
         Kind::Rendered if template.ends_with("/wado") => {
             let gives = std::iter::once(DICOM).chain(FORMATS).map(str::to_owned).collect();

@@ -103,17 +103,51 @@ async fn the_door_says_what_it_can_do() {
     assert!(String::from_utf8_lossy(&door.get("/", "*/*").await.body).contains(MOUNT_PATH));
 }
 
+/// A path of the router's table, of the instance that is there.
+fn filled(path: &str) -> String {
+    path.replace("{study}", "1.1")
+        .replace("{series}", "1.1.1")
+        .replace("{instance}", "1.1.1.1")
+        .replace("{frames}", "1")
+        .replace("{path}", "7FE00010")
+        .replace("/wado", URI)
+}
+
+#[tokio::test]
+async fn what_it_says_of_media_types_is_so() {
+    let door = door().await;
+    let (mut asked, mut sent) = (0, 0);
+    for (path, operation) in
+        resources().into_iter().flat_map(|(path, all)| all.into_iter().map(move |one| (filled(path), one)))
+    {
+        let exact = ["Search", "RetrieveMetadata", "RetrieveInstances", "RetrieveCapabilities"];
+        for media_type in operation.gives.iter().filter(|_| exact.contains(&operation.transaction)) {
+            let answer = door.get(&path, media_type).await;
+            assert_eq!(answer.status, StatusCode::OK, "{path} as {media_type}");
+            let essence = media_type.split(';').next().unwrap_or_default();
+            assert!(answer.header(header::CONTENT_TYPE).starts_with(essence), "{path} as {media_type}");
+            asked += 1;
+        }
+        for media_type in &operation.takes {
+            let boundary = if media_type.starts_with("multipart/") { "; boundary=b" } else { "" };
+            let request = Request::builder()
+                .method(&operation.method)
+                .uri(&path)
+                .header(header::AUTHORIZATION, door.token(Role::Service, None))
+                .header(header::CONTENT_TYPE, format!("{media_type}{boundary}"));
+            let answer = door.send(request.body(Body::from("--b--")).expect("request")).await;
+            assert_ne!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{path} of {media_type}");
+            sent += 1;
+        }
+    }
+    assert!(asked > 30 && sent == 12, "{asked} asked for, {sent} sent");
+}
+
 #[tokio::test]
 async fn every_route_says_which_methods_it_has() {
     let door = door().await;
     for (path, operations) in resources() {
-        let path = path
-            .replace("{study}", "1.1")
-            .replace("{series}", "1.1.1")
-            .replace("{instance}", "1.1.1.1")
-            .replace("{frames}", "1")
-            .replace("{path}", "7FE00010")
-            .replace("/wado", URI);
+        let path = filled(path);
         let request = |method: Method| {
             Request::builder()
                 .method(method)
