@@ -1,15 +1,14 @@
 //! kill -9 while objects travel to a bucket (threats.md K22 to K26), and `maxray verify` and `reindex` over a bucket.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fail_point::Point;
 use tests::{
     bucket::Bucket,
+    load::{Load, Shape},
     platform::{Options, Platform},
     session::PASSWORD,
 };
-
-use super::load::{Load, Shape, join};
 
 /// One PUT, and one that takes two parts.
 const SHAPES: &[Shape] = &[Shape { side: 64, instances: 4 }, Shape { side: 2300, instances: 2 }];
@@ -37,14 +36,13 @@ async fn each_kill_point_of_a_bucket() {
         let when = format!("killed at {} ({})", point.name(), point.means());
         platform.kill();
         platform.restart_armed(&format!("{}:kill:{}", point.name(), deadly_time(*point))).await;
-        let load = Arc::new(Load::default());
         let peer = platform.dicom_if_alive().unwrap_or_else(|| panic!("{when}: died too early"));
-        let senders = load.start(peer, point.name(), SHAPES);
+        let mut load = Load::start(peer, point.name(), SHAPES);
         platform.await_death(DEATH_TIMEOUT, &when).await;
-        join(senders);
+        load.wait();
         platform.restart().await;
         let reader = platform.sign_in("reader", PASSWORD).await;
-        load.check(&reader, platform.dicom(), &when).await;
+        load.check_and_send_again(&reader, platform.dicom(), &when).await;
     }
     platform.assert_verified(None, "after all kill points of a bucket");
     // What the deaths left is there, is harmless, and is named when nothing is said to be young.

@@ -4,16 +4,14 @@
 use std::{
     fs,
     path::PathBuf,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tests::{
+    load::{Load, Shape},
     platform::{Options, Platform},
     session::{PASSWORD, Session},
 };
-
-use super::load::{Load, Shape, join};
 
 /// The size of the disk, and the reserve of it.
 const DISK_BYTES: u64 = 64 << 20;
@@ -34,8 +32,7 @@ async fn a_full_disk_is_refused_and_recovers_by_itself() {
     platform.add_user_inside("reader", "viewer");
     let reader = platform.sign_in("reader", PASSWORD).await;
 
-    let load = Arc::new(Load::default());
-    join(load.start(platform.dicom(), "FULL", &[Shape { side: 1200, instances: 12 }; 2]));
+    let load = Load::run(platform.dicom(), "FULL", &[Shape { side: 1200, instances: 12 }; 2]);
     let refused = load.refused();
     assert!(!load.ledger.is_empty() && !refused.is_empty(), "the disk did not fill: {refused:?}");
     assert!(refused.iter().all(|(_, status)| *status == OUT_OF_RESOURCES), "{refused:?}");
@@ -44,8 +41,7 @@ async fn a_full_disk_is_refused_and_recovers_by_itself() {
     // Somebody else eats the reserve as well: not even the database can write now.
     let filler = inside(&platform).join("filler");
     fill(&filler);
-    let full = Arc::new(Load::default());
-    join(full.start(platform.dicom(), "FULLER", &[Shape { side: 64, instances: 4 }]));
+    let full = Load::run(platform.dicom(), "FULLER", &[Shape { side: 64, instances: 4 }]);
     assert!(full.ledger.is_empty(), "acknowledged on a disk without a free byte");
     assert!(platform.is_alive(), "a full disk ended the server");
     // Room again, and enough above the reserve.
@@ -79,11 +75,10 @@ fn make_room(platform: &Platform) {
 async fn await_recovery(platform: &Platform, reader: &Session) {
     let began = Instant::now();
     loop {
-        let load = Arc::new(Load::default());
-        join(load.start(platform.dicom(), "AFTER", &[Shape { side: 64, instances: 1 }]));
+        let load = Load::run(platform.dicom(), "AFTER", &[Shape { side: 64, instances: 1 }]);
         if !load.ledger.is_empty() {
             eprintln!("took an instance {} ms after there was room", began.elapsed().as_millis());
-            load.check(reader, platform.dicom(), "after there was room").await;
+            load.check_and_send_again(reader, platform.dicom(), "after there was room").await;
             return;
         }
         assert!(began.elapsed() < RECOVERY_TIMEOUT, "no instance is taken: {:?}", load.refused());

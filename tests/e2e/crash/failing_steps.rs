@@ -1,18 +1,14 @@
 //! A step of the way in fails with an error of the system: nothing is acknowledged that is not stored, the server
 //! lives, and the next instance is taken. (threats.md row 59, error-return variant of K3 to K17)
 
-use std::sync::Arc;
-
 use fail_point::Point;
 use tests::{
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     session::PASSWORD,
 };
 
-use super::{
-    kill_points::assert_spool_is_empty,
-    load::{Load, Shape, join},
-};
+use super::kill_points::assert_spool_is_empty;
 
 const SHAPES: &[Shape] = &[Shape { side: 64, instances: 6 }, Shape { side: 800, instances: 2 }];
 /// EIO and ENOSPC.
@@ -57,7 +53,7 @@ async fn a_failed_step_of_an_object_is_never_acknowledged() {
 
 /// Probes of the store and ready-made keys come to the same points at the start, a few more or less each time: the
 /// next passage is tried until an instance meets the failure.
-async fn run_until_refused(platform: &mut Platform, point: Point, number: i32, when: &str) -> Arc<Load> {
+async fn run_until_refused(platform: &mut Platform, point: Point, number: i32, when: &str) -> Load {
     for passage in 4..=8 {
         let load = run(platform, &format!("{}:error={number}:{passage}", point.name()), when).await;
         if !load.refused().is_empty() {
@@ -96,12 +92,11 @@ async fn prepare(engine: Engine) -> Platform {
     platform
 }
 
-async fn run(platform: &mut Platform, fail_point: &str, when: &str) -> Arc<Load> {
+async fn run(platform: &mut Platform, fail_point: &str, when: &str) -> Load {
     platform.kill();
     platform.restart_armed(fail_point).await;
     let peer = platform.dicom_if_alive().unwrap_or_else(|| panic!("{when}: the server died"));
-    let load = Arc::new(Load::default());
-    join(load.start(peer, when, SHAPES));
+    let load = Load::run(peer, when, SHAPES);
     assert!(platform.log().contains(&format!("fail point {}", fail_point.split(':').next().unwrap_or(""))));
     assert!(platform.is_alive(), "{when}: the server died");
     load
@@ -110,5 +105,5 @@ async fn run(platform: &mut Platform, fail_point: &str, when: &str) -> Arc<Load>
 /// The same server, still running, takes everything.
 async fn finish(platform: &mut Platform, load: &Load, when: &str) {
     let reader = platform.sign_in("reader", PASSWORD).await;
-    load.check(&reader, platform.dicom(), when).await;
+    load.check_and_send_again(&reader, platform.dicom(), when).await;
 }

@@ -10,7 +10,7 @@ use fail_point::Point;
 use tests::{
     digest::sha256_hex,
     ledger::retrieve,
-    load::Load,
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     qido,
     session::PASSWORD,
@@ -38,8 +38,7 @@ async fn start(engine: Engine) -> Platform {
 
 /// Patients `LABEL-0`, `LABEL-1`, ..
 fn store(platform: &Platform, label: &str) -> Load {
-    let mut load = Load::start(platform.dicom(), label, PATIENTS, INSTANCES);
-    load.wait();
+    let load = Load::run(platform.dicom(), label, &Shape::mixed(PATIENTS, INSTANCES));
     assert_eq!(load.ledger.len(), PATIENTS * INSTANCES, "{}", platform.log());
     load
 }

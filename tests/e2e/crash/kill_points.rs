@@ -1,15 +1,14 @@
 //! kill -9 at each fail point while instances come in. A point at which the program does not die fails the test, so
 //! no mark can be lost or become unreachable.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use fail_point::Point;
 use tests::{
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     session::{PASSWORD, Session},
 };
-
-use super::load::{Load, Shape, join};
 
 /// Two small objects at once, and two that are longer than a buffer of the directory store.
 const SHAPES: &[Shape] = &[
@@ -76,16 +75,15 @@ async fn each_kill_point(engine: Engine, chosen: impl Fn(Point) -> bool) {
             let when = format!("killed at {} ({}), time {time}", point.name(), point.means());
             platform.kill();
             platform.restart_armed(&format!("{}:kill:{time}", point.name())).await;
-            let load = Arc::new(Load::default());
-            let senders = match platform.dicom_if_alive() {
-                Some(peer) => load.start(peer, &format!("{}-{time}", point.name()), SHAPES),
-                None => Vec::new(),
+            let mut load = match platform.dicom_if_alive() {
+                Some(peer) => Load::start(peer, &format!("{}-{time}", point.name()), SHAPES),
+                None => Load::default(),
             };
             platform.await_death(DEATH_TIMEOUT, &when).await;
-            join(senders);
+            load.wait();
             platform.restart().await;
             let reader = sign_in(&platform).await;
-            load.check(&reader, platform.dicom(), &when).await;
+            load.check_and_send_again(&reader, platform.dicom(), &when).await;
             loads.push((load, when));
         }
     }
@@ -110,10 +108,10 @@ async fn killed_between_two_migrations() {
         platform.restart().await;
         platform.add_user("reader", "viewer");
         let reader = sign_in(&platform).await;
-        let load = Arc::new(Load::default());
-        join(load.start(platform.dicom(), "K41", SHAPES));
+        let load = Load::run(platform.dicom(), "K41", SHAPES);
         assert!(load.refused().is_empty(), "{:?}", load.refused());
-        load.check(&reader, platform.dicom(), "after starts that died between two migrations").await;
+        load.check_and_send_again(&reader, platform.dicom(), "after starts that died between two migrations")
+            .await;
     }
 }
 
@@ -124,18 +122,17 @@ async fn killed_while_associations_drain() {
     platform.add_user("reader", "viewer");
     platform.kill();
     platform.restart_armed(&format!("{}:kill:1", Point::K44Draining.name())).await;
-    let load = Arc::new(Load::default());
     let shape = Shape { side: 64, instances: 2_000 };
-    let senders = load.start(platform.dicom(), "K44", &[shape; 8]);
+    let mut load = Load::start(platform.dicom(), "K44", &[shape; 8]);
     while load.ledger.len() < 20 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     platform.terminate();
     platform.await_death(DEATH_TIMEOUT, "killed while associations drain").await;
-    join(senders);
+    load.wait();
     platform.restart().await;
     let reader = sign_in(&platform).await;
-    load.check(&reader, platform.dicom(), "killed while associations drain").await;
+    load.check_and_send_again(&reader, platform.dicom(), "killed while associations drain").await;
 }
 
 async fn sign_in(platform: &Platform) -> Session {

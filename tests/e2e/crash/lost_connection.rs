@@ -13,11 +13,10 @@ use std::{
 };
 
 use tests::{
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     session::PASSWORD,
 };
-
-use super::load::{Load, Shape, join};
 
 const SHAPES: &[Shape] = &[Shape { side: 64, instances: 20 }; 3];
 const URL: &str = "MAXRAY_DATABASE__URL";
@@ -77,12 +76,11 @@ async fn cut_connections(cut: Cut) {
         let when = format!("{cut:?}, round {round}");
         let cuts = proxy.cuts.load(Ordering::SeqCst);
         proxy.commits_left.store(round, Ordering::SeqCst);
-        let load = Arc::new(Load::default());
-        join(load.start(platform.dicom(), &when, SHAPES));
+        let load = Load::run(platform.dicom(), &when, SHAPES);
         assert!(proxy.cuts.load(Ordering::SeqCst) > cuts, "{when}: no COMMIT was cut");
         assert_eq!(load.refused(), [], "{when}: the transaction is found, or run again");
         let reader = platform.sign_in("reader", PASSWORD).await;
-        load.check(&reader, platform.dicom(), &when).await;
+        load.check_and_send_again(&reader, platform.dicom(), &when).await;
     }
 }
 

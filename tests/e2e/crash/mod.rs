@@ -20,7 +20,6 @@ mod disk_full;
 mod failing_steps;
 mod key_kills;
 mod kill_points;
-mod load;
 mod lost_connection;
 mod postgres_dies;
 mod random_kills;

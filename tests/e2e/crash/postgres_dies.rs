@@ -1,14 +1,13 @@
 //! PostgreSQL dies and comes back while instances come in, and the server goes on by itself: what it acknowledged is
 //! there, what it refused may be sent again. (threats.md row 61)
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tests::{
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     session::PASSWORD,
 };
-
-use super::load::{Load, Shape, join};
 
 const SHAPES: &[Shape] = &[Shape { side: 64, instances: 60 }; 4];
 const ROUNDS: usize = 3;
@@ -21,13 +20,12 @@ async fn postgres_dies_under_load() {
     platform.add_user("reader", "viewer");
     let mut loads = Vec::new();
     for round in 1..=ROUNDS {
-        let load = Arc::new(Load::default());
-        let senders = load.start(platform.dicom(), &format!("DB-{round}"), SHAPES);
-        while load.ledger.len() < BEFORE && senders.iter().any(|sender| !sender.is_finished()) {
+        let mut load = Load::start(platform.dicom(), &format!("DB-{round}"), SHAPES);
+        while load.ledger.len() < BEFORE && load.is_running() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         platform.cluster().expect("a cluster").crash_and_restart();
-        join(senders);
+        load.wait();
         assert!(platform.is_alive(), "round {round}: the server ended\n{}", platform.log());
         for (uid, status) in load.refused() {
             // PS3.4 B.2.3 and PS3.7 C.5: out of resources, or a processing failure. Both tell the sender to try again.
@@ -35,7 +33,7 @@ async fn postgres_dies_under_load() {
         }
         eprintln!("round {round}: {} acknowledged, {} refused", load.ledger.len(), load.refused().len());
         let reader = platform.sign_in("reader", PASSWORD).await;
-        load.check(&reader, platform.dicom(), &format!("round {round}")).await;
+        load.check_and_send_again(&reader, platform.dicom(), &format!("round {round}")).await;
         loads.push(load);
     }
     let path = platform.scratch().join("acknowledged.jsonl");

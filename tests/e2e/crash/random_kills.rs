@@ -5,7 +5,7 @@ use std::time::Duration;
 use tests::{
     env,
     ledger::Ledger,
-    load::Load,
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     qido,
     random::Random,
@@ -55,13 +55,15 @@ async fn crash(engine: Engine) {
 /// One round: what was sent until the kill; the server runs again.
 async fn kill_under_load(platform: &mut Platform, round: u64, random: &mut Random) -> Load {
     let kill_after = Duration::from_millis(random.below(KILL_MS_MAX) as u64);
-    let mut load = Load::start(platform.dicom(), &format!("CRASH-{round}"), SENDERS, INSTANCES_EACH);
+    let shapes = Shape::mixed(SENDERS, INSTANCES_EACH);
+    let mut load = Load::start(platform.dicom(), &format!("CRASH-{round}"), &shapes);
     while load.ledger.is_empty() && load.is_running() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     tokio::time::sleep(kill_after).await;
     platform.kill();
     load.wait();
+    assert_eq!(load.refused(), [], "round {round}");
     platform.restart().await;
     eprintln!(
         "round {round}: {} acknowledged, killed after {} ms",

@@ -2,11 +2,12 @@
 //! and the log of the database after that and before the next instance of the same sender is looked at. A sync that is
 //! taken out of the code is missing here. (threats.md, section 2 (a) to (d))
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
-use tests::platform::{Options, Platform};
-
-use super::load::{Load, Shape, join};
+use tests::{
+    load::{Load, Shape},
+    platform::{Options, Platform},
+};
 
 /// One small object, which goes to the disk in one piece, and one that is longer than a buffer.
 const SHAPES: &[Shape] = &[Shape { side: 64, instances: 6 }, Shape { side: 1200, instances: 2 }];
@@ -33,8 +34,7 @@ async fn each_object_is_synced_before_it_is_named_and_committed_after() {
     check_first_start(&read(&trace), &data);
     for shape in SHAPES {
         let before = read(&trace).len();
-        let load = Arc::new(Load::default());
-        join(load.start(platform.dicom(), "SYNC", &[*shape]));
+        let load = Load::run(platform.dicom(), "SYNC", &[*shape]);
         assert_eq!(load.refused(), []);
         check_instances(&read(&trace)[before..], &data, shape.instances);
     }

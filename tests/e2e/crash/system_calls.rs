@@ -1,14 +1,13 @@
 //! Calls of the system that no line of ours stands for, caught by strace: SQLite's own syncs and writes, and errors of
 //! the kernel itself. (threats.md K18, K43, row 59)
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tests::{
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     session::PASSWORD,
 };
-
-use super::load::{Load, Shape, join};
 
 const SMALL: Shape = Shape { side: 64, instances: 10 };
 /// Enough for SQLite to move its log into the database file.
@@ -49,13 +48,13 @@ async fn killed(
     platform
         .restart_traced(&["-P", &path, "-e", &format!("trace={calls}"), "-e", &format!("inject={injection}")])
         .await;
-    let load = Arc::new(Load::default());
-    let senders = platform.dicom_if_alive().map(|peer| load.start(peer, injection, shapes));
+    let load = platform.dicom_if_alive().map(|peer| Load::start(peer, injection, shapes));
+    let mut load = load.unwrap_or_default();
     platform.await_death(DEATH_TIMEOUT, &when).await;
-    join(senders.unwrap_or_default());
+    load.wait();
     platform.restart().await;
     let reader = platform.sign_in("reader", PASSWORD).await;
-    load.check(&reader, platform.dicom(), &when).await;
+    load.check_and_send_again(&reader, platform.dicom(), &when).await;
 }
 
 /// Row 59: a failed sync of the log. What the kernel says to the next one means nothing, so nothing is promised any
@@ -69,12 +68,10 @@ async fn after_a_failed_sync_of_a_commit_nothing_is_acknowledged() {
     platform
         .restart_traced(&["--seccomp-bpf", "-P", &wal, "-e", "trace=fsync,fdatasync", "-e", injection])
         .await;
-    let load = Arc::new(Load::default());
-    join(load.start(platform.dicom(), "WAL-EIO", &[SMALL; 2]));
+    let load = Load::run(platform.dicom(), "WAL-EIO", &[SMALL; 2]);
     let before = load.ledger.len();
-    let after = Arc::new(Load::default());
-    let senders = platform.dicom_if_alive().map(|peer| after.start(peer, "WAL-EIO-LATER", &[SMALL]));
-    join(senders.unwrap_or_default());
+    let after = platform.dicom_if_alive().map(|peer| Load::run(peer, "WAL-EIO-LATER", &[SMALL]));
+    let after = after.unwrap_or_default();
     assert!(after.ledger.is_empty(), "acknowledged after a failed sync of the database");
     let code = platform.await_end(DEATH_TIMEOUT).await;
     assert_eq!(code, Some(70), "{}", platform.log());
@@ -82,8 +79,8 @@ async fn after_a_failed_sync_of_a_commit_nothing_is_acknowledged() {
     assert!(before < 2 * SMALL.instances, "the sync did not fail");
     platform.restart().await;
     let reader = platform.sign_in("reader", PASSWORD).await;
-    load.check(&reader, platform.dicom(), "after a failed sync of the log").await;
-    after.check(&reader, platform.dicom(), "after a failed sync of the log").await;
+    load.check_and_send_again(&reader, platform.dicom(), "after a failed sync of the log").await;
+    after.check_and_send_again(&reader, platform.dicom(), "after a failed sync of the log").await;
 }
 
 /// Row 59: a failed sync of a shard directory, and a failed rename: that instance is refused, the next is taken.
@@ -109,8 +106,7 @@ async fn a_failed_directory_sync_or_rename_is_never_acknowledged() {
             arguments.extend_from_slice(calls);
             arguments.extend_from_slice(&["-e", &injection]);
             platform.restart_traced(&arguments).await;
-            let load = Arc::new(Load::default());
-            join(load.start(platform.dicom(), &when, &[SMALL]));
+            let load = Load::run(platform.dicom(), &when, &[SMALL]);
             assert_eq!(
                 load.ledger.len(),
                 SMALL.instances - load.refused().len(),
@@ -124,7 +120,7 @@ async fn a_failed_directory_sync_or_rename_is_never_acknowledged() {
                 platform.kill();
                 platform.restart().await;
                 let reader = platform.sign_in("reader", PASSWORD).await;
-                load.check(&reader, platform.dicom(), &when).await;
+                load.check_and_send_again(&reader, platform.dicom(), &when).await;
                 break;
             }
         }

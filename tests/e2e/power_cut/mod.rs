@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tests::{
     env,
-    load::Load,
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     power_cut::{Loss, Lost},
     random::Random,
@@ -50,8 +50,7 @@ async fn a_server_whose_syncs_do_nothing_is_found_out() {
         platform.stop().await;
         let (trace, nothing) = (format!("trace={call}"), format!("inject={call}:retval=0"));
         platform.restart_traced(&["-e", &trace, "-e", &nothing]).await;
-        let mut load = Load::start(platform.dicom(), call, SENDERS, 5);
-        load.wait();
+        let load = Load::run(platform.dicom(), call, &Shape::mixed(SENDERS, 5));
         assert!(!load.ledger.is_empty(), "without {call} the server stores as ever");
         platform.cut_power(Loss::Unsynced, &mut Random::new(1));
         platform.restart().await;
@@ -98,7 +97,8 @@ async fn campaign(engine: Engine) {
 
 async fn round(platform: &mut Platform, number: u64, random: &mut Random) -> (Load, Lost) {
     let loss = if random.below(2) == 0 { Loss::Unsynced } else { Loss::Torn };
-    let mut load = Load::start(platform.dicom(), &format!("CUT-{number}"), SENDERS, INSTANCES_EACH);
+    let shapes = Shape::mixed(SENDERS, INSTANCES_EACH);
+    let mut load = Load::start(platform.dicom(), &format!("CUT-{number}"), &shapes);
     let (enough, delay) = (1 + random.below(ACKNOWLEDGED_MAX), random.below(DELAY_MS_MAX));
     let deadline = Instant::now() + LOAD_MAX;
     while load.ledger.len() < enough && load.is_running() && Instant::now() < deadline {
@@ -107,6 +107,7 @@ async fn round(platform: &mut Platform, number: u64, random: &mut Random) -> (Lo
     tokio::time::sleep(Duration::from_millis(delay as u64)).await;
     let gone = platform.cut_power(loss, random);
     load.wait();
+    assert_eq!(load.refused(), [], "cut {number}");
     platform.restart().await;
     let count = load.ledger.len();
     eprintln!("cut {number}: {count} acknowledged, {loss:?}, {gone:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::{
     env,
-    load::Load,
+    load::{Load, Shape},
     platform::{Engine, Options, Platform},
     power_cut::Loss,
     random::Random,
@@ -29,8 +29,7 @@ async fn power_cuts_during_the_start_leave_a_server_that_starts() {
         }
         platform.restart().await;
         platform.add_user("reader", "viewer");
-        let mut load = Load::start(platform.dicom(), &format!("START-{disk}"), 2, 5);
-        load.wait();
+        let load = Load::run(platform.dicom(), &format!("START-{disk}"), &Shape::mixed(2, 5));
         assert_eq!(load.ledger.len(), 10, "the server takes instances after its start was cut");
         // The first moments after the first start: what it made must be as durable as what it takes.
         platform.cut_power(Loss::Unsynced, &mut random);
