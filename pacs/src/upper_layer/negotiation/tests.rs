@@ -1,0 +1,137 @@
+//! What `negotiation` must hold.
+
+use super::*;
+
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
+
+fn request(contexts: &[(&str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
+    let presentation_contexts = contexts
+        .iter()
+        .zip((1..=255).step_by(2))
+        .map(|((abstract_syntax, transfer_syntaxes), id)| PresentationContextProposed {
+            id,
+            abstract_syntax: (*abstract_syntax).to_owned(),
+            transfer_syntaxes: transfer_syntaxes.iter().map(ToString::to_string).collect(),
+        })
+        .collect();
+    AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: "A".into(),
+        called_ae_title: "B".into(),
+        application_context_name: APPLICATION_CONTEXT_NAME.into(),
+        presentation_contexts,
+        user_variables,
+    }
+}
+
+fn answer(request: &AssociationRQ, rules: &NegotiationRules) -> (Agreement, AssociationAC) {
+    let (agreement, bytes) = negotiate(request, rules).expect("accepted");
+    match read_pdu(&bytes[..], MAXIMUM_PDU_SIZE, false) {
+        Ok(Some(Pdu::AssociationAC(answer))) => (agreement, answer),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_user_identity_is_not_even_read() {
+    let identity = UserVariableItem::Unknown(0x58, b"\x02\x00\x00\x04user\x00\x04pass".to_vec());
+    let window = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+    let max_length = UserVariableItem::MaxLength(16_384);
+    let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+    let sent = request(contexts, vec![identity, max_length.clone(), window]);
+    let mut bytes = Vec::new();
+    write_pdu(&mut bytes, &Pdu::AssociationRQ(sent)).expect("encoded");
+    let read = parse_request(Bytes::from(bytes).slice(6..)).expect("read");
+    assert_eq!(read, request(contexts, vec![max_length]));
+}
+
+#[test]
+fn each_context_gets_its_own_result() {
+    use PresentationContextResultReason::{
+        AbstractSyntaxNotSupported as NoClass, Acceptance, TransferSyntaxesNotSupported as NoSyntax,
+    };
+    let request = request(
+        &[
+            (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
+            (CT, &["1.2.3"]),
+            (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            ("1.2.3.4", &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            ("../x", &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (CT, &[]),
+        ],
+        vec![UserVariableItem::MaxLength(0)],
+    );
+    let rules = NegotiationRules { pdu_length_max_bytes: 131_072, ..NegotiationRules::default() };
+    let (agreement, answer) = answer(&request, &rules);
+    let results: Vec<_> = answer.presentation_contexts.iter().map(|result| result.reason.clone()).collect();
+    assert_eq!(results, [Acceptance, Acceptance, NoSyntax, NoClass, NoClass, NoClass, NoSyntax]);
+    assert_eq!(answer.presentation_contexts[1].transfer_syntax, JPEG_BASELINE);
+    assert_eq!(agreement.contexts.iter().map(|context| context.id).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(agreement.peer_pdu_length_max, 0);
+    let ours = dicom_header::IMPLEMENTATION_CLASS_UID.to_owned();
+    assert!(answer.user_variables.contains(&UserVariableItem::ImplementationClassUID(ours)));
+    assert!(answer.user_variables.contains(&UserVariableItem::MaxLength(131_072)));
+}
+
+#[test]
+fn unknown_classes_and_syntaxes_when_configured() {
+    let request = request(&[("1.2.3.4", &["1.2.3"]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
+    let rules = NegotiationRules {
+        accept_unknown_sop_classes: true,
+        accept_unknown_transfer_syntaxes: true,
+        ..NegotiationRules::default()
+    };
+    let (agreement, _) = answer(&request, &rules);
+    assert_eq!(agreement.contexts.len(), 1);
+    assert_eq!(agreement.contexts[0].abstract_syntax.as_str(), "1.2.3.4");
+}
+
+// threats.md row 5
+#[test]
+fn a_peer_may_be_held_to_few_classes_and_syntaxes() {
+    let contexts: &[(&str, &[&str])] = &[
+        (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+        (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
+        (CT, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+        (uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE, &[JPEG_BASELINE]),
+    ];
+    let rules = NegotiationRules {
+        sop_classes: vec![SopClassUid::parse(CT).expect("a UID")],
+        transfer_syntaxes: vec![TransferSyntaxUid::parse(JPEG_BASELINE).expect("a UID")],
+        ..NegotiationRules::default()
+    };
+    let (agreement, _) = answer(&request(contexts, Vec::new()), &rules);
+    let accepted: Vec<_> =
+        agreement.contexts.iter().map(|one| (one.id, one.transfer_syntax.as_str())).collect();
+    assert_eq!(accepted, [(1, IMPLICIT_VR_LITTLE_ENDIAN), (3, JPEG_BASELINE)]);
+}
+
+#[test]
+fn the_requestor_may_be_user_and_no_more() {
+    let role = |uid: &str, scu, scp| {
+        UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), RequestorRoles { scu, scp })
+    };
+    let identity = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+    let request = request(
+        &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])],
+        vec![role(CT, true, true), role(FIND, true, true), role(CT, true, false), identity],
+    );
+    let (_, answer) = answer(&request, &NegotiationRules::default());
+    let roles: Vec<_> = answer
+        .user_variables
+        .iter()
+        .filter(|item| matches!(item, UserVariableItem::ScuScpRoleSelectionSubItem(..)))
+        .collect();
+    assert_eq!(roles, [&role(CT, true, false)]);
+    assert!(!answer.user_variables.iter().any(|item| matches!(item, UserVariableItem::Unknown(..))));
+}
+
+#[test]
+fn as_many_contexts_as_there_are_ids() {
+    let contexts = vec![(CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE][..]); PRESENTATION_CONTEXTS_MAX];
+    let (agreement, _) = answer(&request(&contexts, Vec::new()), &NegotiationRules::default());
+    assert_eq!(agreement.contexts.len(), PRESENTATION_CONTEXTS_MAX);
+}
