@@ -93,6 +93,13 @@ pub(super) struct Roots {
     pub(super) since: Instant,
 }
 
+impl Roots {
+    /// The one that wraps new keys.
+    pub(super) fn newest(&self) -> &Arc<RootKey> {
+        self.next.as_ref().unwrap_or(&self.current)
+    }
+}
+
 /// By which root keys the patient keys are wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootStatus {
@@ -239,12 +246,11 @@ impl Keyring {
     /// The root key that wraps new keys.
     pub(super) async fn wrapping_root(&self) -> Result<Arc<RootKey>, StorageError> {
         self.ask_again_when_old().await?;
-        let roots = self.0.roots.read().await;
-        Ok(Arc::clone(roots.next.as_ref().unwrap_or(&roots.current)))
+        Ok(Arc::clone(self.0.roots.read().await.newest()))
     }
 
     /// A root key from a command is not kept for longer than 15 minutes: who stops the command stops us.
-    async fn ask_again_when_old(&self) -> Result<(), StorageError> {
+    pub(super) async fn ask_again_when_old(&self) -> Result<(), StorageError> {
         let config = &self.0.config;
         if config.root_command.is_empty() || self.0.roots.read().await.since.elapsed() < MEMORY_AGE_MAX {
             return Ok(());
@@ -252,8 +258,7 @@ impl Keyring {
         let mut roots = self.0.roots.write().await;
         if roots.since.elapsed() >= MEMORY_AGE_MAX {
             let asked = ask(config).await?;
-            let newest = roots.next.as_ref().unwrap_or(&roots.current);
-            if asked.id != newest.id {
+            if asked.id != roots.newest().id {
                 return Err(StorageError::KeysUnavailable("keys.root_command gives another key".to_owned()));
             }
             roots.since = Instant::now();

@@ -42,11 +42,15 @@ impl Spares {
 impl Keyring {
     /// New durable keys.
     pub(super) async fn make_keys(&self, count: usize) -> Result<Vec<Arc<PatientKey>>, StorageError> {
-        let root = self.wrapping_root().await?;
+        self.ask_again_when_old().await?;
+        // Held until they are durable: a rotation that begins meanwhile would list the key objects without these, and
+        // then drop the root key that wraps them.
+        let roots = self.0.roots.read().await;
+        let root = roots.newest();
         let (mut keys, mut objects) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for _ in 0..count {
             let (id, secret) = (Uuid::now_v7(), Secret::generate()?);
-            objects.push((KeyName::Patient(id), Bytes::from(patient::wrap(id, &secret, &root)?)));
+            objects.push((KeyName::Patient(id), Bytes::from(patient::wrap(id, &secret, root)?)));
             keys.push(Arc::new(PatientKey::new(id, &secret)));
         }
         self.0.backend.put_keys(objects).await?;
