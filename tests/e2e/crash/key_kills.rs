@@ -25,6 +25,7 @@ const INSTANCES: usize = 4;
 fn options(engine: Engine) -> Options {
     Options { fsync: true, ..Options::on(engine) }
         .with("MAXRAY_KEYS__ROTATION_GRACE_MS", "200")
+        .with("MAXRAY_KEYS__JOB_LEASE_MS", "2000")
         .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
         .with("MAXRAY_WORKER__PREVIEWS", "false")
         .with("MAXRAY_AUDIT__CHECKPOINT_INTERVAL_MS", "200")

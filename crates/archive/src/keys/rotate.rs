@@ -62,7 +62,9 @@ struct Held<'a> {
 impl Held<'_> {
     async fn note(&self) -> Result<(), KeyJobError> {
         let database = self.archive.database();
-        let held = database.hold_key_job(self.job.id, self.worker, self.cursor, self.done).await?;
+        let lease = self.archive.storage().keys().job_lease();
+        let lease = TimeDelta::from_std(lease).unwrap_or(TimeDelta::hours(1));
+        let held = database.hold_key_job(self.job.id, self.worker, lease, self.cursor, self.done).await?;
         if held { Ok(()) } else { Err(KeyJobError::Taken) }
     }
 }
@@ -98,9 +100,15 @@ impl Archive {
         let keys = self.storage().keys();
         keys.begin_root_rotation().await?;
         let (progress, seen) = tokio::sync::watch::channel(Rewrapped::default());
-        let rewrap = keys.rewrap_all(move |done| {
-            let _ = progress.send_replace(done);
-        });
+        // Again until a pass finds nothing: another process may have made keys behind the first one.
+        let rewrap = async {
+            loop {
+                let done = keys.rewrap_all(|done| _ = progress.send_replace(done)).await?;
+                if done.rewrapped == 0 {
+                    return Ok::<_, StorageError>(done);
+                }
+            }
+        };
         tokio::pin!(rewrap);
         loop {
             tokio::select! {
@@ -226,7 +234,7 @@ impl Archive {
         if !is_gone {
             return Err(error.into());
         }
-        if row.kind == SealedRowKind::Instance {
+        if matches!(row.kind, SealedRowKind::Instance | SealedRowKind::Deleted) {
             // Erased while we worked, or replaced by another process.
             if self.database().names_object(row.instance, row.object_key).await? {
                 self.tell_altered(row.instance, "instance", &error);

@@ -7,9 +7,6 @@ use uuid::Uuid;
 
 use crate::{AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit};
 
-/// How long a worker that says nothing keeps a job.
-const LEASE: TimeDelta = TimeDelta::seconds(30);
-
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyJobKind {
@@ -149,10 +146,12 @@ impl Database {
     }
 
     /// Takes a job, or keeps it for longer, and notes how far it is; false when another worker has it, or it is over.
+    /// A worker that says nothing for `lease` loses it.
     pub async fn hold_key_job(
         &self,
         id: Uuid,
         worker: Uuid,
+        lease: TimeDelta,
         cursor: Option<Uuid>,
         done: u64,
     ) -> Result<bool, DatabaseError> {
@@ -163,7 +162,7 @@ impl Database {
         let held = on_tx!(tx, connection => sqlx::query(SQL)
             .bind(id)
             .bind(worker)
-            .bind(now + LEASE)
+            .bind(now + lease)
             .bind(cursor)
             .bind(i64::try_from(done).unwrap_or(i64::MAX))
             .bind(now)

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::root::RootKey;
 use crate::error::StorageError;
 
+/// Shorter, and a node that is merely slow would lose what it does.
+const JOB_LEASE_MIN_MS: u64 = 1000;
+
 /// The section `[keys]`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +29,8 @@ pub struct KeysConfig {
     pub root_command_timeout_ms: u64,
     /// How long the objects that a rotation replaced stay, for readers that began before.
     pub rotation_grace_ms: u64,
+    /// How long a node that says nothing keeps the rotation it is at; then another goes on.
+    pub job_lease_ms: u64,
 }
 
 impl Default for KeysConfig {
@@ -37,6 +42,7 @@ impl Default for KeysConfig {
             root_command: Vec::new(),
             root_command_timeout_ms: 10_000,
             rotation_grace_ms: 60_000,
+            job_lease_ms: 30_000,
         }
     }
 }
@@ -62,6 +68,8 @@ impl KeysConfig {
             "keys.root and keys.root_previous are 32 bytes in base64, as `openssl rand -base64 32` prints them"
         } else if self.root_command_timeout_ms == 0 {
             "keys.root_command_timeout_ms is not 0"
+        } else if self.job_lease_ms < JOB_LEASE_MIN_MS {
+            "keys.job_lease_ms is at least 1000: a node that is at work says so after each object"
         } else {
             return Ok(());
         };

@@ -158,6 +158,11 @@ impl Keyring {
         Duration::from_millis(self.0.config.rotation_grace_ms)
     }
 
+    /// How long a node that says nothing keeps the work on keys it is at.
+    pub fn job_lease(&self) -> Duration {
+        Duration::from_millis(self.0.config.job_lease_ms)
+    }
+
     /// Drops a key from memory: another process destroyed it.
     pub fn forget(&self, id: Uuid) {
         self.0.cache.forget(id);
