@@ -71,6 +71,13 @@ impl ObjectWriter {
             if self.chunk.len() == CHUNK_BYTES {
                 self.seal_chunk(false).await?;
             }
+            // A whole chunk with more behind it is sealed where it lies.
+            if self.chunk.is_empty() && bytes.len() > CHUNK_BYTES {
+                let (whole, rest) = bytes.split_at(CHUNK_BYTES);
+                self.seal(whole, false).await?;
+                bytes = rest;
+                continue;
+            }
             let taken = bytes.len().min(CHUNK_BYTES - self.chunk.len());
             self.chunk.extend_from_slice(&bytes[..taken]);
             bytes = &bytes[taken..];
@@ -78,15 +85,23 @@ impl ObjectWriter {
         Ok(())
     }
 
+    /// Seals what was gathered.
     async fn seal_chunk(&mut self, last: bool) -> Result<(), StorageError> {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        self.seal(&chunk, last).await?;
+        chunk.clear();
+        self.chunk = chunk;
+        Ok(())
+    }
+
+    async fn seal(&mut self, plain: &[u8], last: bool) -> Result<(), StorageError> {
         if self.index == 0 {
             self.sink.write(&self.data_key.header.bytes()).await?;
         }
-        self.sealed.resize(self.chunk.len() + TAG_BYTES, 0);
-        if !self.cipher.seal(self.index, last, &self.chunk, &mut self.sealed) {
+        self.sealed.resize(plain.len() + TAG_BYTES, 0);
+        if !self.cipher.seal(self.index, last, plain, &mut self.sealed) {
             return Err(StorageError::GivenUp);
         }
-        self.chunk.clear();
         self.index = self.index.checked_add(1).ok_or(StorageError::GivenUp)?;
         debug_assert!(self.sealed.len() <= SEALED_CHUNK_BYTES, "a chunk is at most 64 KiB");
         self.sink.write(&self.sealed).await
