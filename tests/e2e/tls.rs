@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rcgen::{ExtendedKeyUsagePurpose, date_time_ymd};
+use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, date_time_ymd};
 use reqwest::Version;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -111,6 +111,12 @@ async fn the_dicom_door_demands_a_good_certificate() {
                 params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
             }),
         ),
+        (
+            "an authority's own",
+            authority.issue("cr1.example", |params| {
+                params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }),
+        ),
         ("revoked", revoked),
     ];
     for (why, identity) in &bad {
@@ -119,6 +125,7 @@ async fn the_dicom_door_demands_a_good_certificate() {
         assert!(!sent.success && sent.store_status().is_none(), "{why}: {}", sent.text);
         assert!(begun.elapsed() < REFUSED_WITHIN, "{why}: {:?}", begun.elapsed());
     }
+    wait_for(&platform, "make one with basicConstraints=critical,CA:FALSE").await;
     let anonymous =
         Dcmtk::storescu(platform.dicom(), &["+tla", "+cf", &authority.file().display().to_string()], &paths);
     assert!(!anonymous.success, "{}", anonymous.text);

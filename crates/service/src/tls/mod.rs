@@ -35,8 +35,17 @@ pub enum HandshakeError {
     #[error("the peer closed during the TLS handshake")]
     Closed,
     /// What the peer sent is not TLS, too old, or its certificate is not acceptable.
-    #[error("the TLS handshake failed: {0}")]
+    #[error("the TLS handshake failed: {0}{hint}", hint = hint(.0))]
     Refused(io::Error),
+}
+
+/// What to do about what is met most: `openssl req -x509` makes certificates of authorities.
+fn hint(error: &io::Error) -> &'static str {
+    if format!("{error:?}").contains("CaUsedAsEndEntity") {
+        "; it is the certificate of an authority (CA:TRUE): make one with basicConstraints=critical,CA:FALSE"
+    } else {
+        ""
+    }
 }
 
 impl HandshakeError {
