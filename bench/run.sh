@@ -104,7 +104,7 @@ case $target in
       CARGO_TARGET_DIR=${BENCH_MAXRAY_TARGET:-$here/../target} cargo build --release --quiet --manifest-path "$here/../Cargo.toml" -p maxray
       bin=$(readlink -f "${BENCH_MAXRAY_TARGET:-$here/../target}/release/maxray")
     fi
-    settings=(MAXRAY_DATA_DIRECTORY="$data/maxray" MAXRAY_HTTP__LISTEN=127.0.0.1:28842 MAXRAY_PACS__LISTEN=127.0.0.1:28843 MAXRAY_IDENTITY__ACCESS_TOKEN_LIFETIME_SECONDS=86400)
+    settings=(MAXRAY_DATA_DIRECTORY="$data/maxray" MAXRAY_HTTP__LISTEN=127.0.0.1:28842 MAXRAY_PACS__LISTEN=127.0.0.1:28843 MAXRAY_IDENTITY__ACCESS_TOKEN_LIFETIME_SECONDS=36000)
     stores=$data; index='SQLite WAL synchronous=FULL'
     if [ "$target" = maxray-pg ]; then
       pg_start; extra+=(--pid-file "$scratch/pg/postmaster.pid")
