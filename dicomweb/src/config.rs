@@ -33,6 +33,8 @@ pub struct DicomwebConfig {
     pub renders_max: usize,
     /// Longest wait for one of these places before the answer is 503.
     pub render_wait_timeout_ms: u64,
+    /// Frames that were made anew and pictures that are kept in memory for whoever asks next. 0: none.
+    pub frame_cache_max_bytes: u64,
     /// Longest encoded frame that is rendered.
     pub render_frame_length_max_bytes: u64,
 }
@@ -51,6 +53,7 @@ impl Default for DicomwebConfig {
             store_commits_max: 16,
             renders_max: 4,
             render_wait_timeout_ms: 10_000,
+            frame_cache_max_bytes: 64 << 20,
             render_frame_length_max_bytes: 512 << 20,
         }
     }

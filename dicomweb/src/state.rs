@@ -9,8 +9,11 @@ use service::{decoder::DecoderPool, http::problem::Problem, identity::Authentica
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls,
-    wado_rs::transcode::Patience,
+    audit::ReadAudit,
+    config::DicomwebConfig,
+    stow_rs::spool::SpoolConfig,
+    urls::Urls,
+    wado_rs::{frame_cache::FrameCache, transcode::Patience},
 };
 
 /// What this door is given.
@@ -40,6 +43,7 @@ pub(crate) struct Shared {
     pub spool: Arc<SpoolConfig>,
     pub urls: Urls,
     pub audit: ReadAudit,
+    pub frame_cache: FrameCache,
     renders: Semaphore,
 }
 
@@ -50,7 +54,18 @@ impl App {
         let spool = Arc::new(spool);
         let audit = ReadAudit::default();
         let (urls, renders) = (Urls::new(&config), Semaphore::new(config.renders_max));
-        Self(Arc::new(Shared { archive, authenticator, decoder, config, spool, urls, audit, renders }))
+        let frame_cache = FrameCache::new(config.frame_cache_max_bytes);
+        Self(Arc::new(Shared {
+            archive,
+            authenticator,
+            decoder,
+            config,
+            spool,
+            urls,
+            audit,
+            frame_cache,
+            renders,
+        }))
     }
 
     pub fn database(&self) -> &Database {

@@ -68,6 +68,11 @@ impl Door {
     }
 
     pub async fn with(config: DicomwebConfig) -> Self {
+        Self::with_decoder(config, rendering::wire::handle_request).await
+    }
+
+    /// `decoder` takes what the decoder processes would.
+    pub async fn with_decoder(config: DicomwebConfig, decoder: fn(&[u8]) -> Vec<u8>) -> Self {
         let directory = tempfile::tempdir().expect("directory");
         let clock = Clock::system();
         // Long answers ask again with every piece.
@@ -83,7 +88,7 @@ impl Door {
         let router = crate::router(DicomwebState {
             archive: archive.clone(),
             authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
-            decoder: DecoderPool::in_process(rendering::wire::handle_request),
+            decoder: DecoderPool::in_process(decoder),
             config,
             spool: crate::SpoolConfig { directory: directory.path().to_owned(), ..Default::default() },
         });

@@ -1,5 +1,7 @@
 //! Rendered studies and series, documents and video, parts of an image.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::{StatusCode, header};
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     instances::{JPEG_2000, RLE, Sample, rle_frame},
     parts,
 };
+use crate::DicomwebConfig;
 
 const INSTANCE: &str = "/studies/1.1/series/1.1.1/instances/1.1.1.1";
 const PDF: &str = "1.2.840.10008.5.1.4.1.1.104.1";
@@ -165,4 +168,42 @@ async fn several_frames_move() {
         let one = door.get(&format!("{INSTANCE}/{path}"), "image/gif").await;
         assert_eq!((one.status, pictures(&one.body)), (StatusCode::OK, 1), "{path}");
     }
+}
+
+/// Frames that the decoder of [`what_is_asked_for_twice_is_decoded_once`] was given.
+static DECODED: AtomicUsize = AtomicUsize::new(0);
+
+fn counting(message: &[u8]) -> Vec<u8> {
+    DECODED.fetch_add(1, Ordering::SeqCst);
+    rendering::wire::handle_request(message)
+}
+
+#[tokio::test]
+async fn what_is_asked_for_twice_is_decoded_once() {
+    let door = Door::with_decoder(DicomwebConfig::default(), counting).await;
+    let sample =
+        Sample { transfer_syntax: RLE, frames: vec![rle_frame()], ..Sample::new("1.1", "1.1.1", "1.1.1.1") };
+    assert_eq!(door.store(&[sample.file()]).await.status, StatusCode::OK);
+    let native = "multipart/related; type=\"application/octet-stream\"";
+    for (path, accept, decoded) in [
+        ("/rendered", "image/png", 1),
+        ("/frames/1/rendered", "image/png", 1),
+        ("/rendered", "image/jpeg", 2),
+        ("/rendered?quality=20", "image/jpeg", 3),
+        ("/rendered?quality=20", "image/jpeg", 3),
+        ("/frames/1", native, 4),
+        ("/frames/1", native, 4),
+    ] {
+        let answer = door.get(&format!("{INSTANCE}{path}"), accept).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(DECODED.load(Ordering::SeqCst), decoded, "{path} {accept}");
+    }
+    // In the cache or not, what is not yours is not there.
+    let admin = door.token(model::access::Role::Viewer, None);
+    let request = http::Request::builder()
+        .uri(format!("{INSTANCE}/rendered"))
+        .header(header::AUTHORIZATION, admin)
+        .header(header::ACCEPT, "image/png");
+    let answer = door.send(request.body(axum::body::Body::empty()).expect("request")).await;
+    assert!([StatusCode::NOT_FOUND, StatusCode::UNAUTHORIZED].contains(&answer.status), "{}", answer.status);
 }

@@ -179,7 +179,7 @@ async fn multipart_body(
     writer: MultipartWriter,
 ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
     let mut first = match selected.first() {
-        Some(first) => Some(open(&app, first, Patience::Limited).await.map_err(TranscodeError::problem)?),
+        Some(first) => Some(open(&app, first, Patience::Limited).await.map_err(|error| error.problem())?),
         None => None,
     };
     Ok(async_stream::try_stream! {
@@ -199,7 +199,7 @@ async fn multipart_body(
 
 async fn single(app: &App, selected: &[Selected], entity_tag: &str) -> Result<Response, Problem> {
     let selected = selected.first().ok_or_else(Problem::not_found)?;
-    let mut opened = open(app, selected, Patience::Limited).await.map_err(TranscodeError::problem)?;
+    let mut opened = open(app, selected, Patience::Limited).await.map_err(|error| error.problem())?;
     let (content_type, length) = (part(&opened.transfer_syntax).content_type(), opened.length);
     let body = async_stream::try_stream! {
         while let Some(bytes) = opened.next().await {

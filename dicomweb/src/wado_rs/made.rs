@@ -7,6 +7,7 @@ use futures_util::Stream;
 use rendering::Target;
 
 use super::{
+    frame_cache::{Key, Made},
     frames::{Frames, wrap},
     stream,
     transcode::{self, Patience, TranscodeError},
@@ -43,8 +44,16 @@ async fn make(
     patience: Patience,
 ) -> Result<Bytes, TranscodeError> {
     let Frames { app, instance, header, .. } = frames;
-    let made = transcode::frame(app, instance, header, index, target, patience).await?;
-    Ok(Bytes::from(made.bytes))
+    let make = async {
+        let made = transcode::frame(app, instance, header, index, target, patience).await?;
+        Ok(Made { media_type: "", bytes: Bytes::from(made.bytes) })
+    };
+    // In the middle of an answer nobody else is kept waiting.
+    if patience == Patience::Unlimited {
+        return make.await.map(|made| made.bytes);
+    }
+    let made = app.frame_cache.get(Key::new(instance, index, &target), make).await;
+    made.map(|made| made.bytes).map_err(TranscodeError::shared)
 }
 
 fn parts(

@@ -12,6 +12,7 @@ mod animated;
 mod converted;
 mod document;
 mod edits;
+pub(crate) mod frame_cache;
 mod frame_payload;
 mod made;
 pub(crate) mod render;

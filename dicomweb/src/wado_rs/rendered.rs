@@ -1,12 +1,20 @@
 //! PS3.18 10.4.1.1.3, Rendered Resources: an instance's frame as a picture.
 
+use std::sync::Arc;
+
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
 use database::{HeaderRecord, StoredInstance};
 use rendering::{ImageFormat, Output};
 use service::http::{bearer::Authenticated, problem::Problem};
 
-use super::{animated, document, find_one, frames::parse_frames, guard, header, render, transcode::Patience};
+use super::{
+    animated, document, find_one,
+    frame_cache::{Key, Made},
+    frames::parse_frames,
+    guard, header, render,
+    transcode::Patience,
+};
 use crate::{
     acceptable::Acceptable, conditional, media_type::Form, multipart::Fingerprint, resource::Resource,
     state::App,
@@ -77,7 +85,11 @@ pub(crate) async fn respond(
     if conditional::is_known(headers, &entity_tag) {
         return Ok(conditional::not_modified(&entity_tag));
     }
-    let picture = render::render(app, instance, header, index, output, Patience::Limited).await?;
-    let (media_type, bytes) = (picture.media_type, Bytes::from(picture.bytes));
-    Ok(conditional::ranged(headers, &entity_tag, media_type, bytes))
+    let key = Key::new(instance, index, &output);
+    let make = async {
+        let picture = render::render(app, instance, header, index, output, Patience::Limited).await?;
+        Ok(Made { media_type: picture.media_type, bytes: Bytes::from(picture.bytes) })
+    };
+    let made = app.frame_cache.get(key, make).await.map_err(|problem: Arc<Problem>| (*problem).clone())?;
+    Ok(conditional::ranged(headers, &entity_tag, made.media_type, made.bytes))
 }

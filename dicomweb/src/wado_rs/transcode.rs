@@ -1,5 +1,7 @@
 //! PS3.18 8.7.3.5: one frame in another transfer syntax. What is compressed is decoded in the decoder process.
 
+use std::sync::Arc;
+
 use archive::ReadError;
 use database::{HeaderRecord, StoredInstance};
 use model::frame::FrameTable;
@@ -17,6 +19,8 @@ use crate::state::App;
 pub enum TranscodeError {
     /// It could not be read: another form of it cannot be either.
     Read(ReadError),
+    /// Whoever made it for several at once failed; this is what it was told.
+    Shared(Arc<TranscodeError>),
     /// There is no such form of it.
     NotPossible(String),
     /// Too much is being done at once.
@@ -25,11 +29,21 @@ pub enum TranscodeError {
 
 impl TranscodeError {
     /// As an answer.
-    pub fn problem(self) -> Problem {
+    pub fn problem(&self) -> Problem {
         match self {
-            Self::Read(error) => read_problem(&error),
-            Self::NotPossible(detail) => render::not_renderable(&detail),
-            Self::Busy(problem) => problem,
+            Self::Read(error) => read_problem(error),
+            Self::NotPossible(detail) => render::not_renderable(detail),
+            Self::Busy(problem) => problem.clone(),
+            Self::Shared(error) => error.problem(),
+        }
+    }
+
+    /// What one of several that waited for the same is told.
+    pub fn shared(error: Arc<Self>) -> Self {
+        match &*error {
+            Self::NotPossible(detail) => Self::NotPossible(detail.clone()),
+            Self::Busy(problem) => Self::Busy(problem.clone()),
+            Self::Read(_) | Self::Shared(_) => Self::Shared(error),
         }
     }
 
@@ -42,6 +56,7 @@ impl TranscodeError {
                 ReadError::Damaged("a frame could not be made anew")
             }
             Self::Busy(_) => ReadError::Damaged("no place to decode in"),
+            Self::Shared(_) => ReadError::Damaged("a frame could not be made anew"),
         }
     }
 }

@@ -20,7 +20,7 @@ use super::{
     instances::{Opened, open, open_later},
     select::{HEADERS_AT_ONCE, Selected},
     stream,
-    transcode::{Patience, TranscodeError},
+    transcode::Patience,
     ways::Way,
 };
 use crate::{
@@ -51,7 +51,7 @@ pub fn wanted(accept: &Accept) -> Option<Accept> {
 /// The answer, its first file opened before it begins.
 pub async fn respond(app: App, selected: Vec<Selected>, entity_tag: &str) -> Result<Response, Problem> {
     let first = selected.first().ok_or_else(Problem::not_found)?;
-    let opened = open(&app, first, Patience::Limited).await.map_err(TranscodeError::problem)?;
+    let opened = open(&app, first, Patience::Limited).await.map_err(|error| error.problem())?;
     let directory = edits::name_based_uid(entity_tag.as_bytes());
     let body = files(app, selected, opened, directory);
     let mut response = stream::respond(ZIP, entity_tag, None, body);
