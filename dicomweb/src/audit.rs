@@ -31,6 +31,8 @@ const REMEMBERED_MAX: usize = 10_000;
 pub(crate) enum Kind {
     /// Takes instances: their transactions record it.
     Store,
+    /// Takes instances away: its transaction records it.
+    Delete,
     /// Rows of a search: one record a request, with a hash of the filter.
     Search,
     /// Whole instances: one record a request.
@@ -49,6 +51,9 @@ impl Kind {
         if *method == Method::POST {
             return Some(Self::Store);
         }
+        if *method == Method::DELETE {
+            return Some(Self::Delete);
+        }
         match template.rsplit('/').next()? {
             "studies" | "series" | "instances" => Some(Self::Search),
             "{study}" | "{series}" | "{instance}" => Some(Self::Instances),
@@ -63,6 +68,7 @@ impl Kind {
     fn action(self) -> &'static str {
         match self {
             Self::Store => "store_instance",
+            Self::Delete => "delete_instances",
             Self::Search => "search_archive",
             Self::Instances => "retrieve_instances",
             Self::Rendered => "render_instance",
@@ -128,9 +134,10 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
     let study = record.study_instance_uid.clone();
     let given = status.is_success() || status == StatusCode::NOT_MODIFIED;
     let covered = match look.kind {
-        Kind::Store if given => return Ok(()),
+        Kind::Store | Kind::Delete if given => return Ok(()),
         Kind::Content | Kind::Search if given && !study.is_empty() => Some((user, look.kind.action(), study)),
         Kind::Store
+        | Kind::Delete
         | Kind::Search
         | Kind::Instances
         | Kind::Rendered
@@ -149,6 +156,11 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
             record.outcome = AuditOutcome::Refused;
             "not there, or not in reach".clone_into(&mut record.detail);
             Some((user, "not found", study))
+        }
+        _ if look.kind == Kind::Delete && status == StatusCode::CONFLICT => {
+            record.outcome = AuditOutcome::Refused;
+            "a legal hold".clone_into(&mut record.detail);
+            None
         }
         // Malformed, too large, overloaded: nothing was seen.
         _ => return Ok(()),
@@ -183,7 +195,7 @@ impl Look<'_> {
 }
 
 /// The account of a request, for records.
-fn actor(who: &Authenticated) -> AuditActor {
+pub(crate) fn actor(who: &Authenticated) -> AuditActor {
     AuditActor {
         user_id: Some(who.principal.user_id),
         session_id: who.principal.session_id,

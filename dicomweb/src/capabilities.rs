@@ -48,7 +48,7 @@ fn multipart(media_type: &str) -> String {
     format!("multipart/related; type=\"{media_type}\"")
 }
 
-/// What a route does with `GET`, or with `POST` where it takes instances.
+/// What a route does with `GET`, with `POST` where it takes instances, and with `DELETE` where it lets go of them.
 pub(crate) fn operation(method: &Method, template: &str) -> Option<Operation> {
     let (transaction, gives, query): (_, Vec<String>, &[&'static str]) = match Kind::of(method, template)? {
         Kind::Store => {
@@ -58,6 +58,7 @@ pub(crate) fn operation(method: &Method, template: &str) -> Option<Operation> {
             let transaction = "StoreInstances";
             return Some(Operation { method: method.clone(), transaction, takes, gives, query: Vec::new() });
         }
+        Kind::Delete => ("DeleteInstances", vec![JSON.to_owned()], &[]),
         Kind::Search => (
             "Search",
             vec![DICOM_JSON.to_owned(), multipart(DICOM_XML), CSV.to_owned()],
@@ -126,12 +127,20 @@ fn pictures() -> Vec<String> {
 /// The resources that instances are sent to (PS3.18 10.5.1); a test compares it with what the router allows.
 const STORE: [&str; 2] = ["/studies", "/studies/{study}"];
 
+/// What can be deleted.
+const DELETE: [&str; 3] = [
+    "/studies/{study}",
+    "/studies/{study}/series/{series}",
+    "/studies/{study}/series/{series}/instances/{instance}",
+];
+
 /// Every resource with its operations, in the router's order.
 pub(crate) fn resources() -> Vec<(&'static str, Vec<Operation>)> {
     let of = |path: &'static str| {
         let get = operation(&Method::GET, path);
         let post = STORE.contains(&path).then(|| operation(&Method::POST, path)).flatten();
-        (path, get.into_iter().chain(post).collect())
+        let delete = DELETE.contains(&path).then(|| operation(&Method::DELETE, path)).flatten();
+        (path, get.into_iter().chain(post).chain(delete).collect())
     };
     router::route_paths().into_iter().map(of).collect()
 }

@@ -10,6 +10,7 @@ mod audit;
 mod capabilities;
 mod conditional;
 mod config;
+mod delete;
 pub mod dicom_json;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -67,7 +67,10 @@ pub enum Command {
     /// Erase what is kept of somebody, for good; works while the server runs
     #[command(subcommand)]
     Erase(crate::keys::EraseCommand),
-    /// Keep a patient from being erased (legal hold)
+    /// List and restore studies, series and instances that were deleted
+    #[command(subcommand)]
+    Deletion(crate::keys::DeletionCommand),
+    /// Keep a patient from being erased or deleted from (legal hold)
     #[command(subcommand)]
     Hold(crate::keys::HoldCommand),
     /// Look at the configuration

@@ -73,6 +73,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Audit(command) => audit::run(settings, command).await,
             cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,
             cli::Command::Erase(command) => keys::erase(settings, command).await,
+            cli::Command::Deletion(command) => keys::deletion(settings, command).await,
             cli::Command::Hold(command) => keys::hold(settings, command).await,
             cli::Command::Reindex(options) => reindex::run(settings, options).await,
             cli::Command::Verify(options) => verify::run(settings, options).await,

@@ -14,6 +14,10 @@ pub struct ArchiveConfig {
     pub conflict_policy: ConflictPolicy,
     /// Longest frame that is read into memory at once; longer ones can only be streamed.
     pub frame_length_max_bytes: u64,
+    /// How long what was deleted can be restored.
+    pub delete_grace_ms: u64,
+    /// Whether two administrators have to ask for the same deletion, within 24 hours.
+    pub delete_two_person: bool,
 }
 
 impl Default for ArchiveConfig {
@@ -22,6 +26,8 @@ impl Default for ArchiveConfig {
             object_length_max_bytes: 4 << 30,
             conflict_policy: ConflictPolicy::KeepBoth,
             frame_length_max_bytes: 512 << 20,
+            delete_grace_ms: 7 * 24 * 3_600_000,
+            delete_two_person: true,
         }
     }
 }

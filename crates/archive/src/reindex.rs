@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use database::{NewInstance, Origin, StoreInstanceError, StoreOutcome};
+use database::{DatabaseError, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 use dicom_header::{FileMetaRead, FileMetaReader, HeaderError, HeaderReader, Limits};
 use futures_util::TryStreamExt as _;
 use object_storage::{ObjectKey, ObjectKind, StorageError};
@@ -21,7 +21,10 @@ pub enum ReindexError {
     Header(#[from] HeaderError),
     /// The database does not take it.
     #[error(transparent)]
-    Database(#[from] StoreInstanceError),
+    Refused(#[from] StoreInstanceError),
+    /// The database did not do it.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 impl Archive {

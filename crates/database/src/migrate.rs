@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "ae", include_str!("../../../migrations/0007_ae.sql")),
     (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
     (9, "name_words", include_str!("../../../migrations/0009_name_words.sql")),
+    (10, "deletion", include_str!("../../../migrations/0010_deletion.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

@@ -69,6 +69,20 @@ pub enum Event {
         /// `instance` or `preview`.
         object: String,
     },
+    /// Instances were deleted: gone for everybody, and to be restored until the grace period ends.
+    #[serde(rename = "instances.deleted")]
+    InstancesDeleted {
+        /// The deletion.
+        deletion_id: Uuid,
+        /// Study Instance UID.
+        study_instance_uid: String,
+        /// Series Instance UID; left out when all of the study was deleted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        series_instance_uid: Option<String>,
+        /// SOP Instance UID; left out when all of the series was deleted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sop_instance_uid: Option<String>,
+    },
     /// Everything of a patient was erased.
     #[serde(rename = "patient.erased")]
     PatientErased {
@@ -135,6 +149,7 @@ impl Event {
             Self::PreviewMade { .. } => "preview.made",
             Self::PreviewFailed { .. } => "preview.failed",
             Self::ObjectAltered { .. } => "object.altered",
+            Self::InstancesDeleted { .. } => "instances.deleted",
             Self::PatientErased { .. } => "patient.erased",
             Self::StudyLinked { .. } => "study.linked",
             Self::StudyUnlinked { .. } => "study.unlinked",
@@ -154,6 +169,7 @@ impl Event {
             | Self::PreviewMade { study_instance_uid, .. }
             | Self::PreviewFailed { study_instance_uid, .. }
             | Self::ObjectAltered { study_instance_uid, .. }
+            | Self::InstancesDeleted { study_instance_uid, .. }
             | Self::StudyLinked { study_instance_uid, .. }
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
             Self::PatientErased { .. }

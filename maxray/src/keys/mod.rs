@@ -1,5 +1,6 @@
-//! `maxray key`, `maxray erase` and `maxray hold`: the encryption keys, and what they keep from whom.
+//! `maxray key`, `maxray erase`, `maxray deletion` and `maxray hold`: the encryption keys, what goes, and what stays.
 
+mod deletion;
 mod erase;
 mod hold;
 mod rotate;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{home, settings::Settings};
 
+pub use deletion::{DeletionCommand, deletion};
 pub use erase::erase;
 pub use hold::hold;
 

@@ -1,7 +1,8 @@
 //! `maxray reindex`: makes the index again from the objects, when the database is lost or wrong.
 //!
 //! Objects are taken in the order of their names, which is the order in which they came: of two contents under one SOP
-//! Instance UID the first is current again. Names are kept in memory (16 bytes each), nothing else is.
+//! Instance UID the first is current again. What was deleted and can be restored is left out. Names are kept in memory
+//! (16 bytes each), nothing else is.
 
 use std::{collections::HashSet, path::Path};
 
@@ -67,6 +68,8 @@ pub async fn run(mut settings: Settings, options: ReindexOptions) -> anyhow::Res
     }
     let mut keys: Vec<ObjectKey> =
         archive.storage().list().try_collect().await.context("the objects cannot be listed")?;
+    let deleted: HashSet<_> = archive.database().deleted_objects().await?.into_iter().collect();
+    keys.retain(|key| !deleted.contains(&key.uuid()));
     keys.sort_unstable();
     let summary = index(&archive, keys).await?;
     let links = archive.database().restore_links().await?;

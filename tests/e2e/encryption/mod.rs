@@ -3,6 +3,7 @@
 
 mod altered;
 mod at_rest;
+mod delete;
 mod erase;
 mod rotate;
 

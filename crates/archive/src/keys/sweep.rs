@@ -10,12 +10,13 @@ use crate::{Archive, StoreError};
 const PAGE: u32 = 256;
 
 impl Archive {
-    /// Destroys the keys and removes the objects that are due; gives how many objects it removed. Doing it again, or in
+    /// Lets go of what was deleted longer ago than its grace period, destroys the keys and removes the objects that are due; gives how many objects it removed. Doing it again, or in
     /// two places at once, is harmless.
     ///
     /// # Errors
     /// Failures of the database or the object store; what is left is due the next time.
     pub async fn sweep_dropped(&self) -> Result<u64, StoreError> {
+        self.database().purge_deleted().await?;
         // Keys first: what they opened is gone with them, however long the objects take.
         for key in self.database().dropped_keys().await? {
             self.destroy_dropped_key(key).await?;

@@ -28,11 +28,13 @@ static UNNAMED: Statement = Statement::new(
     "SELECT r.key FROM ROWS($1: key uuid) AS r \
      WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.object_key = r.key) \
      AND NOT EXISTS (SELECT 1 FROM preview WHERE preview.preview_key = r.key) \
-     AND NOT EXISTS (SELECT 1 FROM preview WHERE preview.thumbnail_key = r.key)",
+     AND NOT EXISTS (SELECT 1 FROM preview WHERE preview.thumbnail_key = r.key) \
+     AND NOT EXISTS (SELECT 1 FROM deleted_instance WHERE deleted_instance.object_key = r.key)",
 );
 
 impl Database {
-    /// Which of these objects no row names, neither as an instance nor as a preview or thumbnail. It looks at what is
+    /// Which of these objects no row names, neither as an instance (deleted ones that can be restored
+    /// too) nor as a preview or thumbnail. It looks at what is
     /// committed when it is asked: ask only about objects that no running transaction can be about to name.
     pub async fn unnamed_objects(&self, keys: &[Uuid]) -> Result<Vec<Uuid>, DatabaseError> {
         if keys.is_empty() {

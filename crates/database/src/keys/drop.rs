@@ -18,7 +18,7 @@ static FORGET_OBJECTS: Statement =
     Statement::new("DELETE FROM dropped_object WHERE object_key IN (SELECT id FROM ROWS($1: id uuid) AS r)");
 
 /// Has objects removed after a time.
-pub(super) async fn drop_objects(
+pub(crate) async fn drop_objects(
     tx: &mut Tx,
     objects: &[Uuid],
     after: DateTime<Utc>,
@@ -103,9 +103,10 @@ impl Database {
         Ok(found > 0)
     }
 
-    /// Whether an instance is kept in an object.
+    /// Whether an instance is kept in an object, or was before it was deleted and can be restored.
     pub async fn names_object(&self, instance: Uuid, object_key: Uuid) -> Result<bool, DatabaseError> {
-        const SQL: &str = "SELECT COUNT(*) FROM instance WHERE id = $1 AND object_key = $2";
+        const SQL: &str = "SELECT (SELECT COUNT(*) FROM instance WHERE id = $1 AND object_key = $2) \
+            + (SELECT COUNT(*) FROM deleted_instance WHERE instance = $1 AND object_key = $2)";
         let found: i64 = on!(self, engine => sqlx::query_scalar(SQL)
             .bind(instance)
             .bind(object_key)

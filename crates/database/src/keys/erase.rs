@@ -156,7 +156,16 @@ async fn objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, DatabaseError>
     let found: Vec<(Uuid, Option<Uuid>, Option<Uuid>)> =
         on_tx!(tx, connection => sqlx::query_as(SQL).bind(patient).fetch_all(connection).await?);
     let all = found.into_iter().flat_map(|(object, preview, thumbnail)| [Some(object), preview, thumbnail]);
-    Ok(all.flatten().collect())
+    let mut all: Vec<Uuid> = all.flatten().collect();
+    all.extend(deleted_objects(tx, patient).await?);
+    Ok(all)
+}
+
+/// What was deleted before and could have been restored.
+async fn deleted_objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, DatabaseError> {
+    const SQL: &str = "SELECT gone.object_key FROM deleted_instance gone \
+        JOIN patient_key ON patient_key.key_id = gone.patient_key_id WHERE patient_key.patient = $1";
+    Ok(on_tx!(tx, connection => sqlx::query_scalar(SQL).bind(patient).fetch_all(connection).await?))
 }
 
 /// Consultations name their patient in words. One under the same Patient ID is another's when the name says so.
@@ -214,6 +223,10 @@ async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseE
         format!("DELETE FROM instance WHERE id IN ({INSTANCES_OF})"),
         "DELETE FROM series WHERE study IN (SELECT id FROM study WHERE patient = $1)".to_owned(),
         "DELETE FROM study WHERE patient = $1".to_owned(),
+        "DELETE FROM deletion WHERE id IN (SELECT gone.deletion FROM deleted_instance gone \
+         JOIN patient_key ON patient_key.key_id = gone.patient_key_id WHERE patient_key.patient = $1)"
+            .to_owned(),
+        "DELETE FROM deletion WHERE patient = $1".to_owned(),
         "DELETE FROM patient_demographics WHERE patient = $1".to_owned(),
         "UPDATE patient_key SET state = 'dropped', destroy_after = created_at WHERE patient = $1".to_owned(),
         "DELETE FROM patient WHERE id = $1".to_owned(),

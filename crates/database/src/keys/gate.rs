@@ -17,7 +17,7 @@ pub(crate) async fn hold_keys(tx: &mut Tx) -> Result<(), DatabaseError> {
 }
 
 /// Waits for the transactions that use keys, and holds new ones back until the end of this one.
-pub(super) async fn retire_keys(tx: &mut Tx) -> Result<(), DatabaseError> {
+pub(crate) async fn retire_keys(tx: &mut Tx) -> Result<(), DatabaseError> {
     lock(tx, "SELECT pg_advisory_xact_lock($1)").await
 }
 

@@ -12,11 +12,17 @@ use uuid::Uuid;
 
 use crate::{Database, DatabaseError};
 
+pub(crate) use drop::drop_objects;
 pub use erase::Erased;
-pub(crate) use gate::hold_keys;
+pub(crate) use gate::{hold_keys, retire_keys};
 pub use job::{KeyJob, KeyJobKind, KeyJobState};
 pub use legal_hold::LegalHold;
 pub use rotate::{SealedRow, SealedRowKind};
+
+/// The patient key that a seal names (docs/object-format.md, the seal); nil when it is none.
+pub(crate) fn patient_key_of(object_seal: &[u8]) -> Uuid {
+    object_seal.get(8..24).and_then(|id| Uuid::from_slice(id).ok()).unwrap_or_default()
+}
 
 /// A patient record, found by what people call it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

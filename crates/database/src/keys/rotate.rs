@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{drop::drop_objects, gate::retire_keys};
+use super::{drop::drop_objects, gate::retire_keys, patient_key_of};
 use crate::{Database, DatabaseError};
 
 /// Which object of an instance.
@@ -15,6 +15,8 @@ pub enum SealedRowKind {
     Preview,
     /// Its thumbnail.
     Thumbnail,
+    /// The instance itself, after it was deleted and while it can be restored.
+    Deleted,
 }
 
 impl SealedRowKind {
@@ -29,6 +31,10 @@ impl SealedRowKind {
             Self::Thumbnail => {
                 "UPDATE preview SET thumbnail_key = $3, thumbnail_seal = $4 WHERE instance = $1 \
                  AND thumbnail_key = $2"
+            }
+            Self::Deleted => {
+                "UPDATE deleted_instance SET object_key = $3, object_seal = $4, patient_key_id = $5 \
+                 WHERE instance = $1 AND object_key = $2"
             }
         }
     }
@@ -47,7 +53,7 @@ pub struct SealedRow {
     pub object_seal: Vec<u8>,
 }
 
-type Row = (Uuid, Uuid, Vec<u8>, Option<Uuid>, Option<Vec<u8>>, Option<Uuid>, Option<Vec<u8>>);
+type Row = (Uuid, Uuid, Vec<u8>, Option<Uuid>, Option<Vec<u8>>, Option<Uuid>, Option<Vec<u8>>, bool);
 
 impl Database {
     /// Patients after `after`, by id.
@@ -100,18 +106,22 @@ impl Database {
         Ok((active, retired))
     }
 
-    /// The objects of instances of a patient after `after`, by the instance's id; conflict versions too.
+    /// The objects of instances of a patient after `after`, by the instance's id; conflict versions and what can be
+    /// restored, too.
     pub async fn sealed_rows(
         &self,
         patient: Uuid,
         after: Uuid,
         instances: u32,
     ) -> Result<Vec<SealedRow>, DatabaseError> {
-        const SQL: &str = "SELECT instance.id, instance.object_key, instance.object_seal, preview.preview_key, \
-            preview.preview_seal, preview.thumbnail_key, preview.thumbnail_seal FROM study \
+        const SQL: &str = "SELECT * FROM (SELECT instance.id, instance.object_key, instance.object_seal, \
+            preview.preview_key, preview.preview_seal, preview.thumbnail_key, preview.thumbnail_seal, \
+            FALSE AS deleted FROM study \
             JOIN series ON series.study = study.id JOIN instance ON instance.series = series.id \
-            LEFT JOIN preview ON preview.instance = instance.id \
-            WHERE study.patient = $1 AND instance.id > $2 ORDER BY instance.id LIMIT $3";
+            LEFT JOIN preview ON preview.instance = instance.id WHERE study.patient = $1 AND instance.id > $2 \
+            UNION ALL SELECT gone.instance, gone.object_key, gone.object_seal, NULL, NULL, NULL, NULL, TRUE \
+            FROM deleted_instance gone JOIN patient_key ON patient_key.key_id = gone.patient_key_id \
+            WHERE patient_key.patient = $1 AND gone.instance > $2) AS kept ORDER BY id, deleted LIMIT $3";
         let found: Vec<Row> = on!(self, engine => sqlx::query_as(SQL)
             .bind(patient)
             .bind(after)
@@ -119,9 +129,12 @@ impl Database {
             .fetch_all(&engine.read)
             .await?);
         let mut rows = Vec::new();
-        for (instance, object_key, object_seal, preview, preview_seal, thumbnail, thumbnail_seal) in found {
+        for (instance, object_key, object_seal, preview, preview_seal, thumbnail, thumbnail_seal, deleted) in
+            found
+        {
+            let kind = if deleted { SealedRowKind::Deleted } else { SealedRowKind::Instance };
             let kinds = [
-                (SealedRowKind::Instance, Some(object_key), Some(object_seal)),
+                (kind, Some(object_key), Some(object_seal)),
                 (SealedRowKind::Preview, preview, preview_seal),
                 (SealedRowKind::Thumbnail, thumbnail, thumbnail_seal),
             ];
@@ -143,14 +156,13 @@ impl Database {
     ) -> Result<bool, DatabaseError> {
         let mut tx = self.begin().await?;
         let sql = row.kind.statement();
-        let changed = on_tx!(tx, connection => sqlx::query(sql)
-            .bind(row.instance)
-            .bind(row.object_key)
-            .bind(object_key)
-            .bind(object_seal)
-            .execute(connection)
-            .await?
-            .rows_affected());
+        let changed = on_tx!(tx, connection => {
+            let mut query = sqlx::query(sql).bind(row.instance).bind(row.object_key).bind(object_key).bind(object_seal);
+            if row.kind == SealedRowKind::Deleted {
+                query = query.bind(patient_key_of(object_seal));
+            }
+            query.execute(connection).await?.rows_affected()
+        });
         if changed == 0 {
             return Ok(false);
         }
@@ -173,8 +185,8 @@ impl Database {
             let Some(last) = rows.last() else { return Ok(false) };
             after = last.instance;
             let of_key = |row: &SealedRow| {
-                row.kind == SealedRowKind::Instance
-                    && row.object_seal.get(8..24) == Some(&key_id.as_bytes()[..])
+                matches!(row.kind, SealedRowKind::Instance | SealedRowKind::Deleted)
+                    && patient_key_of(&row.object_seal) == key_id
             };
             if rows.iter().any(of_key) {
                 return Ok(true);

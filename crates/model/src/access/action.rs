@@ -28,6 +28,8 @@ actions! {
     ReadStudy,
     /// Store an instance over HTTP.
     StoreInstance,
+    /// Delete a study, a series or an instance.
+    DeleteInstances,
     /// See doctors' profiles.
     ReadDoctor,
     /// Make a doctor, change any profile.

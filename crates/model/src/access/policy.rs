@@ -33,6 +33,7 @@ impl Reach {
 
 /// The policy.
 const RULES: &[(Role, Action, Reach)] = &[
+    (Role::Admin, Action::DeleteInstances, Reach::Everything),
     (Role::Admin, Action::ReadDoctor, Reach::Everything),
     (Role::Admin, Action::ManageDoctors, Reach::Everything),
     (Role::Admin, Action::UpdateDoctor, Reach::Everything),

@@ -134,6 +134,8 @@ mod tests {
             ("store_instance", "110104", None, 'C'),
             ("retrieve_instances", "110104", None, 'R'),
             ("erase_patient", "110105", None, 'D'),
+            ("delete_instances", "110105", None, 'D'),
+            ("purge_instances", "110105", None, 'D'),
             ("download_xray", "110106", None, 'R'),
             ("link_study", "110110", None, 'C'),
             ("search_studies", "110112", None, 'E'),

@@ -1,0 +1,114 @@
+//! Giving back what was deleted: the rows are made again from the objects, then the deletion lets go of them.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::{COLUMNS, Deletion};
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, keys::drop_objects,
+};
+
+/// So long nothing is purged beside the restoration.
+const RESTORING: TimeDelta = TimeDelta::hours(1);
+
+/// An instance that can be restored.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct DeletedInstance {
+    /// Its id.
+    pub instance: Uuid,
+    /// Its object.
+    pub object_key: Uuid,
+    /// The account that sent the first instance of its study over HTTP.
+    pub uploaded_by: Option<Uuid>,
+}
+
+impl Database {
+    /// The instances of a deletion, which is kept from being purged meanwhile.
+    ///
+    /// # Errors
+    /// [`DatabaseError::NotFound`], and [`DatabaseError::Conflict`] when nothing is left to restore.
+    pub async fn begin_restoration(&self, id: Uuid) -> Result<Vec<DeletedInstance>, DatabaseError> {
+        const HOLD: &str = "UPDATE deletion SET purge_after = $2 WHERE id = $1 AND purge_after < $2";
+        const LIST: &str = "SELECT instance, object_key, uploaded_by FROM deleted_instance WHERE deletion = $1 \
+            ORDER BY instance";
+        let mut tx = self.begin().await?;
+        let found = by_id(&mut tx, id).await?.ok_or(DatabaseError::NotFound)?;
+        if found.state != "deleted" {
+            return Err(DatabaseError::Conflict(format!(
+                "the deletion is {}: nothing is to be restored",
+                found.state
+            )));
+        }
+        let until = tx.now + RESTORING;
+        on_tx!(tx, connection => sqlx::query(HOLD).bind(id).bind(until).execute(connection).await.map(drop)?);
+        let list = on_tx!(tx, connection => sqlx::query_as(LIST).bind(id).fetch_all(connection).await?);
+        self.commit(tx).await?;
+        Ok(list)
+    }
+
+    /// The objects of everything that can be restored.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn deleted_objects(&self) -> Result<Vec<Uuid>, DatabaseError> {
+        const SQL: &str = "SELECT object_key FROM deleted_instance";
+        Ok(on!(self, engine => sqlx::query_scalar(SQL).fetch_all(&engine.read).await?))
+    }
+
+    /// An instance is in the index again. Its object goes unless a row names it: the same instance may have come
+    /// again in the meantime.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn record_restored(&self, instance: Uuid) -> Result<(), DatabaseError> {
+        const TAKE: &str = "DELETE FROM deleted_instance WHERE instance = $1 RETURNING object_key";
+        let mut tx = self.begin().await?;
+        let object: Option<Uuid> = on_tx!(tx, connection => sqlx::query_scalar(TAKE).bind(instance).fetch_optional(connection).await?);
+        if let Some(object) = object {
+            drop_unless_named(&mut tx, &[object]).await?;
+        }
+        self.commit(tx).await
+    }
+
+    /// Everything of a deletion is in the index again.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn end_restoration(&self, id: Uuid, actor: &AuditActor) -> Result<(), DatabaseError> {
+        const END: &str = "UPDATE deletion SET state = 'restored' WHERE id = $1 AND state = 'deleted' \
+            AND NOT EXISTS (SELECT 1 FROM deleted_instance WHERE deletion = $1)";
+        let mut tx = self.begin().await?;
+        let ended = on_tx!(tx, connection =>
+            sqlx::query(END).bind(id).execute(connection).await?.rows_affected());
+        if ended == 0 {
+            return Err(DatabaseError::Conflict("not everything of the deletion is restored".to_owned()));
+        }
+        let found = by_id(&mut tx, id).await?.ok_or(DatabaseError::NotFound)?;
+        let mut record =
+            AuditRecord::success(actor, "restore_instances").of_study(&found.study_instance_uid).about(id);
+        record.detail = format!("{} instances", found.instances);
+        insert_audit(&mut tx, &[record]).await?;
+        self.commit(tx).await
+    }
+}
+
+async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Option<Deletion>, DatabaseError> {
+    let sql = format!("{COLUMNS} WHERE id = $1");
+    Ok(on_tx!(tx, connection =>
+        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?))
+}
+
+/// Has objects removed that no instance is kept in.
+pub(super) async fn drop_unless_named(tx: &mut Tx, objects: &[Uuid]) -> Result<(), DatabaseError> {
+    const NAMED: &str = "SELECT COUNT(*) FROM instance WHERE object_key = $1";
+    let mut unnamed = Vec::with_capacity(objects.len());
+    for object in objects {
+        let named: i64 =
+            on_tx!(tx, connection => sqlx::query_scalar(NAMED).bind(object).fetch_one(connection).await?);
+        if named == 0 {
+            unnamed.push(*object);
+        }
+    }
+    let now = tx.now;
+    drop_objects(tx, &unnamed, now).await
+}
