@@ -26,6 +26,8 @@ pub struct DoctorApiConfig {
     pub event_listeners_max: usize,
     /// Time between two keep-alive comments on `/events`.
     pub event_keep_alive_ms: u64,
+    /// Longest picture that is made into an X-ray; DICOM files are bounded by the archive's own setting.
+    pub picture_length_max_bytes: usize,
     /// Most X-rays listed for one study inside a consultation.
     pub xrays_per_study_max: usize,
 }
@@ -43,6 +45,7 @@ impl Default for DoctorApiConfig {
             password_checks_max: 4,
             event_listeners_max: 1_024,
             event_keep_alive_ms: 15_000,
+            picture_length_max_bytes: 64 << 20,
             xrays_per_study_max: 500,
         }
     }

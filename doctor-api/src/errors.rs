@@ -1,6 +1,6 @@
 //! What the crates below report, as problems.
 
-use archive::ReadError;
+use archive::{ReadError, StoreError};
 use database::DatabaseError;
 use service::http::problem::Problem;
 
@@ -29,6 +29,20 @@ pub fn object(may_pass: bool, error: &(dyn std::error::Error + 'static)) -> Prob
         Problem::unavailable("the object store is not available")
     } else {
         Problem::internal(error)
+    }
+}
+
+/// An instance that was not stored: 503 when trying again may help. The texts hold no patient data.
+pub fn store(error: &StoreError) -> Problem {
+    match error {
+        StoreError::TooLarge { .. } => {
+            Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE).detail(error.to_string())
+        }
+        _ if error.is_transient() => {
+            tracing::warn!(%error, "request refused");
+            Problem::unavailable("the X-ray cannot be stored now")
+        }
+        _ => Problem::unprocessable().field("file", error.to_string()),
     }
 }
 

@@ -18,6 +18,7 @@ pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[
     ("POST", "/shares/redeem"),
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/prescriptions/{id}/verify"),
 ];
 
 /// Name of the security scheme.
@@ -39,7 +40,9 @@ const BEARER: &str = "bearer";
         (name = "sessions", description = "Sign in, go on, sign out"),
         (name = "users", description = "Accounts of people and programs"),
         (name = "doctors", description = "Profiles"),
+        (name = "availability", description = "When doctors see patients, and what is free"),
         (name = "consultations", description = "Meetings of a doctor and a patient, and the studies linked to them"),
+        (name = "prescriptions", description = "Medicines, ordered and signed"),
         (name = "xrays", description = "Instances: metadata, previews, download"),
         (name = "patients", description = "What belongs to a patient"),
         (name = "shares", description = "Links that open one study"),

@@ -7,8 +7,9 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use database::AuditActor;
 use model::access::{Action, Principal, Scope};
 use service::http::{bearer::Authenticated, problem::Problem, request_id};
+use uuid::Uuid;
 
-use crate::{audit, state::AppState};
+use crate::{audit, idempotency::ClaimOfRequest, state::AppState};
 
 /// Who calls, from where, in which request.
 #[derive(Debug, Clone)]
@@ -17,9 +18,16 @@ pub struct Caller {
     pub source_address: String,
     pub certificate: String,
     pub request_id: String,
+    /// The claim of the Idempotency-Key that the request came with.
+    pub claim: Option<Uuid>,
 }
 
 impl Caller {
+    async fn of(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Authenticated::from_request_parts(parts, state).await.map(Self::from)?;
+        Ok(Self { claim: parts.extensions.get::<ClaimOfRequest>().map(|claim| claim.0), ..caller })
+    }
+
     /// As the audit log names it.
     pub fn actor(&self) -> AuditActor {
         AuditActor {
@@ -29,6 +37,7 @@ impl Caller {
             certificate: self.certificate.clone(),
             source_address: self.source_address.clone(),
             request_id: self.request_id.clone(),
+            claim: self.claim,
             ..AuditActor::default()
         }
     }
@@ -41,6 +50,7 @@ impl From<Authenticated> for Caller {
             source_address: authenticated.source_address,
             certificate: authenticated.certificate,
             request_id: request_id::current().unwrap_or_default(),
+            claim: None,
         }
     }
 }
@@ -51,7 +61,7 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Authenticated::from_request_parts(parts, state).await.map(Self::from)?;
+        let caller = Self::of(parts, state).await?;
         if caller.principal.grant.is_some() {
             audit::refused(state, &caller, "use_account").await?;
             return Err(Problem::forbidden());
@@ -79,6 +89,7 @@ macro_rules! policies {
 
 policies!(
     ReadStudy,
+    UploadXray,
     ReadDoctor,
     ManageDoctors,
     ManageUsers,
@@ -87,6 +98,10 @@ policies!(
     ReadConsultation,
     CreateConsultation,
     UpdateConsultation,
+    ReadNote,
+    WriteNote,
+    ReadPrescription,
+    WritePrescription,
     LinkStudy,
     ReadEvents,
     IssueViewerToken,
@@ -111,7 +126,7 @@ impl<P: Policy> FromRequestParts<AppState> for Permit<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = Authenticated::from_request_parts(parts, state).await.map(Caller::from)?;
+        let caller = Caller::of(parts, state).await?;
         if let Ok(scope) = caller.principal.authorize(P::ACTION) {
             return Ok(Self { caller, scope, action: PhantomData });
         }

@@ -14,9 +14,9 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     aes, audit_records,
     audit_watch::{self, Watch},
-    break_glass, clients, consultations, devices, doctors, events, grants,
+    availability, break_glass, clients, consultations, devices, doctors, events, grants, idempotency,
     openapi::{BaseDocument, add_problems},
-    patients, sessions, shares,
+    patients, prescriptions, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, xrays,
 };
@@ -44,6 +44,7 @@ pub fn router_until(state: DoctorApiState, shutdown: Shutdown) -> Router {
         .config(Config::default().persist_authorization(false).validator_url("none"));
     let docs = Router::from(docs).layer(middleware::map_response(protect_docs));
     routes
+        .route_layer(middleware::from_fn_with_state(state.clone(), idempotency::once))
         .route_layer(middleware::from_fn_with_state(watch, audit_watch::watch))
         .with_state(state)
         .layer(middleware::map_response(protect_answer))
@@ -61,11 +62,12 @@ fn finish(mut document: Document) -> Document {
 }
 
 fn routes() -> OpenApiRouter<AppState> {
-    clinical_routes().routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes)).routes(routes!(
-        aes::get_ae::get_ae,
-        aes::update_ae::update_ae,
-        aes::delete_ae::delete_ae
-    ))
+    clinical_routes()
+        .merge(consultation_routes())
+        .merge(availability_routes())
+        .merge(prescription_routes())
+        .routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes))
+        .routes(routes!(aes::get_ae::get_ae, aes::update_ae::update_ae, aes::delete_ae::delete_ae))
 }
 
 fn clinical_routes() -> OpenApiRouter<AppState> {
@@ -97,14 +99,16 @@ fn clinical_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(tokens::rotate_signing_key::rotate_signing_key))
         .routes(routes!(clients::renew_client_secret::renew_client_secret))
         .routes(routes!(doctors::create_doctor::create_doctor, doctors::list_doctors::list_doctors))
-        .routes(routes!(doctors::get_doctor::get_doctor, doctors::update_doctor::update_doctor))
+        .routes(routes!(
+            doctors::get_doctor::get_doctor,
+            doctors::update_doctor::update_doctor,
+            doctors::patch_doctor::patch_doctor,
+            doctors::deactivate_doctor::deactivate_doctor
+        ))
         .routes(routes!(consultations::create_consultation::create_consultation))
         .routes(routes!(consultations::list_consultations::list_consultations))
-        .routes(routes!(consultations::get_consultation::get_consultation))
         .routes(routes!(consultations::link_study::link_study))
         .routes(routes!(consultations::unlink_study::unlink_study))
-        .routes(routes!(consultations::close_consultation::close_consultation))
-        .routes(routes!(consultations::cancel_consultation::cancel_consultation))
         .routes(routes!(
             consultations::issue_viewer_token::issue_viewer_token,
             consultations::revoke_viewer_token::revoke_viewer_token
@@ -121,14 +125,65 @@ fn clinical_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(break_glass::review_break_glass::review_break_glass))
         .routes(routes!(grants::add_grant::add_grant, grants::list_grants::list_grants))
         .routes(routes!(grants::revoke_grant::revoke_grant))
-        .routes(routes!(xrays::list_xrays::list_xrays))
-        .routes(routes!(xrays::get_xray::get_xray))
+        .routes(routes!(xrays::list_xrays::list_xrays, xrays::create_xray::create_xray))
+        .routes(routes!(xrays::get_xray::get_xray, xrays::update_xray::update_xray))
         .routes(routes!(xrays::download_xray::download_xray))
         .routes(routes!(xrays::get_preview::get_preview))
+        .routes(routes!(patients::get_patient::get_patient))
+        .routes(routes!(patients::read_patient_history::read_patient_history))
         .routes(routes!(patients::list_studies::list_studies))
         .routes(routes!(patients::read_access_report::read_access_report))
         .routes(routes!(audit_records::list_records::list_records))
         .routes(routes!(events::listen::listen))
+}
+
+/// The life of a consultation.
+fn consultation_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            consultations::get_consultation::get_consultation,
+            consultations::edit_consultation::edit_consultation
+        ))
+        .routes(routes!(consultations::confirm_consultation::confirm_consultation))
+        .routes(routes!(consultations::arrive_consultation::arrive_consultation))
+        .routes(routes!(consultations::start_consultation::start_consultation))
+        .routes(routes!(consultations::complete_consultation::complete_consultation))
+        .routes(routes!(consultations::close_consultation::close_consultation))
+        .routes(routes!(consultations::cancel_consultation::cancel_consultation))
+        .routes(routes!(consultations::no_show_consultation::no_show_consultation))
+        .routes(routes!(consultations::reschedule_consultation::reschedule_consultation))
+        .routes(routes!(consultations::reassign_consultation::reassign_consultation))
+        .routes(routes!(consultations::read_history::read_history))
+        .routes(routes!(consultations::read_notes::read_notes, consultations::write_note::write_note))
+        .routes(routes!(consultations::amend_consultation::amend_consultation))
+}
+
+/// When doctors see patients.
+fn availability_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(availability::get_availability::get_availability))
+        .routes(routes!(availability::get_rules::get_rules, availability::put_rules::put_rules))
+        .routes(routes!(
+            availability::get_exceptions::get_exceptions,
+            availability::put_exceptions::put_exceptions
+        ))
+        .routes(routes!(availability::create_hold::create_hold))
+        .routes(routes!(availability::release_hold::release_hold))
+        .routes(routes!(doctors::read_profile_history::read_profile_history))
+}
+
+/// What doctors order and sign.
+fn prescription_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(prescriptions::create_prescription::create_prescription))
+        .routes(routes!(
+            prescriptions::get_prescription::get_prescription,
+            prescriptions::update_prescription::update_prescription
+        ))
+        .routes(routes!(prescriptions::finalize_prescription::finalize_prescription))
+        .routes(routes!(prescriptions::cancel_prescription::cancel_prescription))
+        .routes(routes!(prescriptions::replace_prescription::replace_prescription))
+        .routes(routes!(prescriptions::verify_prescription::verify_prescription))
 }
 
 /// Answers hold patient data: no cache keeps them unless the operation says otherwise.

@@ -9,7 +9,7 @@ use model::clock::Clock;
 use service::{
     decoder::DecoderPool,
     events::EventBus,
-    identity::{Authenticator, Issuer},
+    identity::{Authenticator, DoctorKeys, Issuer},
     shutdown::Shutdown,
 };
 use tokio::sync::Semaphore;
@@ -23,6 +23,8 @@ pub struct DoctorApiState {
     pub archive: Archive,
     /// Signs access tokens.
     pub issuer: Issuer,
+    /// Signs what doctors sign.
+    pub doctor_keys: DoctorKeys,
     /// Checks access tokens.
     pub authenticator: Authenticator,
     /// Events as they happen.
@@ -43,8 +45,10 @@ pub struct AppState(Arc<Inner>);
 pub struct Inner {
     pub archive: Archive,
     pub issuer: Issuer,
+    pub doctor_keys: DoctorKeys,
     pub authenticator: Authenticator,
     pub events: EventBus,
+    pub decoder: DecoderPool,
     pub config: DoctorApiConfig,
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
@@ -61,7 +65,8 @@ pub struct Inner {
 
 impl AppState {
     pub fn new(parts: DoctorApiState, shutdown: Shutdown) -> Self {
-        let DoctorApiState { archive, issuer, authenticator, events, decoder: _, config, clock } = parts;
+        let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, decoder, config, clock } =
+            parts;
         Self(Arc::new(Inner {
             password_checks: Semaphore::new(config.password_checks_max),
             stand_in_hash: OnceLock::new(),
@@ -69,8 +74,10 @@ impl AppState {
             event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),
             archive,
             issuer,
+            doctor_keys,
             authenticator,
             events,
+            decoder,
             config,
             clock,
             shutdown,

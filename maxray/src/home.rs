@@ -18,6 +18,9 @@ use crate::settings::Settings;
 /// The keys that sign access tokens, in the data directory.
 pub const TOKEN_KEYS_FILE: &str = "token-keys.json";
 
+/// The secret of which the doctors' signing keys are made, in the data directory.
+pub const DOCTOR_KEYS_FILE: &str = "doctor-keys.secret";
+
 /// Held while a process writes objects under a data directory; released when the process ends, however it ends.
 pub struct Lock(#[expect(dead_code, reason = "holds the lock by being open")] File);
 

@@ -15,7 +15,7 @@ use service::{
     decoder::DecoderPool,
     events::EventBus,
     http::{health, limits, server},
-    identity::Issuer,
+    identity::{DoctorKeys, Issuer},
     shutdown::Shutdown,
     tls::{self, Tls},
 };
@@ -81,6 +81,7 @@ impl Server {
         let parts = Parts {
             shutdown: shutdown.clone(),
             issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
+            doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
             decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
             events: EventBus::new(),
             spool: home::spool(&settings, &directory),
@@ -162,6 +163,7 @@ impl Server {
 struct Parts {
     shutdown: Shutdown,
     issuer: Issuer,
+    doctor_keys: DoctorKeys,
     decoder: DecoderPool,
     events: EventBus,
     spool: dicomweb::SpoolConfig,
@@ -187,6 +189,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         doctor_api::DoctorApiState {
             archive: archive.clone(),
             issuer: parts.issuer.clone(),
+            doctor_keys: parts.doctor_keys.clone(),
             authenticator,
             events: parts.events.clone(),
             decoder: parts.decoder.clone(),

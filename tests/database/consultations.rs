@@ -1,9 +1,12 @@
 //! Consultations and the studies linked to them.
 
-use database::{ConsultationFilter, DatabaseError, LinkOutcome, NewConsultation, NewDoctor};
+use database::{
+    BookingError, ChangeConsultation, ChangeError, ConsultationFilter, DatabaseError, LinkOutcome,
+    NewConsultation, NewDoctor,
+};
 use model::{
     access::Scope,
-    clinical::{Consultation, ConsultationStatus},
+    clinical::{Consultation, ConsultationCommand, ConsultationStatus},
 };
 use uuid::Uuid;
 
@@ -29,7 +32,10 @@ pub fn booking(doctor_id: Uuid, patient_id: &str) -> NewConsultation {
         patient_name: "Doe^Jane".to_owned(),
         status: ConsultationStatus::Booked,
         scheduled_at: at(START),
+        // Takes no time in the calendars: these tests are about other things.
+        ends_at: None,
         reason: "cough".to_owned(),
+        hold_id: None,
     }
 }
 
@@ -74,10 +80,10 @@ async fn consultations_are_listed_for_their_doctor_alone(home: Home) {
     assert_eq!(database.consultation(&of_bob, done.id).await.expect("look-up"), None);
     assert_eq!(database.consultation(&doctor_scope(ann), done.id).await.expect("look-up"), Some(done));
     let foreign = database.create_consultation(&of_bob, booking(ann, "1"), &actor()).await;
-    assert!(matches!(foreign, Err(DatabaseError::NotFound)));
+    assert!(matches!(foreign, Err(BookingError::Database(DatabaseError::NotFound))));
     let nobody =
         database.create_consultation(&Scope::internal(), booking(Uuid::now_v7(), "1"), &actor()).await;
-    assert!(matches!(nobody, Err(DatabaseError::NotFound)));
+    assert!(matches!(nobody, Err(BookingError::Database(DatabaseError::NotFound))));
     let events = database.outbox_after(0, 99).await.expect("events");
     assert_eq!(events.len(), 5);
     assert!(events.iter().all(|event| event.event.doctor_id() == Some(ann)));
@@ -156,15 +162,20 @@ async fn a_consultation_changes_only_from_the_version_read(home: Home) {
     let database = &home.database;
     let scope = doctor_scope(ann);
     let consultation = book(&home, booking(ann, "4711")).await;
-    let set = async |scope: &Scope, version: i64, status: ConsultationStatus| {
-        database.set_consultation_status(scope, consultation.id, (version, status), &actor()).await
+    let change = async |scope: &Scope, version: i64, command: ConsultationCommand| {
+        let change =
+            ChangeConsultation { expected_version: Some(version), ..ChangeConsultation::new(command) };
+        database.change_consultation(scope, consultation.id, change, &actor()).await
     };
-    let changed = set(&scope, 1, ConsultationStatus::Cancelled).await.expect("changed");
+    let changed = change(&scope, 1, ConsultationCommand::Cancel).await.expect("changed");
     assert_eq!((changed.version, changed.status), (2, ConsultationStatus::Cancelled));
-    let late = set(&scope, 1, ConsultationStatus::Booked).await;
-    assert!(matches!(late, Err(DatabaseError::Conflict(_))));
-    let foreign = set(&doctor_scope(doctor(&home).await), 2, ConsultationStatus::Booked).await;
-    assert!(matches!(foreign, Err(DatabaseError::NotFound)));
+    assert_eq!(changed.closed_at, Some(home.now()));
+    let late = change(&scope, 1, ConsultationCommand::Cancel).await;
+    assert!(matches!(late, Err(ChangeError::Changed)));
+    let again = change(&scope, 2, ConsultationCommand::Start).await;
+    assert!(matches!(again, Err(ChangeError::Illegal(ConsultationStatus::Cancelled))));
+    let foreign = change(&doctor_scope(doctor(&home).await), 2, ConsultationCommand::Cancel).await;
+    assert!(matches!(foreign, Err(ChangeError::Database(DatabaseError::NotFound))));
     home.put(instance("1.2", 1)).await;
     let linked = database.link_study(&Scope::internal(), consultation.id, &study_uid("1.2"), &actor()).await;
     assert_eq!(linked.expect("an answer"), LinkOutcome::ConsultationNotFound);

@@ -4,6 +4,7 @@
 mod support;
 
 mod access;
+mod appointments;
 mod audit;
 mod consultations;
 mod events;

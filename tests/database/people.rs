@@ -44,7 +44,7 @@ async fn doctors_are_found(home: Home) {
     let database = &home.database;
     let make = |name: &str, specialty: &str, language: &str| NewDoctor {
         name: name.to_owned(),
-        specialties: vec![specialty.to_owned(), "Radiology".to_owned()],
+        specialties: vec![specialty.into(), "Radiology".into()],
         languages: vec![language.to_owned()],
         ..NewDoctor::default()
     };

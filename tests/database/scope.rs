@@ -1,9 +1,9 @@
 //! A doctor finds the studies of the own consultations and of their patients, and no others.
 
-use database::{Level, NewConsultation, SearchQuery};
+use database::{ChangeConsultation, Level, NewConsultation, SearchQuery};
 use model::{
     access::Scope,
-    clinical::{Consultation, ConsultationStatus},
+    clinical::{Consultation, ConsultationCommand},
 };
 
 use crate::{
@@ -71,8 +71,8 @@ async fn a_cancelled_consultation_opens_nothing(home: Home) {
     let Consultation { id, .. } = book(&home, booking(ann, "P1")).await;
     home.database.link_study(&scope, id, &study_uid("1.1"), &actor()).await.expect("linked");
     assert_eq!(visible(&home, &scope, Level::Study).await, ["1.1"]);
-    let cancelled = (1, ConsultationStatus::Cancelled);
-    home.database.set_consultation_status(&scope, id, cancelled, &actor()).await.expect("cancelled");
+    let cancel = ChangeConsultation::new(ConsultationCommand::Cancel);
+    home.database.change_consultation(&scope, id, cancel, &actor()).await.expect("cancelled");
     assert_eq!(visible(&home, &scope, Level::Study).await, [""; 0]);
     assert_eq!(home.database.linked_studies(&scope, id).await.expect("list"), []);
     assert_eq!(home.database.linked_studies(&Scope::internal(), id).await.expect("list").len(), 1);

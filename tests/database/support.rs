@@ -93,16 +93,21 @@ impl Home {
 
     /// Runs a statement behind the program's back.
     pub async fn sql(&self, text: &str) {
+        self.try_sql(text).await.expect("the statement runs");
+    }
+
+    /// The same for a statement that may be refused.
+    pub async fn try_sql(&self, text: &str) -> Result<(), sqlx::Error> {
         use sqlx::Connection as _;
         let text = sqlx::AssertSqlSafe(text.to_owned());
         if self.config.url.is_empty() {
             let path = self.directory.path().join("maxray.sqlite");
             let url = format!("sqlite://{}", path.display());
             let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a connection");
-            sqlx::raw_sql(text).execute(&mut connection).await.expect("the statement runs");
+            sqlx::raw_sql(text).execute(&mut connection).await.map(drop)
         } else {
             let mut connection = sqlx::PgConnection::connect(&self.config.url).await.expect("a connection");
-            sqlx::raw_sql(text).execute(&mut connection).await.expect("the statement runs");
+            sqlx::raw_sql(text).execute(&mut connection).await.map(drop)
         }
     }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
     audit::{ChainMemory, write_chained},
+    idempotency::fulfil_claim,
     ingest::Waiting,
     session::RevokedSessions,
     statement::Dialect,
@@ -168,6 +169,7 @@ impl Database {
 
     /// Writes the audit records, commits, and wakes who waits for events.
     pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
+        fulfil_claim(&mut tx).await?;
         let head = write_chained(&self.shared().chain, &mut tx).await?;
         fail_point::reach(Point::K16AuditWritten).map_err(sqlx::Error::Io)?;
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.

@@ -17,11 +17,11 @@ mod audit;
 mod check;
 mod config;
 mod consultation;
-mod consultation_study;
 mod deletion;
 mod doctor;
 mod error;
 mod header;
+mod idempotency;
 mod ingest;
 mod instance;
 mod keys;
@@ -29,13 +29,16 @@ mod migrate;
 mod node;
 mod open;
 mod outbox;
+mod prescription;
 mod preview;
+mod schedule;
 mod search;
 mod session;
 mod sign_in_rate;
 mod statement;
 mod text;
 mod user;
+mod xray_metadata;
 
 pub use access::{
     AccessConfig, AccessGrant, BreakGlass, BreakGlassRefused, GrantKind, NewBreakGlass, NewGrant, NewShare,
@@ -48,17 +51,23 @@ pub use audit::{
 };
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
 pub use config::DatabaseConfig;
-pub use consultation::{ConsultationFilter, NewConsultation};
-pub use consultation_study::{LinkOutcome, LinkedStudy};
+pub use consultation::{
+    BookingError, Calendar, ChangeConsultation, ChangeError, ConsultationChange, ConsultationEdit,
+    ConsultationFilter, ConsultationNote, Hold, LinkOutcome, LinkedStudy, NewConsultation, NewHold, NewNote,
+    Span,
+};
 pub use deletion::{DeletedInstance, Deletion, DeletionRules, DeletionTarget};
-pub use doctor::{DoctorChanges, DoctorFilter, NewDoctor};
+pub use doctor::{DoctorChanges, DoctorFilter, DoctorVersion, NewDoctor};
 pub use engine::{Database, Engine};
 pub use error::DatabaseError;
 pub use header::HeaderRecord;
+pub use idempotency::{Claim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 pub use instance::{Counts, StoredInstance};
 pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind};
+pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
+pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
     SeriesRow, SortKey,
@@ -66,3 +75,4 @@ pub use search::{
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
 pub use user::{NewUser, User};
+pub use xray_metadata::XrayMetadata;

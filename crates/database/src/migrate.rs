@@ -1,4 +1,4 @@
-//! Marked place: the schema, one text for both engines, with two words rewritten for one of them.
+//! Marked place: the schema, one text for both engines, with two words rewritten for one of them, and blocks for one.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "ae", include_str!("../../../migrations/0007_ae.sql")),
     (8, "objects", include_str!("../../../migrations/0008_objects.sql")),
     (9, "name_words", include_str!("../../../migrations/0009_name_words.sql")),
-    (10, "deletion", include_str!("../../../migrations/0010_deletion.sql")),
+    (10, "appointments", include_str!("../../../migrations/0010_appointments.sql")),
+    (11, "prescriptions", include_str!("../../../migrations/0011_prescriptions.sql")),
+    (12, "deletion", include_str!("../../../migrations/0012_deletion.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,
@@ -39,15 +41,42 @@ pub(crate) fn migrators(dialect: Dialect) -> impl Iterator<Item = Migrator> {
 }
 
 fn spell(text: &str, dialect: Dialect) -> String {
+    let text = match dialect {
+        Dialect::Postgres => without_blocks_of("sqlite", text),
+        Dialect::Sqlite => without_blocks_of("postgres", text),
+    };
     match dialect {
         Dialect::Postgres => text.replace(" TEXT", " TEXT COLLATE \"C\""),
         Dialect::Sqlite => text.replace(" BIGINT PRIMARY KEY", " INTEGER PRIMARY KEY AUTOINCREMENT"),
     }
 }
 
+/// Leaves out what stands between `-- ONLY engine` and `-- END`.
+fn without_blocks_of(engine: &str, text: &str) -> String {
+    let begin = format!("-- ONLY {engine}\n");
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, block)) = rest.split_once(&begin) {
+        kept.push_str(before);
+        rest = block.split_once("-- END\n").map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_for_its_engine() {
+        let text = "a;\n-- ONLY sqlite\nb;\n-- END\n-- ONLY postgres\nc TEXT;\n-- END\nd;\n";
+        assert_eq!(spell(text, Dialect::Sqlite), "a;\n-- ONLY sqlite\nb;\n-- END\nd;\n");
+        assert_eq!(
+            spell(text, Dialect::Postgres),
+            "a;\n-- ONLY postgres\nc TEXT COLLATE \"C\";\n-- END\nd;\n"
+        );
+    }
 
     /// A file that nobody listed would never be run.
     #[test]

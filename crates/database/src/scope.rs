@@ -70,8 +70,8 @@ impl Reach {
     }
 }
 
-/// Consultations that are still to come or go on.
-const OPEN: &str = "c.status IN ('booked', 'in_progress')";
+/// Consultations that are agreed and still to come, or go on: `ConsultationStatus::is_open`.
+const OPEN: &str = "c.status IN ('booked', 'arrived', 'in_progress')";
 
 /// `p` is the patient that `row` names. An empty Patient ID is nobody's.
 fn is_patient_of(row: &str) -> String {
@@ -197,6 +197,39 @@ impl Database {
                 let after = self.shared().clock.now() - hours;
                 let (user, after) = (reach.id(user_id), reach.time(after));
                 format!(" AND created_by = {user} AND (closed_at IS NULL OR closed_at > {after})")
+            }
+            Extent::Granted { .. } | Extent::Consultation { .. } | Extent::Share { .. } => {
+                " AND 1 = 0".to_owned()
+            }
+        };
+        reach
+    }
+
+    /// A condition on the columns of `prescription` with its parameters from `first` on. Drafts are their doctor's alone.
+    pub(crate) fn prescription_reach(&self, scope: &Scope, first: usize) -> Reach {
+        let now = self.shared().clock.now();
+        let mut reach = Reach::from(first);
+        reach.sql = match scope.extent() {
+            Extent::Everything => " AND status <> 'draft'".to_owned(),
+            Extent::Doctor { doctor_id, .. } => {
+                let days = TimeDelta::days(i64::from(self.access().closed_consultation_days));
+                let (doctor, after) = (reach.id(doctor_id), reach.time(now - days));
+                format!(
+                    " AND (doctor_id = {doctor} OR (status <> 'draft' AND EXISTS (SELECT 1 FROM consultation c \
+                     WHERE c.doctor_id = {doctor} AND c.patient_id = prescription.patient_id \
+                     AND c.issuer_of_patient_id = prescription.issuer_of_patient_id \
+                     AND ({OPEN} OR (c.status = 'completed' AND c.closed_at > {after})) \
+                     AND (c.opens_from IS NULL OR prescription.created_at >= c.opens_from))))"
+                )
+            }
+            Extent::Cases { user_id } => {
+                let hours = TimeDelta::hours(i64::from(self.access().upload_hours));
+                let (user, after) = (reach.id(user_id), reach.time(now - hours));
+                format!(
+                    " AND status <> 'draft' AND EXISTS (SELECT 1 FROM consultation c \
+                     WHERE c.id = prescription.consultation_id AND c.created_by = {user} \
+                     AND (c.closed_at IS NULL OR c.closed_at > {after}))"
+                )
             }
             Extent::Granted { .. } | Extent::Consultation { .. } | Extent::Share { .. } => {
                 " AND 1 = 0".to_owned()

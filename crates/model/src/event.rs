@@ -113,9 +113,39 @@ pub enum Event {
         /// Doctor id.
         doctor_id: Uuid,
     },
-    /// A consultation was completed or cancelled.
+    /// A consultation was changed: another time, another doctor, the patient arrived, the meeting began.
+    #[serde(rename = "consultation.changed")]
+    ConsultationChanged {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id, the new one's when it has another.
+        doctor_id: Uuid,
+        /// Where it stands now.
+        status: String,
+    },
+    /// A consultation was completed or cancelled, or the patient did not come.
     #[serde(rename = "consultation.ended")]
     ConsultationEnded {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
+    /// A prescription was signed.
+    #[serde(rename = "prescription.finalized")]
+    PrescriptionFinalized {
+        /// Prescription id.
+        prescription_id: Uuid,
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
+    /// A signed prescription was taken back.
+    #[serde(rename = "prescription.cancelled")]
+    PrescriptionCancelled {
+        /// Prescription id.
+        prescription_id: Uuid,
         /// Consultation id.
         consultation_id: Uuid,
         /// Doctor id.
@@ -154,7 +184,10 @@ impl Event {
             Self::StudyLinked { .. } => "study.linked",
             Self::StudyUnlinked { .. } => "study.unlinked",
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
+            Self::ConsultationChanged { .. } => "consultation.changed",
             Self::ConsultationEnded { .. } => "consultation.ended",
+            Self::PrescriptionFinalized { .. } => "prescription.finalized",
+            Self::PrescriptionCancelled { .. } => "prescription.cancelled",
             Self::BreakGlassStarted { .. } => "break_glass.started",
             Self::SecurityAlerted { .. } => "security.alerted",
         }
@@ -174,7 +207,10 @@ impl Event {
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
             Self::PatientErased { .. }
             | Self::ConsultationScheduled { .. }
+            | Self::ConsultationChanged { .. }
             | Self::ConsultationEnded { .. }
+            | Self::PrescriptionFinalized { .. }
+            | Self::PrescriptionCancelled { .. }
             | Self::BreakGlassStarted { .. }
             | Self::SecurityAlerted { .. } => None,
         }
@@ -184,7 +220,10 @@ impl Event {
     pub fn doctor_id(&self) -> Option<Uuid> {
         match self {
             Self::ConsultationScheduled { doctor_id, .. }
+            | Self::ConsultationChanged { doctor_id, .. }
             | Self::ConsultationEnded { doctor_id, .. }
+            | Self::PrescriptionFinalized { doctor_id, .. }
+            | Self::PrescriptionCancelled { doctor_id, .. }
             | Self::BreakGlassStarted { doctor_id, .. } => Some(*doctor_id),
             _ => None,
         }

@@ -12,6 +12,7 @@ pub mod event;
 pub mod frame;
 pub mod instance;
 pub mod pixel;
+pub mod schedule;
 pub mod text;
 pub mod transfer_syntax;
 pub mod uid;

@@ -1,12 +1,12 @@
 //! Who sees what at this door: every route asks, what is taken back is cut, and nobody takes a study over.
 
 use axum::body::Body;
-use database::{AuditActor, NewConsultation, NewDoctor, NewUser};
+use database::{AuditActor, ChangeConsultation, NewConsultation, NewDoctor, NewUser};
 use futures_util::StreamExt as _;
 use http::{Method, Request, StatusCode, header};
 use model::{
     access::{Grant, Principal, Role, Scope},
-    clinical::{Consultation, ConsultationStatus},
+    clinical::{Consultation, ConsultationCommand, ConsultationStatus},
 };
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -37,7 +37,9 @@ impl Door {
             patient_name: String::new(),
             status: ConsultationStatus::InProgress,
             scheduled_at: self.archive.clock().now(),
+            ends_at: None,
             reason: String::new(),
+            hold_id: None,
         };
         let booked = database.create_consultation(&Scope::internal(), new, &actor()).await.expect("booked");
         (self.account(Role::Doctor, Some(doctor)).await, booked)
@@ -171,13 +173,10 @@ async fn a_download_is_cut_when_the_right_to_it_is_taken_back() {
         let mut body = answer.into_body().into_data_stream();
         assert!(body.next().await.is_some_and(|bytes| bytes.is_ok()), "it begins");
         if taken_back {
-            let cancelled = (consultation.version, ConsultationStatus::Cancelled);
+            let cancel = ChangeConsultation::new(ConsultationCommand::Cancel);
             let database = door.archive.database();
             let scope = Scope::internal();
-            database
-                .set_consultation_status(&scope, consultation.id, cancelled, &actor())
-                .await
-                .expect("done");
+            database.change_consultation(&scope, consultation.id, cancel, &actor()).await.expect("done");
         }
         let mut whole = true;
         while let Some(bytes) = body.next().await {

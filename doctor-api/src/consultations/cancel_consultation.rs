@@ -1,29 +1,39 @@
 //! `POST /consultations/{id}/cancel`: the meeting does not take place.
 
-use axum::{Json, extract::State};
-use model::clinical::ConsultationStatus;
+use axum::{extract::State, http::HeaderMap, response::Response};
+use model::clinical::ConsultationCommand;
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{ConsultationBody, end};
+use super::{
+    ConsultationBody,
+    change::{Remark, command},
+};
 use crate::{
-    input::path::PathParameters,
+    input::{json::JsonOrNothing, path::PathParameters},
     policy::{Permit, UpdateConsultation},
     state::AppState,
 };
 
 /// Cancel a consultation
 ///
-/// It opens nothing to its doctor any more, at once; tokens made for viewers end.
+/// It opens nothing to its doctor any more, at once; tokens made for viewers end, and its time is free.
 #[utoipa::path(
     post,
     path = "/consultations/{id}/cancel",
     tag = "consultations",
     security(("bearer" = ["update_consultation"])),
-    params(("id" = Uuid, Path, description = "Consultation")),
+    params(
+        ("id" = Uuid, Path, description = "Consultation"),
+        ("If-Match" = Option<String>, Header, description = "ETag that it must still have")
+    ),
+    request_body = Option<Remark>,
     responses(
-        (status = 200, description = "Cancelled", body = ConsultationBody),
-        (status = 409, description = "It has ended already, or its doctor is in it", body = crate::openapi::Problem,
+        (status = 200, description = "Cancelled", body = ConsultationBody,
+         headers(("ETag" = String, description = "Version, for If-Match"))),
+        (status = 409, description = "Not legal where it stands; the detail names what is; or its doctor is in it",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
     )
 )]
@@ -31,6 +41,8 @@ pub async fn cancel_consultation(
     State(state): State<AppState>,
     permit: Permit<UpdateConsultation>,
     PathParameters(id): PathParameters<Uuid>,
-) -> Result<Json<ConsultationBody>, Problem> {
-    end(&state, &permit, id, ConsultationStatus::Cancelled).await
+    headers: HeaderMap,
+    JsonOrNothing(remark): JsonOrNothing<Remark>,
+) -> Result<Response, Problem> {
+    command(&state, &permit, (id, &headers), ConsultationCommand::Cancel, remark).await
 }

@@ -1,6 +1,10 @@
 //! `GET /consultations/{id}`: a meeting with the studies and X-rays that belong to it.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, HeaderValue, header},
+};
 use chrono::{DateTime, Utc};
 use database::{Attribute, Condition, Level, LinkedStudy, Matching, SearchQuery, SearchRow, StoredInstance};
 use model::{access::Scope, clinical::Consultation};
@@ -13,7 +17,7 @@ use super::ConsultationBody;
 use crate::{
     audit::{self, Looked},
     errors,
-    input::path::PathParameters,
+    input::{etag::entity_tag, path::PathParameters},
     policy::{Permit, ReadConsultation},
     state::AppState,
     xrays::view::{StudySummary, XraySummary},
@@ -68,13 +72,14 @@ pub struct SeriesWithXrays {
     tag = "consultations",
     security(("bearer" = ["read_consultation"])),
     params(("id" = Uuid, Path, description = "Consultation")),
-    responses((status = 200, description = "The consultation, its studies and their X-rays", body = ConsultationDetail))
+    responses((status = 200, description = "The consultation, its studies and their X-rays", body = ConsultationDetail,
+               headers(("ETag" = String, description = "Version, for If-Match"))))
 )]
 pub async fn get_consultation(
     State(state): State<AppState>,
     permit: Permit<ReadConsultation>,
     PathParameters(id): PathParameters<Uuid>,
-) -> Result<Json<ConsultationDetail>, Problem> {
+) -> Result<([(HeaderName, HeaderValue); 1], Json<ConsultationDetail>), Problem> {
     let found = state.database().consultation(&permit.scope, id).await.map_err(errors::database)?;
     let consultation = found.ok_or_else(Problem::not_found)?;
     let what = Looked { action: "read_consultation", study_instance_uid: "", subject: id.to_string() };
@@ -85,7 +90,9 @@ pub async fn get_consultation(
     for link in linked {
         studies.push(with_xrays(&state, &permit.scope, link).await?);
     }
-    Ok(Json(ConsultationDetail { consultation: consultation.into(), studies, candidate_studies }))
+    let tag = entity_tag(consultation.version);
+    let detail = ConsultationDetail { consultation: consultation.into(), studies, candidate_studies };
+    Ok(([(header::ETAG, tag)], Json(detail)))
 }
 
 /// The patient's studies in reach that are not linked yet.

@@ -3,7 +3,10 @@
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::TimeDelta;
 use database::{NewSession, SessionKind};
-use model::access::{Grant, Principal};
+use model::{
+    access::{Grant, Principal},
+    clinical::ConsultationStatus,
+};
 use serde::Serialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
@@ -43,7 +46,7 @@ pub struct ViewerToken {
     params(("id" = Uuid, Path, description = "Consultation")),
     responses(
         (status = 201, description = "A token", body = ViewerToken),
-        (status = 409, description = "The consultation has ended", body = crate::openapi::Problem,
+        (status = 409, description = "The consultation has ended, or is only proposed", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
     )
 )]
@@ -54,7 +57,10 @@ pub async fn issue_viewer_token(
 ) -> Result<(StatusCode, Json<ViewerToken>), Problem> {
     let found = state.database().consultation(&permit.scope, id).await.map_err(errors::database)?;
     let consultation = found.ok_or_else(Problem::not_found)?;
-    if !consultation.status.is_open() {
+    if consultation.status == ConsultationStatus::Proposed {
+        return Err(Problem::conflict("the consultation is not agreed yet").kind("consultation-proposed"));
+    }
+    if consultation.status.is_over() {
         return Err(Problem::conflict("the consultation has ended").kind("consultation-ended"));
     }
     let lifetime_seconds = state.database().access().viewer_token_lifetime_seconds;

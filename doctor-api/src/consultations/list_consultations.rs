@@ -27,7 +27,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ConsultationQuery {
-    /// `booked`, `in_progress`, `completed` or `cancelled`.
+    /// `proposed`, `booked`, `arrived`, `in_progress`, `completed`, `cancelled` or `no_show`.
     status: Option<String>,
     /// Starts at or after this time (RFC 3339).
     from: Option<DateTime<Utc>>,

@@ -1,31 +1,41 @@
 //! Meetings of a doctor and a patient, and the studies linked to them.
 
+pub mod amend_consultation;
+pub mod arrive_consultation;
 pub mod cancel_consultation;
+pub mod change;
 pub mod close_consultation;
+pub mod complete_consultation;
+pub mod confirm_consultation;
 pub mod create_consultation;
+pub mod edit_consultation;
 pub mod get_consultation;
 pub mod issue_viewer_token;
 pub mod link_study;
 pub mod list_consultations;
+pub mod no_show_consultation;
+pub mod read_history;
+pub mod read_notes;
+pub mod reassign_consultation;
+pub mod reschedule_consultation;
 pub mod revoke_viewer_token;
+pub mod start_consultation;
 pub mod unlink_study;
+pub mod write_note;
 
-use axum::Json;
-use chrono::{DateTime, Utc};
-use model::{
-    access::Extent,
-    clinical::{Consultation, ConsultationStatus},
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
+use model::clinical::{Consultation, ConsultationCommand};
 use serde::Serialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{
-    errors,
-    policy::{Permit, UpdateConsultation},
-    state::AppState,
-};
+use crate::{errors, input::etag::entity_tag, state::AppState};
 
 /// One meeting of a doctor and a patient.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,11 +51,16 @@ pub struct ConsultationBody {
     issuer_of_patient_id: String,
     /// Name of the patient as the booker wrote it.
     patient_name: String,
-    /// `booked`, `in_progress`, `completed` or `cancelled`.
+    /// `proposed`, `booked`, `arrived`, `in_progress`, `completed`, `cancelled` or `no_show`.
     #[schema(example = "booked")]
     status: &'static str,
     /// Agreed start.
     scheduled_at: DateTime<Utc>,
+    /// Agreed end; none for one that was begun without an appointment.
+    ends_at: Option<DateTime<Utc>>,
+    /// What can be done with it now, as in `POST /consultations/{id}/start`.
+    #[schema(example = json!(["arrive", "start", "cancel", "no-show", "reschedule", "reassign"]))]
+    commands: Vec<&'static str>,
     /// Why the patient comes.
     reason: String,
     /// Grows with every change.
@@ -66,6 +81,8 @@ impl From<Consultation> for ConsultationBody {
             patient_name: consultation.patient_name,
             status: consultation.status.as_str(),
             scheduled_at: consultation.scheduled_at,
+            ends_at: consultation.ends_at,
+            commands: consultation.status.legal_commands().map(ConsultationCommand::as_str).collect(),
             reason: consultation.reason,
             version: consultation.version,
             created_at: consultation.created_at,
@@ -87,22 +104,8 @@ async fn require_doctor(
     doctor.ok_or_else(Problem::not_found)
 }
 
-/// Ends a consultation that is still open. Whoever made it without being its doctor may cancel it until it has begun.
-async fn end(
-    state: &AppState,
-    permit: &Permit<UpdateConsultation>,
-    id: Uuid,
-    status: ConsultationStatus,
-) -> Result<Json<ConsultationBody>, Problem> {
-    let (database, actor) = (state.database(), permit.caller.actor());
-    let found = database.consultation(&permit.scope, id).await.map_err(errors::database)?;
-    let found = found.ok_or_else(Problem::not_found)?;
-    let of_a_case = matches!(permit.scope.extent(), Extent::Cases { .. });
-    let mine_to_end =
-        !of_a_case || (status == ConsultationStatus::Cancelled && found.status == ConsultationStatus::Booked);
-    if !found.status.is_open() || !mine_to_end {
-        return Err(Problem::conflict("the consultation is not open, or its doctor has to end it"));
-    }
-    let ended = database.set_consultation_status(&permit.scope, id, (found.version, status), &actor).await;
-    Ok(Json(ended.map_err(errors::database)?.into()))
+/// The consultation with its ETag.
+fn answer(status: StatusCode, consultation: Consultation) -> Response {
+    let tag = entity_tag(consultation.version);
+    (status, [(header::ETAG, tag)], Json(ConsultationBody::from(consultation))).into_response()
 }

@@ -6,12 +6,16 @@ use axum::{
     response::Response,
 };
 use database::{DatabaseError, NewDoctor, NewUser};
-use model::access::Role;
+use model::{access::Role, clinical::Specialty};
 use serde::Deserialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
-use super::{DoctorBody, DoctorProfile, answer, utc};
+use super::{
+    DoctorBody, DoctorProfile, answer,
+    details::{FeeBody, LicenceBody, SpecialtyBody},
+    utc,
+};
 use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
@@ -27,10 +31,10 @@ pub struct CreateDoctor {
     /// Full name as shown.
     #[schema(example = "Ada Osei", max_length = 200)]
     name: String,
-    /// Specialties.
+    /// Specialties: in words, or coded.
     #[serde(default)]
-    #[schema(example = json!(["radiology"]), max_items = 32)]
-    specialties: Vec<String>,
+    #[schema(value_type = Vec<SpecialtyBody>, max_items = 32)]
+    specialties: Vec<Specialty>,
     /// Languages (BCP 47).
     #[serde(default)]
     #[schema(example = json!(["en", "fr"]), max_items = 32)]
@@ -47,6 +51,24 @@ pub struct CreateDoctor {
     #[serde(default)]
     #[schema(example = "ada@example.org", max_length = 200)]
     contact: String,
+    /// Licences to practise.
+    #[serde(default)]
+    #[schema(max_items = 32)]
+    licences: Vec<LicenceBody>,
+    /// E-mail.
+    #[serde(default)]
+    #[schema(example = "ada@example.org", max_length = 200)]
+    email: String,
+    /// Phone.
+    #[serde(default)]
+    #[schema(example = "+233 30 000 0000", max_length = 64)]
+    phone: String,
+    /// Where a picture is, `https://`.
+    #[serde(default)]
+    #[schema(example = "https://clinic.example.org/ada.jpg", max_length = 500)]
+    photo_url: String,
+    /// What a consultation costs.
+    fee: Option<FeeBody>,
     /// What the doctor signs in with; without it the profile has no account.
     account: Option<NewAccount>,
 }
@@ -71,10 +93,21 @@ impl std::fmt::Debug for NewAccount {
 
 impl CreateDoctor {
     fn split(self) -> (DoctorProfile, Option<NewAccount>) {
-        let Self { name, specialties, languages, time_zone, licence_number, contact, account } = self;
-        let profile =
-            DoctorProfile { name, specialties, languages, time_zone, licence_number, contact, active: true };
-        (profile, account)
+        let profile = DoctorProfile {
+            name: self.name,
+            specialties: self.specialties,
+            languages: self.languages,
+            time_zone: self.time_zone,
+            licence_number: self.licence_number,
+            contact: self.contact,
+            licences: self.licences,
+            email: self.email,
+            phone: self.phone,
+            photo_url: self.photo_url,
+            fee: self.fee,
+            active: true,
+        };
+        (profile, self.account)
     }
 }
 
@@ -109,6 +142,7 @@ pub async fn create_doctor(
         Some(account) => Some(new_user(&state, account).await?),
         None => None,
     };
+    let details = profile.details().into();
     let doctor = NewDoctor {
         name: profile.name,
         specialties: profile.specialties,
@@ -116,6 +150,7 @@ pub async fn create_doctor(
         time_zone: profile.time_zone,
         licence_number: profile.licence_number,
         contact: profile.contact,
+        details,
     };
     let created = state.database().create_doctor(doctor, user, &permit.caller.actor()).await;
     let doctor = created.map_err(|error| match error {

@@ -1,14 +1,19 @@
-//! `GET /doctors`: profiles by specialty, language and name.
+//! `GET /doctors`: profiles by specialty, language, name and free time.
+
+use std::collections::HashMap;
 
 use axum::{Json, extract::State};
-use database::DoctorFilter;
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{DoctorFilter, ScheduleRow};
+use model::clinical::Doctor;
 use serde::Deserialize;
 use service::http::problem::Problem;
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use super::DoctorBody;
 use crate::{
-    errors,
+    availability, errors,
     input::{
         check::Checks,
         page::{Page, PageRequest},
@@ -18,6 +23,8 @@ use crate::{
     state::AppState,
 };
 
+/// Doctors looked at for who is free at a time; narrow the search by specialty or language for more.
+const CANDIDATES_MAX: u32 = 1_000;
 /// Longest text to search for in characters.
 const SEARCH_LENGTH_MAX: usize = 200;
 
@@ -26,7 +33,7 @@ const SEARCH_LENGTH_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DoctorQuery {
-    /// Has this specialty.
+    /// Has this specialty, in words or as a code.
     specialty: Option<String>,
     /// Speaks this language (BCP 47).
     language: Option<String>,
@@ -34,6 +41,8 @@ pub struct DoctorQuery {
     q: Option<String>,
     /// Takes consultations, or does not.
     active: Option<bool>,
+    /// Is free at this time (RFC 3339), for as long as a slot of the doctor's takes.
+    available_at: Option<DateTime<Utc>>,
     /// Most rows of the page.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -70,6 +79,45 @@ pub async fn list_doctors(
         limit: page.fetch(),
         offset: page.offset,
     };
+    let Some(at) = query.available_at else {
+        let doctors = state.database().doctors(&filter).await.map_err(errors::database)?;
+        return Ok(Json(page.page(doctors, DoctorBody::from)));
+    };
+    let free = free_at(&state, filter, at, page).await?;
+    Ok(Json(page.page(free, DoctorBody::from)))
+}
+
+/// Those of the doctors who are free at a time. Who is free is reckoned for each, so the page is looked for among the
+/// first doctors of the filter.
+async fn free_at(
+    state: &AppState,
+    filter: DoctorFilter,
+    at: DateTime<Utc>,
+    page: PageRequest,
+) -> Result<Vec<Doctor>, Problem> {
+    let active = filter.active.unwrap_or(true);
+    let filter = DoctorFilter { active: Some(active), limit: CANDIDATES_MAX, offset: 0, ..filter };
     let doctors = state.database().doctors(&filter).await.map_err(errors::database)?;
-    Ok(Json(page.page(doctors, DoctorBody::from)))
+    let ids: Vec<Uuid> = doctors.iter().map(|doctor| doctor.id).collect();
+    let schedules = state.database().schedules(&ids).await.map_err(errors::database)?;
+    let schedules: HashMap<Uuid, ScheduleRow> = schedules.into_iter().collect();
+    let (mut free, mut to_leave_out) = (Vec::new(), page.offset);
+    for doctor in doctors {
+        let Some(schedule) = schedules.get(&doctor.id) else { continue };
+        let length = TimeDelta::minutes(i64::from(schedule.rules.slot_minutes));
+        let period = (at - length, at + TimeDelta::seconds(1));
+        let slots = availability::free(state, &doctor, schedule, period, length).await?;
+        if !slots.iter().any(|slot| slot.starts_at <= at && at < slot.ends_at) {
+            continue;
+        }
+        if to_leave_out > 0 {
+            to_leave_out -= 1;
+        } else {
+            free.push(doctor);
+        }
+        if free.len() >= page.fetch() as usize {
+            break;
+        }
+    }
+    Ok(free)
 }

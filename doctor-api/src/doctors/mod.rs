@@ -1,8 +1,12 @@
 //! Doctors' profiles.
 
 pub mod create_doctor;
+pub mod deactivate_doctor;
+mod details;
 pub mod get_doctor;
 pub mod list_doctors;
+pub mod patch_doctor;
+pub mod read_profile_history;
 pub mod update_doctor;
 
 use axum::{
@@ -11,13 +15,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use model::clinical::Doctor;
+use model::{
+    clinical::{Doctor, Specialty},
+    schedule::time_zone,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::details::{DetailsBody, FeeBody, LicenceBody, SpecialtyBody, check_specialties};
 use crate::input::{
-    check::{Checks, is_language_tag, is_time_zone_name},
+    check::{Checks, is_language_tag},
     etag::entity_tag,
 };
 
@@ -37,7 +45,7 @@ pub struct DoctorBody {
     /// Full name as shown.
     name: String,
     /// Specialties.
-    specialties: Vec<String>,
+    specialties: Vec<SpecialtyBody>,
     /// Languages (BCP 47).
     languages: Vec<String>,
     /// IANA time zone.
@@ -46,6 +54,9 @@ pub struct DoctorBody {
     licence_number: String,
     /// E-mail or phone.
     contact: String,
+    /// What else is known.
+    #[serde(flatten)]
+    details: DetailsBody,
     /// Takes consultations.
     active: bool,
     /// Grows with every change; the ETag is made of it.
@@ -61,11 +72,12 @@ impl From<Doctor> for DoctorBody {
         Self {
             id: doctor.id,
             name: doctor.name,
-            specialties: doctor.specialties,
+            specialties: doctor.specialties.into_iter().map(SpecialtyBody::from).collect(),
             languages: doctor.languages,
             time_zone: doctor.time_zone,
             licence_number: doctor.licence_number,
             contact: doctor.contact,
+            details: doctor.details.into(),
             active: doctor.active,
             version: doctor.version,
             created_at: doctor.created_at,
@@ -87,10 +99,10 @@ pub struct DoctorProfile {
     /// Full name as shown.
     #[schema(example = "Ada Osei", max_length = 200)]
     name: String,
-    /// Specialties.
+    /// Specialties: in words, or coded.
     #[serde(default)]
-    #[schema(example = json!(["radiology"]), max_items = 32)]
-    specialties: Vec<String>,
+    #[schema(value_type = Vec<SpecialtyBody>, max_items = 32)]
+    specialties: Vec<Specialty>,
     /// Languages (BCP 47).
     #[serde(default)]
     #[schema(example = json!(["en", "fr"]), max_items = 32)]
@@ -107,6 +119,24 @@ pub struct DoctorProfile {
     #[serde(default)]
     #[schema(example = "ada@example.org", max_length = 200)]
     contact: String,
+    /// Licences to practise.
+    #[serde(default)]
+    #[schema(max_items = 32)]
+    licences: Vec<LicenceBody>,
+    /// E-mail.
+    #[serde(default)]
+    #[schema(example = "ada@example.org", max_length = 200)]
+    email: String,
+    /// Phone.
+    #[serde(default)]
+    #[schema(example = "+233 30 000 0000", max_length = 64)]
+    phone: String,
+    /// Where a picture is, `https://`.
+    #[serde(default)]
+    #[schema(example = "https://clinic.example.org/ada.jpg", max_length = 500)]
+    photo_url: String,
+    /// What a consultation costs.
+    fee: Option<FeeBody>,
     /// Takes consultations.
     #[serde(default = "yes")]
     active: bool,
@@ -123,15 +153,26 @@ fn yes() -> bool {
 impl DoctorProfile {
     fn check(&self, checks: &mut Checks) {
         checks.filled_line("name", &self.name, LINE_LENGTH_MAX);
-        checks.lines("specialties", &self.specialties, LIST_LENGTH_MAX, LINE_LENGTH_MAX);
+        check_specialties(checks, &self.specialties);
         checks.lines("languages", &self.languages, LIST_LENGTH_MAX, LINE_LENGTH_MAX);
         for (index, tag) in self.languages.iter().take(LIST_LENGTH_MAX).enumerate() {
             let field = format!("languages[{index}]");
             checks.require(is_language_tag(tag), &field, "is not a BCP 47 language tag such as 'pt-BR'");
         }
-        let known_form = is_time_zone_name(&self.time_zone);
-        checks.require(known_form, "time_zone", "is not an IANA time zone name such as 'Africa/Accra'");
+        let known = !self.time_zone.is_empty() && time_zone(&self.time_zone).is_some();
+        checks.require(known, "time_zone", "is not an IANA time zone name such as 'Africa/Accra'");
         checks.line("licence_number", &self.licence_number, LICENCE_NUMBER_LENGTH_MAX);
         checks.line("contact", &self.contact, LINE_LENGTH_MAX);
+        self.details().check(checks);
+    }
+
+    fn details(&self) -> DetailsBody {
+        DetailsBody {
+            licences: self.licences.clone(),
+            email: self.email.clone(),
+            phone: self.phone.clone(),
+            photo_url: self.photo_url.clone(),
+            fee: self.fee.clone(),
+        }
     }
 }

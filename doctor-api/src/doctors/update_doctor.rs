@@ -6,7 +6,10 @@ use axum::{
     response::Response,
 };
 use database::{DatabaseError, DoctorChanges};
-use model::{access::Action, clinical::Doctor};
+use model::{
+    access::Action,
+    clinical::{Doctor, DoctorDetails},
+};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
@@ -25,7 +28,8 @@ use crate::{
 
 /// Replace a doctor's profile
 ///
-/// A doctor may change the own profile but for `licence_number` and `active`, which an administrator decides.
+/// A doctor may change the own profile but for `licence_number`, `licences` and `active`, which an administrator decides.
+/// What the profile said before is kept.
 #[utoipa::path(
     put,
     path = "/doctors/{id}",
@@ -52,24 +56,43 @@ pub async fn update_doctor(
     headers: HeaderMap,
     JsonBody(profile): JsonBody<DoctorProfile>,
 ) -> Result<Response, Problem> {
+    let current = current_of(&state, &permit, id, &headers).await?;
+    replace(&state, &permit, current, profile).await
+}
+
+/// The profile that a change is made on.
+pub async fn current_of(
+    state: &AppState,
+    permit: &Permit<UpdateDoctor>,
+    id: Uuid,
+    headers: &HeaderMap,
+) -> Result<Doctor, Problem> {
+    let version = expected_version(headers)?;
     // Profiles are no secret to those who may change one, so this is 403 and not 404.
     if !permit.scope.includes_doctor(id) {
-        audit::refused(&state, &permit.caller, &audit::name(Action::UpdateDoctor)).await?;
+        audit::refused(state, &permit.caller, &audit::name(Action::UpdateDoctor)).await?;
         return Err(Problem::forbidden());
     }
+    let current = state.database().doctor(id).await.map_err(errors::database)?;
+    let current = current.ok_or_else(Problem::not_found)?;
+    if current.version == version { Ok(current) } else { Err(changed_meanwhile()) }
+}
+
+/// Checks the new profile and puts it in place of the one that was read.
+pub async fn replace(
+    state: &AppState,
+    permit: &Permit<UpdateDoctor>,
+    current: Doctor,
+    profile: DoctorProfile,
+) -> Result<Response, Problem> {
     let mut checks = Checks::new();
     profile.check(&mut checks);
     checks.finish()?;
-    let version = expected_version(&headers)?;
-    let current = state.database().doctor(id).await.map_err(errors::database)?;
-    let current = current.ok_or_else(Problem::not_found)?;
-    if current.version != version {
-        return Err(changed_meanwhile());
-    }
     if permit.caller.principal.authorize(Action::ManageDoctors).is_err() {
         check_managed(&current, &profile)?;
     }
     let changes = DoctorChanges {
+        details: Some(profile.details().into()),
         name: Some(profile.name),
         specialties: Some(profile.specialties),
         languages: Some(profile.languages),
@@ -78,7 +101,8 @@ pub async fn update_doctor(
         contact: Some(profile.contact),
         active: Some(profile.active),
     };
-    let updated = state.database().update_doctor(id, version, changes, &permit.caller.actor()).await;
+    let actor = permit.caller.actor();
+    let updated = state.database().update_doctor(current.id, current.version, changes, &actor).await;
     let doctor = updated.map_err(|error| match error {
         DatabaseError::Conflict(_) => changed_meanwhile(),
         DatabaseError::NotFound => Problem::not_found(),
@@ -92,6 +116,9 @@ fn check_managed(current: &Doctor, profile: &DoctorProfile) -> Result<(), Proble
     let mut problem = Problem::forbidden().detail("an administrator has to change this");
     if current.licence_number != profile.licence_number {
         problem = problem.field("licence_number", "only an administrator may change it");
+    }
+    if DoctorDetails::from(profile.details()).licences != current.details.licences {
+        problem = problem.field("licences", "only an administrator may change them");
     }
     if current.active != profile.active {
         problem = problem.field("active", "only an administrator may change it");

@@ -61,7 +61,10 @@ impl Visibility {
             Event::StudyLinked { consultation_id, .. }
             | Event::StudyUnlinked { consultation_id, .. }
             | Event::ConsultationScheduled { consultation_id, .. }
-            | Event::ConsultationEnded { consultation_id, .. } => {
+            | Event::ConsultationChanged { consultation_id, .. }
+            | Event::ConsultationEnded { consultation_id, .. }
+            | Event::PrescriptionFinalized { consultation_id, .. }
+            | Event::PrescriptionCancelled { consultation_id, .. } => {
                 self.known.clear();
                 let Some(scope) = &self.consultations else { return Ok(false) };
                 Ok(self.database.consultation(scope, *consultation_id).await?.is_some())

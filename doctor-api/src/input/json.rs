@@ -1,7 +1,7 @@
 //! JSON request bodies: bounded, unknown fields refused, every refusal names its field.
 
 use axum::{
-    body::{Bytes, to_bytes},
+    body::{Bytes, HttpBody as _, to_bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
@@ -28,6 +28,22 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
         // Without a hint of its size the body is read up to the limit; an error is a cut or too long body.
         let body = to_bytes(request.into_body(), length_max).await.map_err(|_| too_large(length_max))?;
         parse(&body).map(Self)
+    }
+}
+
+/// As [`JsonBody`], for operations whose body may be left out.
+pub struct JsonOrNothing<T>(pub T);
+
+impl<T: DeserializeOwned + Default> FromRequest<AppState> for JsonOrNothing<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        let without = request.headers().get(header::CONTENT_TYPE).is_none()
+            && request.body().size_hint().upper() == Some(0);
+        if without {
+            return Ok(Self(T::default()));
+        }
+        JsonBody::from_request(request, state).await.map(|JsonBody(body)| Self(body))
     }
 }
 

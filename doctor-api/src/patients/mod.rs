@@ -1,4 +1,7 @@
 //! What belongs to a patient.
 
+pub mod get_patient;
 pub mod list_studies;
+mod past;
 pub mod read_access_report;
+pub mod read_patient_history;

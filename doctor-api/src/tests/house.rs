@@ -23,7 +23,7 @@ use service::{
     decoder::DecoderPool,
     events::EventBus,
     http::limits::harden,
-    identity::{Authenticator, IdentityConfig, Issuer, TokenRefused, hash_password},
+    identity::{Authenticator, DoctorKeys, IdentityConfig, Issuer, TokenRefused, hash_password},
     shutdown::Shutdown,
 };
 use tower::ServiceExt;
@@ -93,8 +93,9 @@ impl House {
             archive: archive.clone(),
             authenticator: authenticator.clone(),
             issuer: issuer.clone(),
+            doctor_keys: DoctorKeys::ephemeral().expect("keys"),
             events: events.clone(),
-            decoder: DecoderPool::in_process(|_| Vec::new()),
+            decoder: DecoderPool::in_process(rendering::wire::handle_request),
             config,
             clock,
         };
@@ -221,6 +222,19 @@ impl House {
 
     pub async fn delete(&self, path: &str, token: &str) -> Answer {
         self.call(request("DELETE", path, token, None)).await
+    }
+
+    /// With one more header.
+    pub async fn with_header(
+        &self,
+        (method, path): (&str, &str),
+        token: &str,
+        (name, value): (&'static str, &str),
+        body: Value,
+    ) -> Answer {
+        let mut request = request(method, path, token, Some(body));
+        request.headers_mut().insert(name, value.parse().expect("a header"));
+        self.call(request).await
     }
 
     pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {

@@ -9,7 +9,10 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::view::{SeriesBody, StudySummary, XraySummary};
+use super::{
+    update_xray::SaidOfXray,
+    view::{SeriesBody, StudySummary, XraySummary},
+};
 use crate::{
     audit::{self, Looked},
     errors,
@@ -44,6 +47,8 @@ pub struct Xray {
     stored_at: DateTime<Utc>,
     /// How far its preview is.
     preview: PreviewBody,
+    /// What people say of it.
+    said: SaidOfXray,
     /// Its series.
     series: SeriesBody,
     /// Its study.
@@ -113,7 +118,8 @@ pub async fn get_xray(
     audit::looked(&state, &permit.caller, what).await?;
     let row = attributes(&state, &permit.scope, &stored).await?;
     let preview = state.database().preview(id).await.map_err(errors::database)?;
-    show(row, &stored, preview).map(Json).ok_or_else(Problem::not_found)
+    let said = state.database().xray_metadata(id).await.map_err(errors::database)?;
+    show(row, &stored, preview, said.into()).map(Json).ok_or_else(Problem::not_found)
 }
 
 async fn attributes(state: &AppState, scope: &Scope, stored: &StoredInstance) -> Result<SearchRow, Problem> {
@@ -132,7 +138,12 @@ async fn attributes(state: &AppState, scope: &Scope, stored: &StoredInstance) ->
     found.rows.into_iter().next().ok_or_else(Problem::not_found)
 }
 
-fn show(mut row: SearchRow, stored: &StoredInstance, preview: PreviewState) -> Option<Xray> {
+fn show(
+    mut row: SearchRow,
+    stored: &StoredInstance,
+    preview: PreviewState,
+    said: SaidOfXray,
+) -> Option<Xray> {
     let instance = row.instance.take()?;
     let series = row.series.take()?;
     let attributes = instance.attributes.clone();
@@ -148,6 +159,7 @@ fn show(mut row: SearchRow, stored: &StoredInstance, preview: PreviewState) -> O
         length_bytes: stored.object_length_bytes,
         stored_at: stored.stored_at,
         preview: preview.into(),
+        said,
         series: series.attributes.into(),
         study: row.into(),
     })

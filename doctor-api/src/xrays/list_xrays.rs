@@ -1,11 +1,13 @@
 //! `GET /xrays`: the X-rays of a study or of a patient.
 
 use axum::{Json, extract::State};
+use chrono::NaiveDate;
 use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
-use model::StudyInstanceUid;
+use model::{StudyInstanceUid, access::Action};
 use serde::{Deserialize, Serialize};
 use service::http::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::view::{PatientBody, SeriesBody, XraySummary};
 use crate::{
@@ -20,7 +22,10 @@ use crate::{
     state::AppState,
 };
 
-/// Which X-rays; one of `study_instance_uid` and `patient_id` is needed.
+/// Longest body part in characters (PS3.5 6.2, CS).
+const BODY_PART_LENGTH_MAX: usize = 16;
+
+/// Which X-rays; one of `study_instance_uid`, `patient_id` and `consultation_id` is needed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -29,6 +34,12 @@ pub struct XrayQuery {
     study_instance_uid: Option<String>,
     /// Patient ID (0010,0020).
     patient_id: Option<String>,
+    /// Of the studies that are linked to this consultation.
+    consultation_id: Option<Uuid>,
+    /// Body Part Examined (0018,0015).
+    body_part: Option<String>,
+    /// Study Date (0008,0020) is this day or later.
+    from: Option<NaiveDate>,
     /// Most rows of the page.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -71,8 +82,10 @@ pub async fn list_xrays(
     QueryParameters(query): QueryParameters<XrayQuery>,
 ) -> Result<Json<Page<ListedXray>>, Problem> {
     let mut checks = Checks::new();
-    let narrowed = query.study_instance_uid.is_some() || query.patient_id.is_some();
-    checks.require(narrowed, "study_instance_uid", "is needed, or else patient_id");
+    let narrowed =
+        query.study_instance_uid.is_some() || query.patient_id.is_some() || query.consultation_id.is_some();
+    checks.require(narrowed, "study_instance_uid", "is needed, or else patient_id or consultation_id");
+    checks.line("body_part", query.body_part.as_deref().unwrap_or_default(), BODY_PART_LENGTH_MAX);
     if let Some(Err(error)) = query.study_instance_uid.as_deref().map(StudyInstanceUid::parse) {
         checks.refuse("study_instance_uid", error.to_string());
     }
@@ -82,18 +95,9 @@ pub async fn list_xrays(
     }
     let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
     checks.finish_query()?;
-    let wanted = [
-        (Attribute::StudyInstanceUID, query.study_instance_uid.clone()),
-        (Attribute::PatientID, query.patient_id.clone()),
-    ];
     let search = SearchQuery {
         level: Level::Instance,
-        conditions: wanted
-            .into_iter()
-            .filter_map(|(attribute, value)| {
-                value.map(|value| Condition { attribute, matching: Matching::Equals(value) })
-            })
-            .collect(),
+        conditions: conditions(&state, &permit, &query).await?,
         limit: page.limit,
         offset: page.offset,
         ..SearchQuery::default()
@@ -109,6 +113,38 @@ pub async fn list_xrays(
     };
     let items = found.rows.into_iter().filter(same_patient).filter_map(show).collect();
     Ok(Json(Page { items, limit: page.limit, offset: page.offset, more: found.more }))
+}
+
+async fn conditions(
+    state: &AppState,
+    permit: &Permit<ReadStudy>,
+    query: &XrayQuery,
+) -> Result<Vec<Condition>, Problem> {
+    let equals = [
+        (Attribute::StudyInstanceUID, query.study_instance_uid.clone()),
+        (Attribute::PatientID, query.patient_id.clone()),
+        (Attribute::BodyPartExamined, query.body_part.clone()),
+    ];
+    let equals = equals.into_iter().filter_map(|(attribute, value)| {
+        value.map(|value| Condition { attribute, matching: Matching::Equals(value) })
+    });
+    let mut conditions: Vec<Condition> = equals.collect();
+    if let Some(from) = query.from {
+        let from = Some(from.format("%Y%m%d").to_string());
+        let matching = Matching::Range { from, to: None };
+        conditions.push(Condition { attribute: Attribute::StudyDate, matching });
+    }
+    if let Some(id) = query.consultation_id {
+        // Whoever may see no consultations finds none.
+        let linked = match permit.caller.principal.authorize(Action::ReadConsultation) {
+            Ok(scope) => state.database().linked_studies(&scope, id).await.map_err(errors::database)?,
+            Err(_) => Vec::new(),
+        };
+        let uids = linked.into_iter().map(|link| link.study.study.study_instance_uid.into()).collect();
+        let matching = Matching::UidList(uids);
+        conditions.push(Condition { attribute: Attribute::StudyInstanceUID, matching });
+    }
+    Ok(conditions)
 }
 
 fn show(row: SearchRow) -> Option<ListedXray> {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Patient module (PS3.3 C.7.1.1).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Patient)]
 pub struct PatientBody {
     /// Patient ID (0010,0020).
@@ -20,6 +20,13 @@ pub struct PatientBody {
     patient_birth_date: String,
     /// Patient's Sex (0010,0040).
     patient_sex: String,
+}
+
+impl PatientBody {
+    /// Whether this is the name.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.patient_name == name
+    }
 }
 
 impl From<PatientAttributes> for PatientBody {

@@ -4,7 +4,7 @@
 use database::Level;
 use model::{
     access::{Principal, Role},
-    clinical::ConsultationStatus::{Booked, Cancelled, Completed, InProgress},
+    clinical::ConsultationStatus::{Arrived, Booked, Cancelled, Completed, InProgress, NoShow, Proposed},
 };
 use tests::random::Random;
 
@@ -93,7 +93,8 @@ async fn step(world: &mut World<'_>, cast: &Cast, random: &mut Random) {
         }
         2 | 3 => {
             let booker = [&cast.service, &doctor, &cast.paramedics[0]][random.below(3)];
-            world.book(booker, &doctor, &patient_id, issuer).await;
+            let status = if random.below(4) == 0 { Proposed } else { Booked };
+            world.make(booker, &doctor, (&patient_id, issuer), status).await;
         }
         4 | 5 if studies > 0 && consultations > 0 => {
             let uid = world.facts.studies[random.below(studies)].uid.clone();
@@ -107,7 +108,7 @@ async fn step(world: &mut World<'_>, cast: &Cast, random: &mut Random) {
             world.unlink(random.below(consultations), &uid).await;
         }
         7 | 8 if consultations > 0 => {
-            let status = [Booked, InProgress, Completed, Cancelled][random.below(4)];
+            let status = [Booked, Arrived, InProgress, Completed, Cancelled, NoShow][random.below(6)];
             world.set_status(random.below(consultations), status).await;
         }
         9..=12 => change_rights(world, cast, random, &patient_id, issuer).await,

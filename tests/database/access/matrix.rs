@@ -3,7 +3,7 @@
 use database::{Level, StoredInstance};
 use model::{
     access::{Action, Principal, Role, Scope},
-    clinical::ConsultationStatus::{self, Booked, Cancelled, Completed, InProgress},
+    clinical::ConsultationStatus::{self, Arrived, Booked, Cancelled, Completed, InProgress, NoShow},
 };
 
 use super::{oracle::Granted, world::World};
@@ -23,10 +23,12 @@ enum Stand {
     Completed1HourAgo,
 }
 
-const STANDS: [Stand; 6] = [
+const STANDS: [Stand; 8] = [
     Stand::Is(Booked),
     Stand::Is(InProgress),
+    Stand::Is(Arrived),
     Stand::Is(Cancelled),
+    Stand::Is(NoShow),
     Stand::Completed31DaysAgo,
     Stand::Completed29DaysAgo,
     Stand::Completed1HourAgo,
@@ -123,7 +125,9 @@ async fn consultations(world: &mut World<'_>, people: &People) {
         (Stand::Completed29DaysAgo, Completed, 29 * DAY - HOUR),
         (Stand::Completed1HourAgo, Completed, HOUR),
         (Stand::Is(InProgress), InProgress, 0),
+        (Stand::Is(Arrived), Arrived, 0),
         (Stand::Is(Cancelled), Cancelled, 0),
+        (Stand::Is(NoShow), NoShow, 0),
     ] {
         for (number, (stand, ..)) in cases.iter().enumerate() {
             if *stand == when {

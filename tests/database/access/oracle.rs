@@ -24,7 +24,6 @@ pub struct ConsultationFact {
     pub patient_id: String,
     pub issuer: String,
     pub status: ConsultationStatus,
-    pub version: i64,
     pub made_at: DateTime<Utc>,
     pub made_by: Option<Uuid>,
     pub booked_by_its_doctor: bool,
@@ -83,8 +82,11 @@ fn is_patient(study: &StudyFact, patient_id: &str, issuer: &str) -> bool {
 
 fn is_open(consultation: &ConsultationFact) -> bool {
     match consultation.status {
-        ConsultationStatus::Booked | ConsultationStatus::InProgress => true,
-        ConsultationStatus::Completed | ConsultationStatus::Cancelled => false,
+        ConsultationStatus::Booked | ConsultationStatus::Arrived | ConsultationStatus::InProgress => true,
+        ConsultationStatus::Proposed
+        | ConsultationStatus::Completed
+        | ConsultationStatus::Cancelled
+        | ConsultationStatus::NoShow => false,
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{
-    AuditActor, GrantKind, Level, LinkOutcome, NewBreakGlass, NewConsultation, NewGrant, NewShare, NewUser,
-    SearchQuery, StoreOutcome,
+    AuditActor, ChangeConsultation, GrantKind, Level, LinkOutcome, NewBreakGlass, NewConsultation, NewGrant,
+    NewShare, NewUser, SearchQuery, StoreOutcome,
 };
 use model::{
     access::{Action, Grant, Principal, Role, Scope},
-    clinical::ConsultationStatus,
+    clinical::{ConsultationCommand, ConsultationStatus},
 };
 use uuid::Uuid;
 
@@ -79,10 +79,24 @@ impl<'a> World<'a> {
         patient_id: &str,
         issuer: &str,
     ) -> usize {
+        self.make(booker, doctor, (patient_id, issuer), ConsultationStatus::Booked).await
+    }
+
+    /// As [`World::book`], at any status that a consultation can begin with.
+    pub async fn make(
+        &mut self,
+        booker: &Principal,
+        doctor: &Principal,
+        (patient_id, issuer): (&str, &str),
+        status: ConsultationStatus,
+    ) -> usize {
         let scope = booker.authorize(Action::CreateConsultation).expect("may book");
         let doctor_id = doctor.doctor_id.expect("a doctor");
-        let new =
-            NewConsultation { issuer_of_patient_id: issuer.to_owned(), ..booking(doctor_id, patient_id) };
+        let new = NewConsultation {
+            issuer_of_patient_id: issuer.to_owned(),
+            status,
+            ..booking(doctor_id, patient_id)
+        };
         let made = self.home.database.create_consultation(&scope, new, &acting(booker)).await;
         let made = made.expect("booked");
         self.facts.consultations.push(ConsultationFact {
@@ -91,7 +105,6 @@ impl<'a> World<'a> {
             patient_id: patient_id.to_owned(),
             issuer: issuer.to_owned(),
             status: made.status,
-            version: made.version,
             made_at: made.created_at,
             made_by: Some(booker.user_id),
             booked_by_its_doctor: booker.role == Role::Doctor,
@@ -101,19 +114,19 @@ impl<'a> World<'a> {
         self.facts.consultations.len() - 1
     }
 
+    /// Leads a consultation to a status, when there is a way.
     pub async fn set_status(&mut self, place: usize, status: ConsultationStatus) {
         let now = self.now();
         let fact = &mut self.facts.consultations[place];
-        let changed = self
-            .home
-            .database
-            .set_consultation_status(&Scope::internal(), fact.id, (fact.version, status), &actor())
-            .await
-            .expect("changed");
-        fact.version = changed.version;
-        fact.status = status;
-        let over = matches!(status, ConsultationStatus::Completed | ConsultationStatus::Cancelled);
-        fact.closed_at = over.then_some(now);
+        for command in way(fact.status, status) {
+            let change = ChangeConsultation::new(*command);
+            let changed =
+                self.home.database.change_consultation(&Scope::internal(), fact.id, change, &actor()).await;
+            fact.status = changed.expect("changed").status;
+            let over =
+                [ConsultationStatus::Completed, ConsultationStatus::Cancelled, ConsultationStatus::NoShow];
+            fact.closed_at = over.contains(&fact.status).then_some(now);
+        }
     }
 
     /// Links as `who`; whether it became linked.
@@ -263,4 +276,23 @@ impl<'a> World<'a> {
 
 fn acting(who: &Principal) -> AuditActor {
     AuditActor { user_id: Some(who.user_id), ..actor() }
+}
+
+/// The commands that lead from a status to another.
+fn way(from: ConsultationStatus, to: ConsultationStatus) -> &'static [ConsultationCommand] {
+    use ConsultationCommand::{Arrive, Cancel, Complete, Confirm, NoShow, Start};
+    match (from, to) {
+        (ConsultationStatus::Proposed, ConsultationStatus::Booked) => &[Confirm],
+        (ConsultationStatus::Booked, ConsultationStatus::Arrived) => &[Arrive],
+        (ConsultationStatus::Booked, ConsultationStatus::NoShow) => &[NoShow],
+        (ConsultationStatus::Booked | ConsultationStatus::Arrived, ConsultationStatus::InProgress) => {
+            &[Start]
+        }
+        (ConsultationStatus::Booked | ConsultationStatus::Arrived, ConsultationStatus::Completed) => {
+            &[Start, Complete]
+        }
+        (ConsultationStatus::InProgress, ConsultationStatus::Completed) => &[Complete],
+        (_, ConsultationStatus::Cancelled) if !from.is_over() => &[Cancel],
+        _ => &[],
+    }
 }

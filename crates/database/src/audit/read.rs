@@ -120,6 +120,7 @@ impl Row {
             certificate: self.certificate,
             source_address: self.source_address,
             request_id: self.request_id,
+            claim: None,
         };
         let record = AuditRecord {
             id: self.id,

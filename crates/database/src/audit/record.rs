@@ -21,6 +21,8 @@ pub struct AuditActor {
     pub source_address: String,
     /// The request or association it belongs to.
     pub request_id: String,
+    /// The claim of an Idempotency-Key that a change fulfils; not kept in the trail.
+    pub claim: Option<Uuid>,
 }
 
 /// How it ended.

@@ -190,9 +190,26 @@ async fn forget_in_consultations(tx: &mut Tx, of: &Named) -> Result<u64, Databas
             continue;
         }
         forgotten += 1;
+        // First: prescriptions refer to the patient whom the consultation names.
+        forget_what_was_written(tx, id).await?;
         on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
     }
     Ok(forgotten)
+}
+
+/// What doctors wrote in a consultation is about the patient, too, and so are answers that are kept for repeated requests.
+async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), DatabaseError> {
+    for sql in [
+        "DELETE FROM prescription WHERE consultation_id = $1",
+        "DELETE FROM consultation_note WHERE consultation_id = $1",
+        "UPDATE consultation_history SET remark = '' WHERE consultation_id = $1",
+        "UPDATE slot SET patient_key = NULL WHERE consultation_id = $1",
+    ] {
+        on_tx!(tx, connection => sqlx::query(sql).bind(consultation).execute(connection).await.map(drop)?);
+    }
+    // Which of the kept answers are about the patient nothing tells: whoever repeats a request later repeats it anew.
+    on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
+    Ok(())
 }
 
 /// Grants and emergency accesses name the Patient ID, which another patient record may have, too.

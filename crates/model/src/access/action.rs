@@ -28,6 +28,8 @@ actions! {
     ReadStudy,
     /// Store an instance over HTTP.
     StoreInstance,
+    /// Send an X-ray or a picture of one over REST, and say what it is.
+    UploadXray,
     /// Delete a study, a series or an instance.
     DeleteInstances,
     /// See doctors' profiles.
@@ -44,8 +46,16 @@ actions! {
     ReadConsultation,
     /// Book or start a consultation.
     CreateConsultation,
-    /// Close or cancel a consultation.
+    /// Move a consultation on, give it another time or doctor, cancel it.
     UpdateConsultation,
+    /// Read what was written about a consultation.
+    ReadNote,
+    /// Write notes and amendments.
+    WriteNote,
+    /// Read signed prescriptions; a doctor the own drafts, too.
+    ReadPrescription,
+    /// Write, sign, replace and take back prescriptions.
+    WritePrescription,
     /// Link a study to a consultation, or unlink it.
     LinkStudy,
     /// Listen to events about what can be read.

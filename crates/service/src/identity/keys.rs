@@ -29,10 +29,10 @@ const RETIRED_MAX: usize = 8;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or written.
-    #[error("the token signing key file cannot be used")]
+    #[error("a signing key file cannot be used")]
     File(#[from] std::io::Error),
     /// The file is not what MaxRay wrote, or a key in it is no P-256 key.
-    #[error("the token signing key file holds no P-256 private key")]
+    #[error("a signing key file does not hold what MaxRay wrote")]
     Malformed,
     /// Somebody else can read the file.
     #[error(

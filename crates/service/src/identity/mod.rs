@@ -3,6 +3,7 @@
 
 mod authenticator;
 mod config;
+mod doctor_keys;
 mod jws;
 mod keys;
 mod oidc;
@@ -12,11 +13,13 @@ mod token;
 
 pub use authenticator::Authenticator;
 pub use config::{IdentityConfig, IdentityConfigError};
+pub use doctor_keys::{DoctorKeys, SignedDocument};
 pub use jws::TokenRefused;
 pub use keys::{KeyError, rotate_signing_key};
 pub use oidc::{OidcConfig, OidcError};
 pub use password::{PASSWORD_LENGTH_MIN, PasswordError, generate_password, hash_password, verify_password};
 pub use secret::{
-    CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret, sha256,
+    CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret,
+    sha256, sha256_of,
 };
 pub use token::{IssuedToken, Issuer, NotSigned, TOKEN_LIFETIME_MAX_SECONDS};

@@ -55,8 +55,13 @@ pub fn is_hashed_secret(secret: &str, hash: &str) -> bool {
 
 /// What is kept of a secret.
 pub fn sha256(secret: &str) -> [u8; 32] {
+    sha256_of(secret.as_bytes())
+}
+
+/// SHA-256 of any bytes.
+pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0_u8; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
 }
 

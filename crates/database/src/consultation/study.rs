@@ -10,6 +10,9 @@ use crate::{
     outbox::insert_events, scope::Reach, search,
 };
 
+/// A consultation that did not take place has no studies.
+const ENDED_UNHELD: [ConsultationStatus; 2] = [ConsultationStatus::Cancelled, ConsultationStatus::NoShow];
+
 /// What became of linking a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkOutcome {
@@ -17,7 +20,7 @@ pub enum LinkOutcome {
     Linked,
     /// It was linked already.
     AlreadyLinked,
-    /// No such consultation in reach, or it was cancelled.
+    /// No such consultation in reach, or it did not take place.
     ConsultationNotFound,
     /// No such study in reach.
     StudyNotFound,
@@ -53,7 +56,7 @@ impl Database {
         const SQL: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
             VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         let consultation = match self.consultation(scope, consultation_id).await? {
-            Some(found) if found.status != ConsultationStatus::Cancelled => found,
+            Some(found) if !ENDED_UNHELD.contains(&found.status) => found,
             _ => return Ok(LinkOutcome::ConsultationNotFound),
         };
         let reach = self.study_reach(scope, 2).await?;

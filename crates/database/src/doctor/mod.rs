@@ -1,12 +1,23 @@
 //! Doctors' profiles.
 
+mod history;
+mod text;
+
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use model::{clinical::Doctor, text::fold};
+use model::{
+    clinical::{Doctor, DoctorDetails, Specialty},
+    text::fold,
+};
 use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
+pub use self::history::DoctorVersion;
+use self::{
+    history::keep_version,
+    text::{anywhere, clean_details, clean_list, clean_specialties, list_folded, specialties_folded},
+};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError, NewUser,
     audit::insert_audit,
@@ -20,8 +31,8 @@ use crate::{
 pub struct NewDoctor {
     /// Full name as shown.
     pub name: String,
-    /// Specialties, as text.
-    pub specialties: Vec<String>,
+    /// Specialties.
+    pub specialties: Vec<Specialty>,
     /// Languages, BCP 47 tags.
     pub languages: Vec<String>,
     /// IANA time zone name.
@@ -30,6 +41,8 @@ pub struct NewDoctor {
     pub licence_number: String,
     /// E-mail or phone.
     pub contact: String,
+    /// What else is known.
+    pub details: DoctorDetails,
 }
 
 /// What to change in a profile; `None` leaves the field as it is.
@@ -37,8 +50,8 @@ pub struct NewDoctor {
 pub struct DoctorChanges {
     /// Full name as shown.
     pub name: Option<String>,
-    /// Specialties, as text.
-    pub specialties: Option<Vec<String>>,
+    /// Specialties.
+    pub specialties: Option<Vec<Specialty>>,
     /// Languages, BCP 47 tags.
     pub languages: Option<Vec<String>>,
     /// IANA time zone name.
@@ -47,6 +60,8 @@ pub struct DoctorChanges {
     pub licence_number: Option<String>,
     /// E-mail or phone.
     pub contact: Option<String>,
+    /// What else is known.
+    pub details: Option<DoctorDetails>,
     /// Takes consultations.
     pub active: Option<bool>,
 }
@@ -54,7 +69,7 @@ pub struct DoctorChanges {
 /// Which doctors to list; `None` does not restrict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DoctorFilter {
-    /// Has this specialty, without case and accents.
+    /// Has this specialty, in words without case and accents or as its code.
     pub specialty: Option<String>,
     /// Speaks this language.
     pub language: Option<String>,
@@ -72,11 +87,12 @@ pub struct DoctorFilter {
 struct Row {
     id: Uuid,
     name: String,
-    specialties: Json<Vec<String>>,
+    specialties: Json<Vec<Specialty>>,
     languages: Json<Vec<String>>,
     time_zone: String,
     licence_number: String,
     contact: String,
+    details: Json<DoctorDetails>,
     active: bool,
     version: i64,
     created_at: DateTime<Utc>,
@@ -93,6 +109,7 @@ impl From<Row> for Doctor {
             time_zone: row.time_zone,
             licence_number: row.licence_number,
             contact: row.contact,
+            details: row.details.0,
             active: row.active,
             version: row.version,
             created_at: row.created_at,
@@ -101,24 +118,8 @@ impl From<Row> for Doctor {
     }
 }
 
-const COLUMNS: &str = "SELECT id, name, specialties, languages, time_zone, licence_number, contact, active, \
-    version, created_at, updated_at FROM doctor";
-
-/// `|a|b|`, folded: what the filters search.
-fn list_folded(list: &[String]) -> String {
-    let folded: Vec<String> = list.iter().map(|text| fold(text).replace('|', " ")).collect();
-    format!("|{}|", folded.join("|"))
-}
-
-/// A LIKE pattern for `text` anywhere; `!` escapes.
-fn anywhere(text: &str) -> String {
-    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    format!("%{escaped}%")
-}
-
-fn clean_list(list: &[String]) -> Vec<String> {
-    list.iter().map(|text| clean(text)).collect()
-}
+const COLUMNS: &str = "SELECT id, name, specialties, languages, time_zone, licence_number, contact, details, \
+    active, version, created_at, updated_at FROM doctor";
 
 /// Writes every column of `doctor`: `sql` is the INSERT or the UPDATE, with the same parameters.
 async fn write_doctor(tx: &mut Tx, sql: &'static str, doctor: &Doctor) -> Result<u64, DatabaseError> {
@@ -127,7 +128,7 @@ async fn write_doctor(tx: &mut Tx, sql: &'static str, doctor: &Doctor) -> Result
         .bind(&doctor.name)
         .bind(index_fold(&doctor.name))
         .bind(Json(&doctor.specialties))
-        .bind(list_folded(&doctor.specialties))
+        .bind(specialties_folded(&doctor.specialties))
         .bind(Json(&doctor.languages))
         .bind(list_folded(&doctor.languages))
         .bind(&doctor.time_zone)
@@ -136,6 +137,7 @@ async fn write_doctor(tx: &mut Tx, sql: &'static str, doctor: &Doctor) -> Result
         .bind(doctor.active)
         .bind(doctor.version)
         .bind(doctor.updated_at)
+        .bind(Json(&doctor.details))
         .execute(connection)
         .await?
         .rows_affected()))
@@ -153,17 +155,18 @@ impl Database {
         actor: &AuditActor,
     ) -> Result<Doctor, DatabaseError> {
         const SQL: &str = "INSERT INTO doctor (id, name, name_folded, specialties, specialties_folded, languages, \
-            languages_folded, time_zone, licence_number, contact, active, version, created_at, updated_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
+            languages_folded, time_zone, licence_number, contact, active, version, created_at, updated_at, \
+            details) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $14)";
         let mut tx = self.begin().await?;
         let doctor = Doctor {
             id: Uuid::now_v7(),
             name: index_text(&new.name),
-            specialties: clean_list(&new.specialties),
+            specialties: clean_specialties(new.specialties),
             languages: clean_list(&new.languages),
             time_zone: clean(&new.time_zone),
             licence_number: clean(&new.licence_number),
             contact: clean(&new.contact),
+            details: clean_details(new.details),
             active: true,
             version: 1,
             created_at: tx.now,
@@ -231,27 +234,38 @@ impl Database {
     ) -> Result<Doctor, DatabaseError> {
         const SQL: &str = "UPDATE doctor SET name = $2, name_folded = $3, specialties = $4, \
             specialties_folded = $5, languages = $6, languages_folded = $7, time_zone = $8, licence_number = $9, \
-            contact = $10, active = $11, version = $12, updated_at = $13 WHERE id = $1 AND version = $12 - 1";
+            contact = $10, active = $11, version = $12, updated_at = $13, details = $14 WHERE id = $1 AND version = $12 - 1";
         let mut doctor = self.doctor(id).await?.ok_or(DatabaseError::NotFound)?;
         let changed = || DatabaseError::Conflict("the profile has changed".to_owned());
         if doctor.version != expected_version {
             return Err(changed());
         }
         let mut tx = self.begin().await?;
-        let DoctorChanges { name, specialties, languages, time_zone, licence_number, contact, active } =
-            changes;
+        let before = doctor.clone();
+        let DoctorChanges {
+            name,
+            specialties,
+            languages,
+            time_zone,
+            licence_number,
+            contact,
+            details,
+            active,
+        } = changes;
         doctor.name = name.map_or(doctor.name, |text| index_text(&text));
-        doctor.specialties = specialties.map_or(doctor.specialties, |list| clean_list(&list));
+        doctor.specialties = specialties.map_or(doctor.specialties, clean_specialties);
         doctor.languages = languages.map_or(doctor.languages, |list| clean_list(&list));
         doctor.time_zone = time_zone.map_or(doctor.time_zone, |text| clean(&text));
         doctor.licence_number = licence_number.map_or(doctor.licence_number, |text| clean(&text));
         doctor.contact = contact.map_or(doctor.contact, |text| clean(&text));
+        doctor.details = details.map_or(doctor.details, clean_details);
         doctor.active = active.unwrap_or(doctor.active);
         doctor.version += 1;
         doctor.updated_at = tx.now;
         if write_doctor(&mut tx, SQL, &doctor).await? == 0 {
             return Err(changed());
         }
+        keep_version(&mut tx, &before, actor).await?;
         insert_audit(&mut tx, &[AuditRecord::success(actor, "update_doctor").about(id)]).await?;
         self.commit(tx).await?;
         Ok(doctor)

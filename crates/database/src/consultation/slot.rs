@@ -1,0 +1,283 @@
+//! Times that are taken: by consultations while they are open, and by holds until they expire. That no two overlap is
+//! held by the database itself (an exclusion constraint on PostgreSQL, a trigger under the one writer of SQLite); what
+//! is here takes and gives them back.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use model::{access::Scope, clinical::Consultation};
+use uuid::Uuid;
+
+use super::BookingError;
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, statement::Dialect,
+};
+
+/// Whose time is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calendar {
+    /// The doctor has another consultation then, or somebody holds the time.
+    Doctor,
+    /// The patient has another consultation then.
+    Patient,
+}
+
+impl fmt::Display for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Doctor => "of the doctor",
+            Self::Patient => "of the patient",
+        })
+    }
+}
+
+/// From then until before then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Span {
+    /// Begins.
+    pub starts_at: DateTime<Utc>,
+    /// Ends before.
+    pub ends_at: DateTime<Utc>,
+}
+
+/// A time to be kept free for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewHold {
+    /// Whose time.
+    pub doctor_id: Uuid,
+    /// Which.
+    pub span: Span,
+    /// For how long it is kept.
+    pub lasts: TimeDelta,
+}
+
+/// A time that is kept free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Identity.
+    pub id: Uuid,
+    /// Whose time.
+    pub doctor_id: Uuid,
+    /// Which.
+    pub span: Span,
+    /// Until when it is kept.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A row of `slot`.
+struct Slot<'a> {
+    id: Uuid,
+    doctor_id: Uuid,
+    patient_key: Option<&'a str>,
+    span: Span,
+    consultation_id: Option<Uuid>,
+    held_by: Option<Uuid>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// One text for issuer and Patient ID; an empty Patient ID is nobody's.
+fn patient_key(consultation: &Consultation) -> Option<String> {
+    let Consultation { patient_id, issuer_of_patient_id, .. } = consultation;
+    (!patient_id.is_empty()).then(|| format!("{issuer_of_patient_id}\\{patient_id}"))
+}
+
+/// On PostgreSQL two bookings that exclude each other would wait for each other until one is killed as a deadlock: they
+/// queue here instead, for the doctor first and for the patient then.
+pub(super) async fn lock_calendars(tx: &mut Tx, consultation: &Consultation) -> Result<(), DatabaseError> {
+    lock(tx, &consultation.doctor_id.to_string()).await?;
+    match patient_key(consultation) {
+        Some(key) => lock(tx, &key).await,
+        None => Ok(()),
+    }
+}
+
+async fn lock(tx: &mut Tx, whose: &str) -> Result<(), DatabaseError> {
+    const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+    match &mut tx.inner {
+        crate::engine::TxInner::Postgres(transaction) => {
+            sqlx::query(SQL).bind(whose).execute(&mut **transaction).await?;
+        }
+        // The one writer.
+        crate::engine::TxInner::Sqlite(_) => {}
+    }
+    Ok(())
+}
+
+/// Takes the time of a consultation that is open and has an end; gives back what it had.
+pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Result<(), BookingError> {
+    let ends_at = consultation.ends_at.filter(|_| consultation.status.is_open());
+    give_back_slot(tx, consultation.id).await?;
+    let Some(ends_at) = ends_at else { return Ok(()) };
+    let key = patient_key(consultation);
+    let slot = Slot {
+        id: Uuid::now_v7(),
+        doctor_id: consultation.doctor_id,
+        patient_key: key.as_deref(),
+        span: Span { starts_at: consultation.scheduled_at, ends_at },
+        consultation_id: Some(consultation.id),
+        held_by: None,
+        expires_at: None,
+    };
+    insert_slot(tx, &slot).await
+}
+
+async fn give_back_slot(tx: &mut Tx, consultation_id: Uuid) -> Result<(), DatabaseError> {
+    const SQL: &str = "DELETE FROM slot WHERE consultation_id = $1";
+    on_tx!(tx, connection => sqlx::query(SQL).bind(consultation_id).execute(connection).await.map(drop)?);
+    Ok(())
+}
+
+async fn insert_slot(tx: &mut Tx, slot: &Slot<'_>) -> Result<(), BookingError> {
+    const EXPIRED: &str = "DELETE FROM slot WHERE doctor_id = $1 AND expires_at <= $2";
+    const SQL: &str = "INSERT INTO slot (id, doctor_id, patient_key, starts_at, ends_at, consultation_id, held_by, \
+        expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let now = tx.now;
+    on_tx!(tx, connection =>
+        sqlx::query(EXPIRED).bind(slot.doctor_id).bind(now).execute(connection).await.map(drop)
+            .map_err(DatabaseError::from)?);
+    let inserted: Result<(), sqlx::Error> = on_tx!(tx, connection => sqlx::query(SQL)
+        .bind(slot.id)
+        .bind(slot.doctor_id)
+        .bind(slot.patient_key)
+        .bind(slot.span.starts_at)
+        .bind(slot.span.ends_at)
+        .bind(slot.consultation_id)
+        .bind(slot.held_by)
+        .bind(slot.expires_at)
+        .execute(connection)
+        .await
+        .map(drop));
+    inserted.map_err(|error| match taken(&error, tx.dialect()) {
+        Some(whose) => BookingError::Taken(whose),
+        None => match DatabaseError::from(error) {
+            error if error.is_foreign_key_violation() => DatabaseError::NotFound.into(),
+            error => error.into(),
+        },
+    })
+}
+
+/// Whose calendar refused, by the name of the constraint or trigger.
+fn taken(error: &sqlx::Error, dialect: Dialect) -> Option<Calendar> {
+    let sqlx::Error::Database(error) = error else { return None };
+    let name = match dialect {
+        Dialect::Postgres => error.constraint().unwrap_or_default(),
+        Dialect::Sqlite => error.message(),
+    };
+    [(Calendar::Doctor, "slot_of_doctor"), (Calendar::Patient, "slot_of_patient")]
+        .into_iter()
+        .find_map(|(whose, refusal)| (name == refusal).then_some(whose))
+}
+
+/// Gives a hold of this account back; false when there is none any more.
+pub(super) async fn release_hold(
+    tx: &mut Tx,
+    id: Uuid,
+    doctor_id: Option<Uuid>,
+    held_by: Option<Uuid>,
+) -> Result<bool, DatabaseError> {
+    const SQL: &str = "DELETE FROM slot WHERE id = $1 AND held_by = $2 AND expires_at > $3 \
+        AND (doctor_id = $4 OR $4 IS NULL)";
+    let now = tx.now;
+    let released = on_tx!(tx, connection => sqlx::query(SQL)
+        .bind(id)
+        .bind(held_by)
+        .bind(now)
+        .bind(doctor_id)
+        .execute(connection)
+        .await?
+        .rows_affected());
+    Ok(released > 0)
+}
+
+impl Database {
+    /// Keeps a time free for an account that is about to book it.
+    ///
+    /// # Errors
+    /// See [`BookingError`]; [`DatabaseError::Conflict`] when the account holds `holds_max` already.
+    pub async fn create_hold(
+        &self,
+        scope: &Scope,
+        new: NewHold,
+        holds_max: u32,
+        actor: &AuditActor,
+    ) -> Result<Hold, BookingError> {
+        const COUNT: &str = "SELECT COUNT(*) FROM slot WHERE held_by = $1 AND expires_at > $2";
+        if !scope.includes_doctor(new.doctor_id) {
+            return Err(DatabaseError::NotFound.into());
+        }
+        let mut tx = self.begin().await?;
+        lock(&mut tx, &new.doctor_id.to_string()).await?;
+        let now = tx.now;
+        let held: i64 = on_tx!(tx, connection => sqlx::query_scalar(COUNT)
+            .bind(actor.user_id)
+            .bind(now)
+            .fetch_one(connection)
+            .await
+            .map_err(DatabaseError::from)?);
+        if held >= i64::from(holds_max) {
+            return Err(DatabaseError::Conflict("this account holds too many times".to_owned()).into());
+        }
+        let hold = Hold {
+            id: Uuid::now_v7(),
+            doctor_id: new.doctor_id,
+            span: new.span,
+            expires_at: now + new.lasts,
+        };
+        let slot = Slot {
+            id: hold.id,
+            doctor_id: hold.doctor_id,
+            patient_key: None,
+            span: hold.span,
+            consultation_id: None,
+            held_by: actor.user_id,
+            expires_at: Some(hold.expires_at),
+        };
+        insert_slot(&mut tx, &slot).await?;
+        insert_audit(&mut tx, &[AuditRecord::success(actor, "create_hold").about(hold.id)]).await?;
+        self.commit(tx).await?;
+        Ok(hold)
+    }
+
+    /// Gives a hold back before its time; false when the account has none of that id.
+    pub async fn release_hold(&self, id: Uuid, actor: &AuditActor) -> Result<bool, DatabaseError> {
+        let mut tx = self.begin().await?;
+        if !release_hold(&mut tx, id, None, actor.user_id).await? {
+            return Ok(false);
+        }
+        insert_audit(&mut tx, &[AuditRecord::success(actor, "release_hold").about(id)]).await?;
+        self.commit(tx).await?;
+        Ok(true)
+    }
+
+    /// When these doctors are not free in a period: what is taken or held, and consultations that were begun without an
+    /// appointment, each for `walk_in_lasts`.
+    pub async fn busy_spans(
+        &self,
+        doctor_id: Uuid,
+        within: Span,
+        walk_in_lasts: TimeDelta,
+    ) -> Result<Vec<Span>, DatabaseError> {
+        const SLOTS: &str = "SELECT starts_at, ends_at FROM slot WHERE doctor_id = $1 AND starts_at < $3 \
+            AND ends_at > $2 AND (expires_at IS NULL OR expires_at > $4) ORDER BY starts_at";
+        const WALK_INS: &str = "SELECT scheduled_at FROM consultation WHERE doctor_id = $1 AND scheduled_at > $2 \
+            AND scheduled_at < $3 AND ends_at IS NULL AND status IN ('booked', 'arrived', 'in_progress')";
+        let now = self.shared().clock.now();
+        on!(self, engine => {
+            let mut spans: Vec<Span> = sqlx::query_as(SLOTS)
+                .bind(doctor_id)
+                .bind(within.starts_at)
+                .bind(within.ends_at)
+                .bind(now)
+                .fetch_all(&engine.read)
+                .await?;
+            let begun: Vec<DateTime<Utc>> = sqlx::query_scalar(WALK_INS)
+                .bind(doctor_id)
+                .bind(within.starts_at - walk_in_lasts)
+                .bind(within.ends_at)
+                .fetch_all(&engine.read)
+                .await?;
+            spans.extend(begun.into_iter().map(|at| Span { starts_at: at, ends_at: at + walk_in_lasts }));
+            Ok(spans)
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! Requests that must have one effect however often they are sent (draft-ietf-httpapi-idempotency-key-header).
+//!
+//! A key is claimed before the request is carried out. The transaction that carries it out notes so in the claim's row, so
+//! that neither a crash nor a second attempt at the same time can have the effect twice; the answer is kept after it.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::{AuditOutcome, Database, DatabaseError, engine::Tx};
+
+/// How long a key is remembered.
+const KEPT_FOR_HOURS: i64 = 24;
+/// A claim that has had no effect for so long is taken over: whoever made it is gone.
+const ABANDONED_AFTER_SECONDS: i64 = 60;
+
+/// A key with the request that it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewClaim {
+    /// The account: keys of different accounts have nothing to do with each other.
+    pub user_id: Uuid,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub request_sha256: [u8; 32],
+}
+
+/// An answer that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers as JSON.
+    pub headers: String,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+/// What became of claiming a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It is yours: carry the request out.
+    Yours(Uuid),
+    /// The request was carried out, and this was answered.
+    Answered(KeptAnswer),
+    /// The request was carried out, and the answer was lost; the id of what it made, empty when unknown.
+    AnswerLost {
+        /// Id.
+        subject: String,
+    },
+    /// Another attempt is at it.
+    Running,
+    /// The key came with another request.
+    OtherRequest,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    request_sha256: Vec<u8>,
+    claimed_at: chrono::DateTime<chrono::Utc>,
+    applied_at: Option<chrono::DateTime<chrono::Utc>>,
+    subject: String,
+    status: Option<i32>,
+    headers: String,
+    body: Option<Vec<u8>>,
+}
+
+/// Notes in the row of the claim that its effect is committed with this transaction.
+pub(crate) async fn fulfil_claim(tx: &mut Tx) -> Result<(), DatabaseError> {
+    const SQL: &str = "UPDATE idempotency SET applied_at = COALESCE(applied_at, $2), \
+        subject = CASE WHEN subject = '' THEN $3 ELSE subject END WHERE id = $1";
+    let done = tx.audit.iter().find_map(|record| {
+        let claim = record.actor.claim.filter(|_| record.outcome == AuditOutcome::Success)?;
+        Some((claim, record.subject.clone()))
+    });
+    let Some((claim, subject)) = done else { return Ok(()) };
+    let now = tx.now;
+    let fulfilled = on_tx!(tx, connection => sqlx::query(SQL)
+        .bind(claim)
+        .bind(now)
+        .bind(subject)
+        .execute(connection)
+        .await?
+        .rows_affected());
+    // Somebody took the key over, and carries the request out.
+    if fulfilled == 0 { Err(DatabaseError::Busy) } else { Ok(()) }
+}
+
+impl Database {
+    /// Claims a key for a request.
+    pub async fn claim_idempotency_key(&self, new: &NewClaim) -> Result<Claim, DatabaseError> {
+        const FORGET: &str = "DELETE FROM idempotency WHERE claimed_at < $1";
+        const CLAIM: &str = "INSERT INTO idempotency (id, user_id, key, request_sha256, claimed_at, subject, headers) \
+            VALUES ($1, $2, $3, $4, $5, '', '') ON CONFLICT DO NOTHING";
+        const READ: &str = "SELECT id, request_sha256, claimed_at, applied_at, subject, status, headers, body \
+            FROM idempotency WHERE user_id = $1 AND key = $2";
+        let id = Uuid::now_v7();
+        let mut tx = self.begin().await?;
+        let (now, before) = (tx.now, tx.now - TimeDelta::hours(KEPT_FOR_HOURS));
+        on_tx!(tx, connection => sqlx::query(FORGET).bind(before).execute(connection).await.map(drop)?);
+        let claimed = on_tx!(tx, connection => sqlx::query(CLAIM)
+            .bind(id)
+            .bind(new.user_id)
+            .bind(&new.key)
+            .bind(&new.request_sha256[..])
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if claimed > 0 {
+            self.commit(tx).await?;
+            return Ok(Claim::Yours(id));
+        }
+        let row: Option<Row> = on_tx!(tx, connection => sqlx::query_as(READ)
+            .bind(new.user_id)
+            .bind(&new.key)
+            .fetch_optional(connection)
+            .await?);
+        let Some(row) = row else { return Ok(Claim::Running) };
+        if row.request_sha256 != new.request_sha256 {
+            return Ok(Claim::OtherRequest);
+        }
+        if row.applied_at.is_some() || row.status.is_some() {
+            return Ok(answered(row));
+        }
+        if now - row.claimed_at < TimeDelta::seconds(ABANDONED_AFTER_SECONDS) {
+            return Ok(Claim::Running);
+        }
+        let taken = take_over(&mut tx, row.id, id).await?;
+        self.commit(tx).await?;
+        Ok(if taken { Claim::Yours(id) } else { Claim::Running })
+    }
+
+    /// Keeps the answer to a claimed request.
+    pub async fn keep_answer(&self, claim: Uuid, answer: &KeptAnswer) -> Result<(), DatabaseError> {
+        const SQL: &str = "UPDATE idempotency SET status = $2, headers = $3, body = $4 WHERE id = $1";
+        let mut tx = self.begin().await?;
+        on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(claim)
+            .bind(i32::from(answer.status))
+            .bind(&answer.headers)
+            .bind(&answer.body)
+            .execute(connection)
+            .await
+            .map(drop)?);
+        self.commit(tx).await
+    }
+
+    /// Gives a claim back that had no effect: the key may come again, with another request, too.
+    pub async fn release_claim(&self, claim: Uuid) -> Result<(), DatabaseError> {
+        const SQL: &str = "DELETE FROM idempotency WHERE id = $1 AND applied_at IS NULL";
+        let mut tx = self.begin().await?;
+        on_tx!(tx, connection => sqlx::query(SQL).bind(claim).execute(connection).await.map(drop)?);
+        self.commit(tx).await
+    }
+}
+
+fn answered(row: Row) -> Claim {
+    match (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
+        (Some(status), Some(body)) => Claim::Answered(KeptAnswer { status, headers: row.headers, body }),
+        _ => Claim::AnswerLost { subject: row.subject },
+    }
+}
+
+/// The row gets a new id, so that a slow owner of the old one commits nothing any more.
+async fn take_over(tx: &mut Tx, old: Uuid, new: Uuid) -> Result<bool, DatabaseError> {
+    const SQL: &str = "UPDATE idempotency SET id = $2, claimed_at = $3 WHERE id = $1 AND applied_at IS NULL AND status IS NULL";
+    let now = tx.now;
+    let taken = on_tx!(tx, connection =>
+        sqlx::query(SQL).bind(old).bind(new).bind(now).execute(connection).await?.rows_affected());
+    Ok(taken > 0)
+}

@@ -1,0 +1,194 @@
+//! When doctors see patients: hours, days that differ, what is free, and times that are held.
+
+pub mod create_hold;
+pub mod get_availability;
+pub mod get_exceptions;
+pub mod get_rules;
+pub mod put_exceptions;
+pub mod put_rules;
+pub mod release_hold;
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use database::{ScheduleRow, Span};
+use model::{
+    clinical::Doctor,
+    schedule::{
+        Exception, ExceptionKind, Question, Rules, Slot, TimeOfDay, Weekday, WeeklyHours, free_slots,
+        time_zone,
+    },
+};
+use serde::{Deserialize, Serialize};
+use service::http::problem::Problem;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    audit,
+    consultations::create_consultation::{DURATION_DEFAULT_MINUTES, DURATION_MAX_MINUTES},
+    errors,
+    input::check::Checks,
+    policy::{Permit, UpdateDoctor},
+    state::AppState,
+};
+
+/// Weekly hours, and how consultations are put into them.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AvailabilityRules)]
+pub struct RulesBody {
+    /// A slot can begin so often, counted from the beginning of the hours.
+    #[serde(default = "half_an_hour")]
+    #[schema(minimum = 5, maximum = 480, example = 30)]
+    slot_minutes: u16,
+    /// Time between booking and the beginning of the slot, at least.
+    #[serde(default)]
+    #[schema(maximum = 43_200, example = 120)]
+    minimum_notice_minutes: u32,
+    /// Time between two consultations, at least.
+    #[serde(default)]
+    #[schema(maximum = 240, example = 10)]
+    buffer_minutes: u16,
+    /// The hours, in the time zone of the doctor's profile.
+    #[schema(max_items = 100)]
+    weekly: Vec<WeeklyHoursBody>,
+}
+
+fn half_an_hour() -> u16 {
+    30
+}
+
+/// Hours on one day of each week.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WeeklyHours)]
+pub struct WeeklyHoursBody {
+    /// `monday` to `sunday`.
+    #[schema(value_type = String, example = "monday")]
+    weekday: Weekday,
+    /// They begin.
+    #[schema(value_type = String, example = "09:00")]
+    from: TimeOfDay,
+    /// They end before; `24:00` is the end of the day.
+    #[schema(value_type = String, example = "12:30")]
+    to: TimeOfDay,
+    /// First day on which they hold.
+    #[serde(default)]
+    valid_from: Option<NaiveDate>,
+    /// Last day on which they hold.
+    #[serde(default)]
+    valid_until: Option<NaiveDate>,
+}
+
+impl From<Rules> for RulesBody {
+    fn from(rules: Rules) -> Self {
+        let Rules { slot_minutes, minimum_notice_minutes, buffer_minutes, weekly } = rules;
+        let hours = |WeeklyHours { weekday, from, to, valid_from, valid_until }| WeeklyHoursBody {
+            weekday,
+            from,
+            to,
+            valid_from,
+            valid_until,
+        };
+        let weekly = weekly.into_iter().map(hours).collect();
+        Self { slot_minutes, minimum_notice_minutes, buffer_minutes, weekly }
+    }
+}
+
+impl From<RulesBody> for Rules {
+    fn from(body: RulesBody) -> Self {
+        let RulesBody { slot_minutes, minimum_notice_minutes, buffer_minutes, weekly } = body;
+        let hours = |WeeklyHoursBody { weekday, from, to, valid_from, valid_until }| WeeklyHours {
+            weekday,
+            from,
+            to,
+            valid_from,
+            valid_until,
+        };
+        let weekly = weekly.into_iter().map(hours).collect();
+        Self { slot_minutes, minimum_notice_minutes, buffer_minutes, weekly }
+    }
+}
+
+/// Times that differ from the weekly hours.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AvailabilityExceptions)]
+pub struct ExceptionsBody {
+    /// The times.
+    #[schema(max_items = 500)]
+    exceptions: Vec<ExceptionBody>,
+}
+
+/// A time that differs from the weekly hours.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AvailabilityException)]
+pub struct ExceptionBody {
+    /// `time_off` or `extra_hours`.
+    #[schema(value_type = String, example = "time_off")]
+    kind: ExceptionKind,
+    /// Begins (RFC 3339).
+    from: DateTime<Utc>,
+    /// Ends before (RFC 3339).
+    to: DateTime<Utc>,
+    /// What for; only the doctor and administrators see it.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    note: String,
+}
+
+impl From<Exception> for ExceptionBody {
+    fn from(Exception { kind, from, to, note }: Exception) -> Self {
+        Self { kind, from, to, note }
+    }
+}
+
+impl From<ExceptionBody> for Exception {
+    fn from(ExceptionBody { kind, from, to, note }: ExceptionBody) -> Self {
+        Self { kind, from, to, note }
+    }
+}
+
+/// Profiles are no secret to those who may change one, so this is 403 and not 404.
+async fn require_own(state: &AppState, permit: &Permit<UpdateDoctor>, doctor: Uuid) -> Result<(), Problem> {
+    if permit.scope.includes_doctor(doctor) {
+        return Ok(());
+    }
+    audit::refused(state, &permit.caller, "update_doctor").await?;
+    Err(Problem::forbidden())
+}
+
+async fn require_doctor(state: &AppState, doctor: Uuid) -> Result<Doctor, Problem> {
+    let found = state.database().doctor(doctor).await.map_err(errors::database)?;
+    found.ok_or_else(Problem::not_found)
+}
+
+fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {
+    let mut checks = Checks::new();
+    for (field, message) in refusals {
+        checks.refuse(&field, message);
+    }
+    checks.finish()
+}
+
+/// What is free of a doctor's time in a period.
+pub async fn free(
+    state: &AppState,
+    doctor: &Doctor,
+    schedule: &ScheduleRow,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    duration: TimeDelta,
+) -> Result<Vec<Slot>, Problem> {
+    let zone = time_zone(&doctor.time_zone);
+    let Some(zone) = zone.filter(|_| doctor.active) else { return Ok(Vec::new()) };
+    // A buffer and a long slot reach over the ends of the period.
+    let margin = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
+    let within = Span { starts_at: from - margin, ends_at: until + margin };
+    let walk_in = TimeDelta::minutes(i64::from(DURATION_DEFAULT_MINUTES));
+    let busy = state.database().busy_spans(doctor.id, within, walk_in).await.map_err(errors::database)?;
+    let busy: Vec<Slot> =
+        busy.into_iter().map(|Span { starts_at, ends_at }| Slot { starts_at, ends_at }).collect();
+    let ScheduleRow { rules, exceptions, .. } = schedule;
+    let now = state.clock.now();
+    Ok(free_slots(&Question { rules, exceptions, zone: &zone, busy: &busy, from, until, duration, now }))
+}

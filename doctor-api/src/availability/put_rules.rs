@@ -1,0 +1,67 @@
+//! `PUT /doctors/{id}/availability/rules`: replaces a doctor's weekly hours.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
+use database::{DatabaseError, ScheduleUpdate};
+use model::schedule::{Rules, check_rules};
+use service::http::problem::Problem;
+use uuid::Uuid;
+
+use super::{RulesBody, refuse_all, require_own};
+use crate::{
+    errors,
+    input::{
+        etag::{changed_meanwhile, entity_tag, expected_version},
+        json::JsonBody,
+        path::PathParameters,
+    },
+    policy::{Permit, UpdateDoctor},
+    state::AppState,
+};
+
+/// Replace a doctor's weekly hours
+///
+/// Consultations that are booked stay as they are.
+#[utoipa::path(
+    put,
+    path = "/doctors/{id}/availability/rules",
+    tag = "availability",
+    security(("bearer" = ["update_doctor"])),
+    params(
+        ("id" = Uuid, Path, description = "Doctor"),
+        ("If-Match" = String, Header, description = "ETag of those that these replace; \"0\" for the first")
+    ),
+    request_body = RulesBody,
+    responses(
+        (status = 200, description = "As they are now", body = RulesBody,
+         headers(("ETag" = String, description = "Version, for If-Match"))),
+        (status = 412, description = "They were changed meanwhile", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+        (status = 428, description = "If-Match is missing", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub async fn put_rules(
+    State(state): State<AppState>,
+    permit: Permit<UpdateDoctor>,
+    PathParameters(id): PathParameters<Uuid>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<RulesBody>,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<RulesBody>), Problem> {
+    require_own(&state, &permit, id).await?;
+    let rules = Rules::from(body);
+    refuse_all(check_rules(&rules))?;
+    let update = ScheduleUpdate::Rules(rules);
+    let version = expected_version(&headers)?;
+    let actor = permit.caller.actor();
+    let updated = state.database().update_schedule(id, version, &update, &actor).await;
+    let version = updated.map_err(|error| match error {
+        DatabaseError::Conflict(_) => changed_meanwhile(),
+        other => errors::database(other),
+    })?;
+    let schedule = state.database().schedule(id).await.map_err(errors::database)?;
+    Ok(([(header::ETAG, entity_tag(version))], Json(schedule.rules.into())))
+}

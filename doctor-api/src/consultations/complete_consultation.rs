@@ -1,0 +1,49 @@
+//! `POST /consultations/{id}/complete`: the meeting is over.
+
+use axum::{extract::State, http::HeaderMap, response::Response};
+use model::clinical::ConsultationCommand;
+use service::http::problem::Problem;
+use uuid::Uuid;
+
+use super::{
+    ConsultationBody,
+    change::{Remark, command},
+};
+use crate::{
+    input::{json::JsonOrNothing, path::PathParameters},
+    policy::{Permit, UpdateConsultation},
+    state::AppState,
+};
+
+/// Complete a consultation
+///
+/// Its notes are closed: what comes later is an amendment. Its doctor sees its studies for some time longer
+/// (`access.closed_consultation_days`); tokens made for viewers end.
+#[utoipa::path(
+    post,
+    path = "/consultations/{id}/complete",
+    tag = "consultations",
+    security(("bearer" = ["update_consultation"])),
+    params(
+        ("id" = Uuid, Path, description = "Consultation"),
+        ("If-Match" = Option<String>, Header, description = "ETag that it must still have")
+    ),
+    request_body = Option<Remark>,
+    responses(
+        (status = 200, description = "Completed", body = ConsultationBody,
+         headers(("ETag" = String, description = "Version, for If-Match"))),
+        (status = 409, description = "Not legal where it stands; the detail names what is",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
+        (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub async fn complete_consultation(
+    State(state): State<AppState>,
+    permit: Permit<UpdateConsultation>,
+    PathParameters(id): PathParameters<Uuid>,
+    headers: HeaderMap,
+    JsonOrNothing(remark): JsonOrNothing<Remark>,
+) -> Result<Response, Problem> {
+    command(&state, &permit, (id, &headers), ConsultationCommand::Complete, remark).await
+}

@@ -1,0 +1,169 @@
+//! `Idempotency-Key` on any POST with a token: a request that is sent again has its effect once and gets the same answer.
+//!
+//! The claim of a key goes with the request to the database, whose transaction notes in it that the effect is
+//! committed: see `database::Claim`. Answers that hold a secret are not kept.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequestParts as _, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use database::{Claim, KeptAnswer, NewClaim};
+use service::{
+    http::{bearer::Authenticated, problem::Problem},
+    identity::sha256_of,
+};
+use uuid::Uuid;
+
+use crate::{errors, state::AppState};
+
+/// The header.
+const KEY: &str = "idempotency-key";
+/// Longest key in characters.
+const KEY_LENGTH_MAX: usize = 200;
+/// Longest answer that is kept.
+const ANSWER_LENGTH_MAX_BYTES: usize = 1 << 20;
+/// Headers of an answer that are kept.
+const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+
+/// Operations whose answers hold a secret that is shown once.
+const SECRET: &[&str] = &[
+    "/clients",
+    "/clients/{id}/secret",
+    "/consultations/{id}/viewer-token",
+    "/devices",
+    "/studies/{study_instance_uid}/shares",
+];
+
+/// The claim that a request carries out.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimOfRequest(pub Uuid);
+
+/// The middleware.
+pub async fn once(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || !request.headers().contains_key(KEY) {
+        return next.run(request).await;
+    }
+    carry_out(&state, request, next).await.unwrap_or_else(Problem::into_response)
+}
+
+async fn carry_out(state: &AppState, request: Request, next: Next) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    // Without a token there is nobody whose key it could be.
+    let Ok(who) = Authenticated::from_request_parts(&mut parts, state).await else {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    };
+    let key = key(&parts.headers)?;
+    let (body, request_sha256) = fingerprint(state, &parts, body).await?;
+    let new = NewClaim { user_id: who.principal.user_id, key, request_sha256 };
+    let claim = match state.database().claim_idempotency_key(&new).await.map_err(errors::database)? {
+        Claim::Yours(claim) => claim,
+        Claim::Answered(answer) => return Ok(again(answer)),
+        Claim::AnswerLost { subject } => return Err(lost(&subject)),
+        Claim::Running => return Err(running()),
+        Claim::OtherRequest => return Err(other_request()),
+    };
+    let secret = parts.extensions.get::<MatchedPath>().is_some_and(|path| SECRET.contains(&path.as_str()));
+    parts.extensions.insert(ClaimOfRequest(claim));
+    let response = next.run(Request::from_parts(parts, body)).await;
+    finish(state, claim, response, secret).await
+}
+
+fn key(headers: &HeaderMap) -> Result<String, Problem> {
+    let mut values = headers.get_all(KEY).iter();
+    let (first, second) = (values.next().and_then(|value| value.to_str().ok()), values.next());
+    let key =
+        first.map(str::trim).filter(|key| !key.is_empty() && key.len() <= KEY_LENGTH_MAX && second.is_none());
+    key.map(str::to_owned).ok_or_else(|| {
+        Problem::bad_request(format!(
+            "Idempotency-Key is one key of 1 to {KEY_LENGTH_MAX} visible ASCII characters"
+        ))
+    })
+}
+
+/// What makes a request the same: method, path, query and body. Of a body in parts, which is not held in memory, its
+/// length: the boundary between the parts differs each time.
+async fn fingerprint(state: &AppState, parts: &Parts, body: Body) -> Result<(Body, [u8; 32]), Problem> {
+    let text = |name| {
+        parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default()
+    };
+    let line = format!("{} {}\n", parts.method, parts.uri);
+    if text(header::CONTENT_TYPE).to_ascii_lowercase().starts_with("multipart/") {
+        let line = format!("{line}{}", text(header::CONTENT_LENGTH));
+        return Ok((body, sha256_of(line.as_bytes())));
+    }
+    let length_max = state.config.body_length_max_bytes;
+    let bytes = to_bytes(body, length_max).await.map_err(|_| {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
+            .detail(format!("the body was cut off or is larger than {length_max} bytes"))
+    })?;
+    let whole = [line.as_bytes(), &bytes].concat();
+    Ok((Body::from(bytes), sha256_of(&whole)))
+}
+
+/// Keeps what was done or refused for good; what may go better next time gives the key back.
+async fn finish(
+    state: &AppState,
+    claim: Uuid,
+    response: Response,
+    secret: bool,
+) -> Result<Response, Problem> {
+    let status = response.status();
+    let settled = status.is_success() || status == StatusCode::CONFLICT;
+    if !settled {
+        state.database().release_claim(claim).await.map_err(errors::database)?;
+        return Ok(response);
+    }
+    if secret && status.is_success() {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, ANSWER_LENGTH_MAX_BYTES).await.map_err(|error| Problem::internal(&error))?;
+    let headers: Vec<(&str, &str)> = KEPT_HEADERS
+        .iter()
+        .filter_map(|name| Some((name.as_str(), parts.headers.get(name)?.to_str().ok()?)))
+        .collect();
+    let headers = serde_json::to_string(&headers).map_err(|error| Problem::internal(&error))?;
+    let answer = KeptAnswer { status: status.as_u16(), headers, body: bytes.to_vec() };
+    // The effect is committed: an answer that cannot be kept is given all the same.
+    if let Err(error) = state.database().keep_answer(claim, &answer).await {
+        tracing::warn!(%error, "an answer could not be kept for a repeated request");
+    }
+    Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn again(answer: KeptAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, Body::from(Bytes::from(answer.body))).into_response();
+    let kept: Vec<(String, String)> = serde_json::from_str(&answer.headers).unwrap_or_default();
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    for (name, value) in kept {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response
+}
+
+fn lost(subject: &str) -> Problem {
+    let detail = format!(
+        "the request was carried out, but its answer was not kept; look at what it made: {}",
+        if subject.is_empty() { "list it" } else { subject }
+    );
+    Problem::conflict(detail).kind("idempotency-answer-not-kept")
+}
+
+fn running() -> Problem {
+    Problem::conflict("the request with this Idempotency-Key is being carried out")
+        .kind("idempotency-running")
+        .retry_after(1)
+}
+
+fn other_request() -> Problem {
+    Problem::unprocessable()
+        .kind("idempotency-key-reused")
+        .detail("this Idempotency-Key came with another request; each request needs a key of its own")
+}

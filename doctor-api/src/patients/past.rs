@@ -1,0 +1,77 @@
+//! What of a patient is in the caller's reach: each kind as far as the caller may read that kind.
+
+use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
+use model::{
+    access::Action,
+    clinical::{Consultation, Prescription},
+};
+use serde::Deserialize;
+use service::http::problem::Problem;
+use utoipa::IntoParams;
+
+use crate::{
+    errors,
+    input::check::Checks,
+    policy::{Permit, ReadStudy},
+    state::AppState,
+};
+
+/// Which patient.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WhichPatient {
+    /// Issuer of Patient ID (0010,0021): two sites may use the same Patient ID.
+    pub issuer_of_patient_id: Option<String>,
+}
+
+/// What is in reach.
+pub struct Past {
+    pub studies: Vec<SearchRow>,
+    pub consultations: Vec<Consultation>,
+    pub prescriptions: Vec<Prescription>,
+}
+
+impl Past {
+    pub fn is_empty(&self) -> bool {
+        self.studies.is_empty() && self.consultations.is_empty() && self.prescriptions.is_empty()
+    }
+}
+
+/// At most `limit` of each kind, the newest.
+pub async fn past(
+    state: &AppState,
+    permit: &Permit<ReadStudy>,
+    (patient_id, which): (&str, &WhichPatient),
+    limit: u32,
+) -> Result<Past, Problem> {
+    let issuer = which.issuer_of_patient_id.as_deref().filter(|issuer| !issuer.is_empty());
+    let mut checks = Checks::new();
+    checks.require(!patient_id.trim().is_empty(), "patient_id", "is empty");
+    checks.patient_id("patient_id", patient_id);
+    checks.patient_id("issuer_of_patient_id", issuer.unwrap_or_default());
+    checks.finish_query()?;
+    let database = state.database();
+    let equals =
+        |attribute, value: &str| Condition { attribute, matching: Matching::Equals(value.to_owned()) };
+    let mut conditions = vec![equals(Attribute::PatientID, patient_id)];
+    conditions.extend(issuer.map(|issuer| equals(Attribute::IssuerOfPatientID, issuer)));
+    let search = SearchQuery { level: Level::Study, conditions, limit, ..SearchQuery::default() };
+    let mut studies = database.search(&permit.scope, &search).await.map_err(errors::database)?.rows;
+    // The index folds case; two patients may differ in nothing else.
+    studies.retain(|row| row.patient.patient_id == patient_id);
+    let principal = &permit.caller.principal;
+    let consultations = match principal.authorize(Action::ReadConsultation) {
+        Ok(scope) => database.consultations_of_patient(&scope, patient_id, issuer, limit).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    let prescriptions = match principal.authorize(Action::ReadPrescription) {
+        Ok(scope) => database.prescriptions_of_patient(&scope, patient_id, issuer, limit).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    Ok(Past {
+        studies,
+        consultations: consultations.map_err(errors::database)?,
+        prescriptions: prescriptions.map_err(errors::database)?,
+    })
+}

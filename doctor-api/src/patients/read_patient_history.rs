@@ -1,0 +1,154 @@
+//! `GET /patients/{patient_id}/history`: studies, consultations and prescriptions in the order of their time.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use database::SearchRow;
+use model::clinical::Prescription;
+use serde::{Deserialize, Serialize};
+use service::http::problem::Problem;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::past::{WhichPatient, past};
+use crate::{
+    audit::{self, Looked},
+    consultations::ConsultationBody,
+    input::{check::Checks, page::PageRequest, path::PathParameters, query::QueryParameters},
+    policy::{Permit, ReadStudy},
+    state::AppState,
+    xrays::view::StudySummary,
+};
+
+/// Which part.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PatientHistoryQuery {
+    /// Issuer of Patient ID (0010,0021): two sites may use the same Patient ID.
+    issuer_of_patient_id: Option<String>,
+    /// Most entries.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// A patient's past.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PatientHistory {
+    /// The newest first.
+    items: Vec<PatientHistoryItem>,
+    /// There is more than was asked for.
+    more: bool,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PatientHistoryItem {
+    /// When: the study's date and time as the machine wrote them, the consultation's start, the prescription's signature.
+    at: Option<DateTime<Utc>>,
+    /// What.
+    #[serde(flatten)]
+    what: PatientHistoryKind,
+}
+
+/// What happened; one of the fields is there.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum PatientHistoryKind {
+    /// A study was made.
+    Study {
+        /// The study.
+        study: StudySummary,
+    },
+    /// A meeting.
+    Consultation {
+        /// The consultation.
+        consultation: ConsultationBody,
+    },
+    /// A prescription.
+    Prescription {
+        /// The prescription.
+        prescription: PrescriptionSummary,
+    },
+}
+
+/// A prescription in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PrescriptionSummary {
+    /// Identity.
+    id: Uuid,
+    /// By whom.
+    doctor_id: Uuid,
+    /// In which consultation.
+    consultation_id: Uuid,
+    /// `draft`, `finalized`, `cancelled` or `superseded`.
+    status: &'static str,
+    /// The medicines, in words.
+    medications: Vec<String>,
+}
+
+impl From<Prescription> for PrescriptionSummary {
+    fn from(prescription: Prescription) -> Self {
+        Self {
+            id: prescription.id,
+            doctor_id: prescription.doctor_id,
+            consultation_id: prescription.consultation_id,
+            status: prescription.status.as_str(),
+            medications: prescription.content.items.into_iter().map(|item| item.medication.text).collect(),
+        }
+    }
+}
+
+/// Read a patient's history
+///
+/// As far as it is yours: a doctor sees the own consultations and drafts, signed prescriptions, and the studies in reach.
+#[utoipa::path(
+    get,
+    path = "/patients/{patient_id}/history",
+    tag = "patients",
+    security(("bearer" = ["read_study"])),
+    params(("patient_id" = String, Path, description = "Patient ID (0010,0020)"), PatientHistoryQuery),
+    responses((status = 200, description = "What happened, the newest first", body = PatientHistory))
+)]
+pub async fn read_patient_history(
+    State(state): State<AppState>,
+    permit: Permit<ReadStudy>,
+    PathParameters(patient_id): PathParameters<String>,
+    QueryParameters(query): QueryParameters<PatientHistoryQuery>,
+) -> Result<Json<PatientHistory>, Problem> {
+    let mut checks = Checks::new();
+    let page = PageRequest::new(query.limit, None, &state.config, &mut checks);
+    checks.finish_query()?;
+    let which = WhichPatient { issuer_of_patient_id: query.issuer_of_patient_id };
+    let past = past(&state, &permit, (&patient_id, &which), page.fetch()).await?;
+    if past.is_empty() {
+        return Err(Problem::not_found());
+    }
+    let study = past.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
+    let what = Looked { action: "read_patient_history", study_instance_uid: study, subject: String::new() };
+    audit::looked(&state, &permit.caller, what).await?;
+    let studies = past.studies.into_iter().map(|row| PatientHistoryItem {
+        at: made_at(&row),
+        what: PatientHistoryKind::Study { study: row.into() },
+    });
+    let consultations = past.consultations.into_iter().map(|one| PatientHistoryItem {
+        at: Some(one.scheduled_at),
+        what: PatientHistoryKind::Consultation { consultation: one.into() },
+    });
+    let prescriptions = past.prescriptions.into_iter().map(|one| PatientHistoryItem {
+        at: Some(one.signed.as_ref().map_or(one.created_at, |signed| signed.finalized_at)),
+        what: PatientHistoryKind::Prescription { prescription: one.into() },
+    });
+    let mut items: Vec<PatientHistoryItem> = studies.chain(consultations).chain(prescriptions).collect();
+    items.sort_by_key(|item| std::cmp::Reverse(item.at));
+    let more = items.len() > page.limit as usize;
+    items.truncate(page.limit as usize);
+    Ok(Json(PatientHistory { items, more }))
+}
+
+/// Study Date and Study Time (PS3.5 6.2, DA and TM) as the machine's clock showed them; what cannot be read sorts last.
+fn made_at(row: &SearchRow) -> Option<DateTime<Utc>> {
+    let date = NaiveDate::parse_from_str(&row.study.study_date, "%Y%m%d").ok()?;
+    let digits: String = row.study.study_time.chars().take_while(char::is_ascii_digit).take(6).collect();
+    let time = NaiveTime::parse_from_str(&format!("{digits:0<6}"), "%H%M%S").unwrap_or_default();
+    Some(date.and_time(time).and_utc())
+}

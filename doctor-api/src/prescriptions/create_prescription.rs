@@ -1,0 +1,79 @@
+//! `POST /doctors/{id}/prescription`: a draft for a consultation that has begun.
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use model::clinical::PrescriptionContent;
+use serde::Deserialize;
+use service::http::problem::Problem;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    PrescriptionBody, answer,
+    check::check,
+    items::{ItemBody, PrescriptionContentBody},
+    refusal,
+};
+use crate::{
+    input::{json::JsonBody, path::PathParameters},
+    policy::{Permit, WritePrescription},
+    state::AppState,
+};
+
+/// What is prescribed, in which consultation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatePrescription {
+    /// The consultation: one of the doctor's that is in progress, or was completed lately.
+    consultation_id: Uuid,
+    /// The medicines.
+    #[schema(min_items = 1, max_items = 50)]
+    items: Vec<ItemBody>,
+    /// Allergies that the patient told of, in words.
+    #[serde(default)]
+    #[schema(max_items = 50, example = json!(["penicillin"]))]
+    declared_allergies: Vec<String>,
+    /// To the pharmacy.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    note: String,
+}
+
+/// Begin a prescription
+///
+/// It is a draft, which nobody else sees, until `/finalize` signs it. Look at its warnings before.
+#[utoipa::path(
+    post,
+    path = "/doctors/{id}/prescription",
+    tag = "prescriptions",
+    security(("bearer" = ["write_prescription"])),
+    params(("id" = Uuid, Path, description = "Doctor")),
+    request_body = CreatePrescription,
+    responses(
+        (status = 201, description = "A draft", body = PrescriptionBody,
+         headers(("Location" = String, description = "Where the prescription is"),
+                 ("ETag" = String, description = "Version, for If-Match"))),
+        (status = 409, description = "The consultation has not begun, or was not held", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub async fn create_prescription(
+    State(state): State<AppState>,
+    permit: Permit<WritePrescription>,
+    PathParameters(doctor_id): PathParameters<Uuid>,
+    JsonBody(request): JsonBody<CreatePrescription>,
+) -> Result<Response, Problem> {
+    let CreatePrescription { consultation_id, items, declared_allergies, note } = request;
+    let content = PrescriptionContent::from(PrescriptionContentBody { items, declared_allergies, note });
+    check(&content)?;
+    let (of, actor) = ((doctor_id, consultation_id), permit.caller.actor());
+    let made = state.database().create_prescription(&permit.scope, of, content, &actor).await;
+    let draft = made.map_err(refusal)?;
+    let location = HeaderValue::from_str(&format!("/prescriptions/{}", draft.id));
+    let mut response = answer(&state, &permit.scope, StatusCode::CREATED, draft).await?;
+    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+    Ok(response)
+}

@@ -1,0 +1,18 @@
+//! Pictures on their way to become DICOM instances: what a phone or a film scanner makes of an X-ray.
+//!
+//! A baseline JPEG is kept as it came, without its metadata (which tell where it was taken); others are decoded, turned
+//! the right way up and kept as native pixels.
+
+mod data_set;
+mod exif;
+mod form;
+mod jpeg;
+mod orientation;
+mod picture;
+mod png;
+
+pub use self::{
+    data_set::{Description, data_set},
+    form::{Received, Upload, XrayForm, XrayMetadata},
+    picture::read_picture,
+};

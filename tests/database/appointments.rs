@@ -1,0 +1,182 @@
+//! Times that nobody can take twice: bookings, holds, and what moves them.
+
+use chrono::TimeDelta;
+use database::{
+    BookingError, Calendar, ChangeConsultation, ChangeError, DatabaseError, NewConsultation, NewHold, Span,
+};
+use model::{
+    access::Scope,
+    clinical::{Consultation, ConsultationCommand, ConsultationStatus},
+};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::{
+    consultations::{booking, doctor},
+    support::{Home, START, actor, at},
+};
+
+on_both_engines!(
+    of_a_hundred_racers_for_a_doctor_one_wins,
+    of_a_hundred_racers_for_a_patient_one_wins,
+    a_time_is_free_again_when_its_consultation_ends_or_moves,
+    a_hold_keeps_a_time_until_it_is_used_given_back_or_over,
+    the_database_itself_refuses_what_overlaps,
+);
+
+const RACERS: usize = 100;
+
+fn appointment(doctor_id: Uuid, patient_id: &str, minute: i64, length: i64) -> NewConsultation {
+    let starts = START + 3_600 + minute * 60;
+    NewConsultation {
+        scheduled_at: at(starts),
+        ends_at: Some(at(starts + length * 60)),
+        ..booking(doctor_id, patient_id)
+    }
+}
+
+async fn take(home: &Home, new: NewConsultation) -> Result<Consultation, BookingError> {
+    home.database.create_consultation(&Scope::internal(), new, &actor()).await
+}
+
+/// All at once; how many won and whose calendar refused the others.
+async fn race(home: &Home, bookings: Vec<NewConsultation>) -> (usize, Vec<Calendar>) {
+    let mut racers = JoinSet::new();
+    for new in bookings {
+        let database = home.database.clone();
+        racers.spawn(async move {
+            loop {
+                match database.create_consultation(&Scope::internal(), new.clone(), &actor()).await {
+                    // What a client does with 503: a hundred wait for sixteen connections.
+                    Err(BookingError::Database(DatabaseError::Busy)) => {}
+                    other => return other,
+                }
+            }
+        });
+    }
+    let (mut won, mut refused) = (0, Vec::new());
+    while let Some(result) = racers.join_next().await {
+        match result.expect("a racer") {
+            Ok(_) => won += 1,
+            Err(BookingError::Taken(whose)) => refused.push(whose),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    (won, refused)
+}
+
+// threats.md row 45.
+async fn of_a_hundred_racers_for_a_doctor_one_wins(home: Home) {
+    let ann = doctor(&home).await;
+    let bookings = (0..RACERS).map(|racer| {
+        let minute = i64::try_from(racer % 20).expect("small");
+        appointment(ann, &format!("P{racer}"), minute, 30)
+    });
+    let (won, refused) = race(&home, bookings.collect()).await;
+    assert_eq!((won, refused.len()), (1, RACERS - 1));
+    assert!(refused.iter().all(|whose| *whose == Calendar::Doctor));
+}
+
+async fn of_a_hundred_racers_for_a_patient_one_wins(home: Home) {
+    let mut doctors = Vec::new();
+    for _ in 0..10 {
+        doctors.push(doctor(&home).await);
+    }
+    let bookings = (0..RACERS).map(|racer| appointment(doctors[racer % 10], "P1", 0, 30));
+    let (won, refused) = race(&home, bookings.collect()).await;
+    assert_eq!((won, refused.len()), (1, RACERS - 1));
+    let of_patient = refused.iter().filter(|whose| **whose == Calendar::Patient).count();
+    assert!(of_patient >= RACERS - 10, "only the winner's doctor was taken: {of_patient}");
+}
+
+async fn change(home: &Home, id: Uuid, change: ChangeConsultation) -> Result<Consultation, ChangeError> {
+    home.database.change_consultation(&Scope::internal(), id, change, &actor()).await
+}
+
+fn moved(minute: i64) -> ChangeConsultation {
+    let starts_at = at(START + 3_600 + minute * 60);
+    ChangeConsultation {
+        time: Some((starts_at, None)),
+        ..ChangeConsultation::new(ConsultationCommand::Reschedule)
+    }
+}
+
+async fn a_time_is_free_again_when_its_consultation_ends_or_moves(home: Home) {
+    let (ann, bob) = (doctor(&home).await, doctor(&home).await);
+    let first = take(&home, appointment(ann, "P1", 0, 30)).await.expect("booked");
+    let second = take(&home, appointment(ann, "P2", 30, 30)).await.expect("it begins as the first one ends");
+    let onto = change(&home, second.id, moved(29)).await;
+    assert!(matches!(onto, Err(ChangeError::Taken(Calendar::Doctor))), "{onto:?}");
+    let moved_on = change(&home, second.id, moved(40)).await.expect("within its own time and on");
+    assert_eq!(moved_on.ends_at, Some(at(START + 3_600 + 70 * 60)), "as long as before");
+    take(&home, appointment(ann, "P3", 30, 10)).await.expect("what it left is free");
+    take(&home, appointment(bob, "P4", 0, 30)).await.expect("another doctor");
+    let to_bob =
+        ChangeConsultation { doctor_id: Some(bob), ..ChangeConsultation::new(ConsultationCommand::Reassign) };
+    let taken = change(&home, first.id, to_bob.clone()).await;
+    assert!(matches!(taken, Err(ChangeError::Taken(Calendar::Doctor))));
+    change(&home, second.id, to_bob).await.expect("bob is free then");
+    let proposed = NewConsultation { status: ConsultationStatus::Proposed, ..appointment(ann, "P5", 0, 30) };
+    let proposed = take(&home, proposed).await.expect("what is only proposed takes nothing");
+    let confirm = ChangeConsultation::new(ConsultationCommand::Confirm);
+    let taken = change(&home, proposed.id, confirm.clone()).await;
+    assert!(matches!(taken, Err(ChangeError::Taken(Calendar::Doctor))));
+    for command in [ConsultationCommand::Start, ConsultationCommand::Complete] {
+        change(&home, first.id, ChangeConsultation::new(command)).await.expect("done");
+    }
+    change(&home, proposed.id, confirm).await.expect("the first one is over");
+    let history =
+        home.database.consultation_history(&Scope::internal(), first.id).await.expect("read").expect("there");
+    let steps: Vec<_> = history.iter().map(|step| (step.version, step.command.as_str())).collect();
+    assert_eq!(steps, [(1, "book"), (2, "start"), (3, "complete")]);
+    let walk_in = NewConsultation { status: ConsultationStatus::InProgress, ..booking(ann, "P6") };
+    take(&home, walk_in).await.expect("emergencies come between");
+}
+
+async fn a_hold_keeps_a_time_until_it_is_used_given_back_or_over(home: Home) {
+    let ann = doctor(&home).await;
+    let span = Span { starts_at: at(START + 3_600), ends_at: at(START + 5_400) };
+    let new = NewHold { doctor_id: ann, span, lasts: TimeDelta::minutes(5) };
+    let (mine, theirs) = (Uuid::now_v7(), Uuid::now_v7());
+    let acting = |user| database::AuditActor { user_id: Some(user), ..actor() };
+    let hold = async |user| home.database.create_hold(&Scope::internal(), new, 2, &acting(user)).await;
+    let book = async |user, hold_id| {
+        let new = NewConsultation { hold_id, ..appointment(ann, "P1", 0, 30) };
+        home.database.create_consultation(&Scope::internal(), new, &acting(user)).await
+    };
+    let held = hold(mine).await.expect("held");
+    assert!(matches!(hold(theirs).await, Err(BookingError::Taken(Calendar::Doctor))));
+    assert!(matches!(book(theirs, None).await, Err(BookingError::Taken(Calendar::Doctor))));
+    assert!(matches!(book(theirs, Some(held.id)).await, Err(BookingError::HoldGone)));
+    assert!(!home.database.release_hold(held.id, &acting(theirs)).await.expect("an answer"));
+    assert!(home.database.release_hold(held.id, &acting(mine)).await.expect("an answer"));
+    let held = hold(theirs).await.expect("it was given back");
+    home.sleep_seconds(301);
+    assert!(matches!(book(theirs, Some(held.id)).await, Err(BookingError::HoldGone)), "it is over");
+    let held = hold(mine).await.expect("released by itself");
+    let busy = home.database.busy_spans(ann, span, TimeDelta::minutes(30)).await.expect("read");
+    assert_eq!(busy, [span]);
+    book(mine, Some(held.id)).await.expect("booked in its place");
+    assert!(matches!(book(mine, Some(held.id)).await, Err(BookingError::HoldGone)));
+}
+
+/// What no code asked about is refused all the same.
+async fn the_database_itself_refuses_what_overlaps(home: Home) {
+    let ann = doctor(&home).await;
+    take(&home, appointment(ann, "P1", 0, 30)).await.expect("booked");
+    let id = Uuid::now_v7();
+    let literal = |id: Uuid| match home.config.url.is_empty() {
+        true => format!("x'{}'", id.simple()),
+        false => format!("'{id}'"),
+    };
+    let starts = at(START + 3_600 + 600).to_rfc3339();
+    let ends = at(START + 3_600 + 2_400).to_rfc3339();
+    let (doctor_id, id) = (literal(ann), literal(id));
+    let refused = home
+        .try_sql(&format!(
+            "INSERT INTO slot (id, doctor_id, starts_at, ends_at) VALUES ({id}, {doctor_id}, '{starts}', '{ends}')"
+        ))
+        .await;
+    let refused = refused.expect_err("refused").to_string();
+    assert!(refused.contains("slot_of_doctor"), "{refused}");
+}
