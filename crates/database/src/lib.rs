@@ -58,8 +58,8 @@ pub use instance::{Counts, StoredInstance};
 pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind};
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use search::{
-    Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
-    SeriesRow, SortKey,
+    Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
+    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;

@@ -4,13 +4,23 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
-    PresentationContextResult, PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
-    write_pdu,
+    PresentationContextResult, PresentationContextResultReason, UserVariableItem, read_pdu, write_pdu,
 };
-use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+use model::{
+    AeTitle, SopClassUid, TransferSyntaxUid,
+    ae::AeOperation,
+    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
+};
 
-use super::pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection};
+use super::{
+    extended::answer_extended,
+    pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection},
+};
 use crate::{
+    query_retrieve::{
+        information_model::{InformationModel, of_sop_class},
+        options::QueryOptions,
+    },
     storage_sop_classes::{is_storage_sop_class, may_be_storage_sop_class},
     transfer_syntaxes::{choose, trim_uid},
 };
@@ -26,8 +36,9 @@ const ITEM_HEADER_LENGTH_BYTES: usize = 4;
 const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
 const PRESENTATION_CONTEXT_ITEM: u8 = 0x20;
 const USER_INFORMATION_ITEM: u8 = 0x50;
-/// Maximum length, implementation class, role selection, implementation version (PS3.7 D.3.3.1, .2, .4).
-const SUB_ITEMS_READ: [u8; 4] = [0x51, 0x52, 0x54, 0x55];
+/// Maximum length, implementation class, role selection, implementation version, extended negotiation (PS3.7 D.3.3.1,
+/// .2, .4, .5).
+const SUB_ITEMS_READ: [u8; 5] = [0x51, 0x52, 0x54, 0x55, 0x56];
 
 /// What a request can be answered with other than acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +75,8 @@ pub enum Service {
     Verification,
     /// PS3.4 Annex B.
     Storage,
+    /// PS3.4 Annex C.
+    QueryRetrieve(InformationModel, AeOperation),
 }
 
 /// An accepted presentation context.
@@ -77,6 +90,10 @@ pub struct PresentationContext {
     pub transfer_syntax: TransferSyntaxUid,
     /// Who serves it.
     pub service: Service,
+    /// Instances of it may be sent to the requestor: C-GET (PS3.4 C.5.3).
+    pub requestor_is_scp: bool,
+    /// What was agreed on for queries and retrievals.
+    pub options: QueryOptions,
 }
 
 /// What was agreed.
@@ -183,7 +200,7 @@ pub fn negotiate(request: &AssociationRQ, rules: &NegotiationRules) -> Result<(A
         results.push(PresentationContextResult { id: proposed.id, reason, transfer_syntax });
         contexts.extend(outcome);
     }
-    let answer = encode_answer(request, results, answer_roles(request, &contexts), rules)?;
+    let answer = encode_answer(request, results, answer_extended(request, &mut contexts), rules)?;
     Ok((Agreement { contexts, peer_pdu_length_max }, answer))
 }
 
@@ -224,19 +241,36 @@ fn decide(
     let may_come = |uid: &&String| {
         let uid = trim_uid(uid);
         let listed = rules.transfer_syntaxes.iter().any(|known| known.as_str() == uid);
-        service == Service::Verification || rules.transfer_syntaxes.is_empty() || listed
+        match service {
+            Service::Verification => true,
+            Service::Storage => rules.transfer_syntaxes.is_empty() || listed,
+            // Identifiers are made here, in one of these.
+            Service::QueryRetrieve(..) => {
+                [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid)
+            }
+        }
     };
     let offered: Vec<String> = proposed.transfer_syntaxes.iter().filter(may_come).cloned().collect();
     let transfer_syntax =
         choose(&offered, &rules.transfer_syntax_preferences, rules.accept_unknown_transfer_syntaxes)
             .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
-    Ok(PresentationContext { id: proposed.id, abstract_syntax, transfer_syntax, service })
+    let (requestor_is_scp, options) = (false, QueryOptions::default());
+    Ok(PresentationContext {
+        id: proposed.id,
+        abstract_syntax,
+        transfer_syntax,
+        service,
+        requestor_is_scp,
+        options,
+    })
 }
 
 fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option<Service> {
     let uid = abstract_syntax.as_str();
     if uid == uids::VERIFICATION {
         Some(Service::Verification)
+    } else if let Some((model, operation)) = of_sop_class(uid) {
+        Some(Service::QueryRetrieve(model, operation))
     } else if !rules.sop_classes.is_empty() && !rules.sop_classes.contains(abstract_syntax) {
         None
     } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))
@@ -247,32 +281,14 @@ fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option
     }
 }
 
-/// PS3.7 D.3.3.4: this server is SCP only, so the requestor may be SCU and nothing else.
-fn answer_roles(request: &AssociationRQ, contexts: &[PresentationContext]) -> Vec<UserVariableItem> {
-    let accepted = |uid: &str| contexts.iter().any(|context| context.abstract_syntax.as_str() == uid);
-    let mut answered: Vec<UserVariableItem> = Vec::new();
-    for item in &request.user_variables {
-        let UserVariableItem::ScuScpRoleSelectionSubItem(uid, proposed) = item else { continue };
-        let uid = trim_uid(uid);
-        let answer = UserVariableItem::ScuScpRoleSelectionSubItem(
-            uid.to_owned(),
-            RequestorRoles { scu: proposed.scu, scp: false },
-        );
-        if accepted(uid) && !answered.contains(&answer) {
-            answered.push(answer);
-        }
-    }
-    answered
-}
-
 fn encode_answer(
     request: &AssociationRQ,
     presentation_contexts: Vec<PresentationContextResult>,
-    roles: Vec<UserVariableItem>,
+    extended: Vec<UserVariableItem>,
     rules: &NegotiationRules,
 ) -> Result<Vec<u8>, Refusal> {
     let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
-    user_variables.extend(roles);
+    user_variables.extend(extended);
     let answer = Pdu::AssociationAC(AssociationAC {
         protocol_version: 1,
         calling_ae_title: request.calling_ae_title.clone(),
@@ -297,10 +313,13 @@ pub fn own_user_variables(pdu_length_max_bytes: u32) -> Vec<UserVariableItem> {
 
 #[cfg(test)]
 mod tests {
+    use dicom_ul::pdu::RequestorRoles;
+
     use super::*;
 
     const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
     const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+    const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
     const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 
     fn request(contexts: &[(&str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
@@ -354,7 +373,7 @@ mod tests {
                 (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
                 (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
                 (CT, &["1.2.3"]),
-                (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+                (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN]),
                 ("1.2.3.4", &[IMPLICIT_VR_LITTLE_ENDIAN]),
                 ("../x", &[IMPLICIT_VR_LITTLE_ENDIAN]),
                 (CT, &[]),
@@ -376,7 +395,8 @@ mod tests {
 
     #[test]
     fn unknown_classes_and_syntaxes_when_configured() {
-        let request = request(&[("1.2.3.4", &["1.2.3"]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
+        let request =
+            request(&[("1.2.3.4", &["1.2.3"]), (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
         let rules = NegotiationRules {
             accept_unknown_sop_classes: true,
             accept_unknown_transfer_syntaxes: true,
@@ -407,8 +427,9 @@ mod tests {
         assert_eq!(accepted, [(1, IMPLICIT_VR_LITTLE_ENDIAN), (3, JPEG_BASELINE)]);
     }
 
+    // PS3.4 C.5.3: whoever gets instances by C-GET is provider of storage.
     #[test]
-    fn the_requestor_may_be_user_and_no_more() {
+    fn the_requestor_may_be_user_and_for_storage_provider_too() {
         let role = |uid: &str, scu, scp| {
             UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), RequestorRoles { scu, scp })
         };
@@ -417,14 +438,43 @@ mod tests {
             &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])],
             vec![role(CT, true, true), role(FIND, true, true), role(CT, true, false), identity],
         );
-        let (_, answer) = answer(&request, &NegotiationRules::default());
+        let (agreement, answer) = answer(&request, &NegotiationRules::default());
         let roles: Vec<_> = answer
             .user_variables
             .iter()
             .filter(|item| matches!(item, UserVariableItem::ScuScpRoleSelectionSubItem(..)))
             .collect();
-        assert_eq!(roles, [&role(CT, true, false)]);
+        assert_eq!(roles, [&role(CT, true, true), &role(FIND, true, false)]);
+        let providers: Vec<bool> =
+            agreement.contexts.iter().map(|context| context.requestor_is_scp).collect();
+        assert_eq!(providers, [true, false]);
         assert!(!answer.user_variables.iter().any(|item| matches!(item, UserVariableItem::Unknown(..))));
+    }
+
+    #[test]
+    fn queries_are_agreed_on_in_syntaxes_that_we_write_and_with_what_we_know() {
+        let extended = |uid: &str, information: &[u8]| {
+            UserVariableItem::SopClassExtendedNegotiationSubItem(uid.to_owned(), information.to_vec())
+        };
+        let rules = NegotiationRules {
+            sop_classes: vec![SopClassUid::parse(CT).expect("a UID")],
+            transfer_syntaxes: vec![TransferSyntaxUid::parse(JPEG_BASELINE).expect("a UID")],
+            ..NegotiationRules::default()
+        };
+        let contexts: &[(&str, &[&str])] = &[
+            (FIND, &[JPEG_BASELINE, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]),
+            (FIND, &[JPEG_BASELINE]),
+            (CT, &[JPEG_BASELINE]),
+        ];
+        let asked = vec![extended(FIND, &[1, 1, 0, 1]), extended(CT, &[2, 0, 3, 0])];
+        let (agreement, answer) = answer(&request(contexts, asked), &rules);
+        let accepted: Vec<_> =
+            agreement.contexts.iter().map(|one| (one.id, one.transfer_syntax.as_str())).collect();
+        assert_eq!(accepted, [(1, EXPLICIT_VR_LITTLE_ENDIAN), (5, JPEG_BASELINE)]);
+        let options = agreement.contexts[0].options;
+        assert!(options.relational && options.date_time && !options.fuzzy);
+        assert!(answer.user_variables.contains(&extended(FIND, &[1, 1, 0, 0])));
+        assert!(!answer.user_variables.contains(&extended(CT, &[2, 0, 3, 0])));
     }
 
     #[test]
