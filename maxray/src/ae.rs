@@ -34,7 +34,7 @@ async fn apply(database: &Database, command: AeCommand) -> anyhow::Result<()> {
     match command {
         AeCommand::Add { title, addresses, options } => {
             let mut profile = AeProfile { addresses, ..AeProfile::default() };
-            change(&mut profile, options)?;
+            change(database, &mut profile, options).await?;
             let ae = database.create_ae(title, profile, &operator()).await?;
             println!("{} is registered", ae.title);
             print_profile(&ae);
@@ -45,7 +45,7 @@ async fn apply(database: &Database, command: AeCommand) -> anyhow::Result<()> {
             if !addresses.is_empty() {
                 profile.addresses = addresses;
             }
-            change(&mut profile, options)?;
+            change(database, &mut profile, options).await?;
             let ae = database.update_ae(ae.id, ae.version, profile, &operator()).await?;
             print_profile(&ae);
         }
@@ -70,7 +70,15 @@ async fn find(database: &Database, title: &AeTitle) -> anyhow::Result<Ae> {
 }
 
 /// Takes over what was said.
-fn change(profile: &mut AeProfile, options: AeOptions) -> anyhow::Result<()> {
+async fn change(database: &Database, profile: &mut AeProfile, options: AeOptions) -> anyhow::Result<()> {
+    if let Some(username) = &options.reads_as {
+        let user = database.find_user(username).await?;
+        let user = user.with_context(|| format!("{username} is no account; maxray user list shows them"))?;
+        profile.reads_as = Some(user.id);
+    }
+    if options.reads_everything {
+        profile.reads_as = None;
+    }
     if let Some(text) = options.certificate {
         profile.certificate = Some(certificate(&text)?);
     }
@@ -143,6 +151,9 @@ fn print_profile(ae: &Ae) {
             most => most.to_string(),
         }
     );
+    if let Some(account) = profile.reads_as {
+        println!("reads as           {account}");
+    }
     if !profile.host.is_empty() {
         println!("is called at       {}:{}", profile.host, profile.port);
     }

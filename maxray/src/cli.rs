@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod ae;
+pub mod dicom_client;
 
 use std::path::PathBuf;
 
@@ -55,9 +56,15 @@ pub enum Command {
     /// Manage what viewers and doctors may read beyond what is theirs
     #[command(subcommand)]
     Grant(GrantCommand),
-    /// Manage the DICOM application entities that may send from other machines
+    /// Manage the DICOM application entities that may send, query and retrieve from other machines
     #[command(subcommand)]
     Ae(ae::AeCommand),
+    /// Ask another DICOM application entity whether it answers (C-ECHO)
+    Echo(dicom_client::EchoOptions),
+    /// Send DICOM files to another application entity (C-STORE), each as it lies in its file
+    Send(dicom_client::SendOptions),
+    /// Ask another application entity which studies, series or instances it has (C-FIND)
+    Query(dicom_client::QueryOptions),
     /// Certificates for encrypted connections
     #[command(subcommand)]
     Tls(TlsCommand),

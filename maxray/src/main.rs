@@ -6,6 +6,7 @@ mod audit;
 mod cli;
 mod config_check;
 mod demo;
+mod dicom_client;
 mod disk_watch;
 mod grant;
 mod hardening;
@@ -69,6 +70,9 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             }
             cli::Command::Grant(command) => grant::run(settings, command).await,
             cli::Command::Ae(command) => ae::run(settings, command).await,
+            cli::Command::Echo(options) => dicom_client::echo(settings, options).await,
+            cli::Command::Send(options) => dicom_client::send(settings, options).await,
+            cli::Command::Query(options) => dicom_client::query(settings, options).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Audit(command) => audit::run(settings, command).await,
             cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,

@@ -6,6 +6,7 @@ use model::{
     ae::{Ae, AeCertificate, AeOperation, AeProfile},
 };
 use service::tls::PeerCertificate;
+use uuid::Uuid;
 
 use crate::{
     backend::Peer,
@@ -23,13 +24,21 @@ pub struct Rights {
     transfer_syntaxes: Vec<TransferSyntaxUid>,
     /// 0: as many as the door gives to any.
     pub associations_max: u32,
+    /// The account as which it queries and retrieves; none: it sees every study.
+    pub reads_as: Option<Uuid>,
 }
 
 impl Rights {
     /// Of an AE on this machine that nobody has registered.
     fn of_anybody_here() -> Self {
         let AeProfile { operations, .. } = AeProfile::default();
-        Self { operations, sop_classes: Vec::new(), transfer_syntaxes: Vec::new(), associations_max: 0 }
+        Self {
+            operations,
+            sop_classes: Vec::new(),
+            transfer_syntaxes: Vec::new(),
+            associations_max: 0,
+            reads_as: None,
+        }
     }
 
     fn of(profile: &AeProfile) -> Self {
@@ -38,6 +47,7 @@ impl Rights {
             sop_classes: profile.sop_classes.clone(),
             transfer_syntaxes: profile.transfer_syntaxes.clone(),
             associations_max: profile.associations_max,
+            reads_as: profile.reads_as,
         }
     }
 
@@ -177,7 +187,6 @@ mod tests {
     use std::net::IpAddr;
 
     use model::clock::Clock;
-    use uuid::Uuid;
 
     use super::*;
 

@@ -34,7 +34,13 @@ impl House {
         Self { archive, registry }
     }
 
-    async fn record(&self, record: AuditRecord) -> Result<(), Unavailable> {
+    /// The archive behind it.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Keeps a record; durable when it returns.
+    pub(crate) async fn record_act(&self, record: AuditRecord) -> Result<(), Unavailable> {
         self.archive.database().audit(record).await.map_err(|error| {
             tracing::error!(%error, "the audit trail cannot be written");
             Unavailable
@@ -42,7 +48,8 @@ impl House {
     }
 }
 
-fn actor(peer: &Peer) -> AuditActor {
+/// The peer of an association, for records.
+pub(crate) fn actor(peer: &Peer) -> AuditActor {
     AuditActor {
         role: ROLE.to_owned(),
         calling_ae: peer.calling_ae_title.to_string(),
@@ -93,22 +100,23 @@ impl Backend for House {
     async fn record_acceptance(&self, peer: &Peer) -> Result<(), Unavailable> {
         let certificate = peer.certificate.as_ref().map(ToString::to_string).unwrap_or_default();
         let record = AuditRecord::success(&actor(peer), "associate");
-        self.record(record.about(&peer.called_ae_title).saying(certificate)).await
+        self.record_act(record.about(&peer.called_ae_title).saying(certificate)).await
     }
 
     async fn record_refusal(&self, peer: &Peer, refused: RefusedAct) {
         let (action, detail) = match refused {
             RefusedAct::Association(denied) => ("associate", denied.as_str()),
             RefusedAct::Operation(operation) => ("use_operation", operation.as_str()),
+            RefusedAct::Reading => ("use_operation", "the account of the AE may not read studies"),
         };
         let record = AuditRecord::refused(&actor(peer), action).about(&peer.called_ae_title).saying(detail);
         // The refusal stands either way, and the log has what is missing.
-        let _ = self.record(record).await;
+        let _ = self.record_act(record).await;
     }
 
     async fn record_failed_handshake(&self, address: IpAddr, reason: &'static str) {
         let record = AuditRecord::refused(&actor_at(address), "associate").saying(reason);
-        let _ = self.record(record).await;
+        let _ = self.record_act(record).await;
     }
 
     async fn raise_alarm(&self, address: IpAddr) {

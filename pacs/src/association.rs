@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::ae::AeOperation;
+use model::{AeTitle, ae::AeOperation};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         message::{receive_command, receive_value},
         status,
     },
-    echo_scp, store_scp,
+    echo_scp, find_scp, get_scp, move_scp, store_scp,
     upper_layer::{
         End, Indication, UpperLayer,
         framing::Transport,
@@ -45,6 +45,8 @@ pub struct Tally {
     pub instances_stored: u64,
     /// Instances answered with failure.
     pub instances_refused: u64,
+    /// Instances sent by C-GET.
+    pub instances_sent: u64,
     /// Bytes of data sets.
     pub data_set_bytes: u64,
 }
@@ -55,9 +57,13 @@ pub struct Association<'a, S, B> {
     pub(crate) contexts: Vec<PresentationContext>,
     pub(crate) peer: Peer,
     pub(crate) rights: Rights,
+    /// Our AE title, which is not always the one that we are called by.
+    pub(crate) our_title: AeTitle,
     pub(crate) denied_operations: u32,
     pub(crate) backend: Arc<B>,
     pub(crate) tally: Tally,
+    /// Of our last request.
+    pub(crate) message_id: u16,
 }
 
 impl<S: Transport, B: Backend> Association<'_, S, B> {
@@ -102,7 +108,10 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         match command.command_field {
             command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
             command_field::C_STORE_RQ => store_scp::serve(self, context, command).await,
-            // Nothing that runs here can be cancelled, and a cancel is not answered (PS3.7 9.3.2.3).
+            command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
+            command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
+            command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,
+            // Its operation has had the last response already, and a cancel is not answered (PS3.7 9.3.2.3).
             command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,
             field if field & command_field::RESPONSE != 0 => {
                 Err(End::Aborting(AbortReason::UnexpectedPduParameter))

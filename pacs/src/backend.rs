@@ -13,7 +13,7 @@ use model::{
 use service::tls::PeerCertificate;
 use uuid::Uuid;
 
-use crate::{access::Denied, upper_layer::negotiation::PresentationContext};
+use crate::{access::Denied, query_retrieve::lookup::Lookup, upper_layer::negotiation::PresentationContext};
 
 /// Who is at the other end of an association. All of it is claimed except the address and the certificate.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Refused {
 pub struct Unavailable;
 
 /// The house behind the door.
-pub trait Backend: Send + Sync + 'static {
+pub trait Backend: Lookup {
     /// Takes one data set.
     type Writer: InstanceSink;
 
@@ -91,6 +91,8 @@ pub enum RefusedAct {
     Association(Denied),
     /// An operation in an association.
     Operation(AeOperation),
+    /// To see anything: by the account that the AE is registered with.
+    Reading,
 }
 
 /// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.

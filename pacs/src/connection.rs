@@ -132,14 +132,24 @@ impl<B: Backend> Door<B> {
             contexts: agreement.contexts,
             peer,
             rights,
+            our_title: self.config.ae_title.clone(),
             denied_operations: 0,
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),
+            message_id: 0,
         };
         let end = association.serve(&self.stopping).await;
-        let Tally { instances_stored, instances_refused, data_set_bytes } = association.tally;
+        let Tally { instances_stored, instances_refused, instances_sent, data_set_bytes } = association.tally;
         let duration_ms = began.elapsed().as_millis() as u64;
-        tracing::info!(%end, instances_stored, instances_refused, data_set_bytes, duration_ms, "association ended");
+        tracing::info!(
+            %end,
+            instances_stored,
+            instances_refused,
+            instances_sent,
+            data_set_bytes,
+            duration_ms,
+            "association ended"
+        );
         end
     }
 

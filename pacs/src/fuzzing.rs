@@ -5,15 +5,24 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use dicom_header::Identity;
 use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu, PresentationContextResultReason, read_pdu};
-use model::ae::Ae;
+use model::{
+    TransferSyntaxUid,
+    ae::{Ae, AeOperation},
+    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
     config::PacsConfig,
     connection::Door,
-    dimse::command_set::{CommandSet, encode_response},
+    dimse::{
+        command_set::{CommandSet, encode_response},
+        status,
+    },
+    find_scp::Query,
     origin::Origin,
+    query_retrieve::{identifier::Identifier, information_model::InformationModel, options::QueryOptions},
     upper_layer::{
         negotiation::{
             NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, negotiate, parse_request,
@@ -152,12 +161,47 @@ pub fn connection(input: &[u8]) {
     });
 }
 
+/// PS3.4 C.1.4: any bytes as the Identifier of a query, in either transfer syntax and with anything agreed on. The first
+/// byte says which.
+///
+/// # Panics
+/// When a refusal has a status of something else, or a query has more conditions than keys.
+pub fn identifier(input: &[u8]) {
+    let [choice, bytes @ ..] = input else { return };
+    let syntaxes = [IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN];
+    let syntax = TransferSyntaxUid::parse(syntaxes[usize::from(choice & 1)]).expect("a UID of the Standard");
+    let wishes: Vec<u8> = (1..8).map(|bit| choice >> bit & 1).collect();
+    let options = QueryOptions::read(AeOperation::Find, &wishes);
+    let statuses = [status::IDENTIFIER_DOES_NOT_MATCH, status::UNABLE_TO_PROCESS];
+    let identifier = match Identifier::read(&syntax, bytes) {
+        Ok(identifier) => identifier,
+        Err(refused) => return assert!(statuses.contains(&refused.status), "{refused:?}"),
+    };
+    for model in
+        [InformationModel::PatientRoot, InformationModel::StudyRoot, InformationModel::PatientStudyOnly]
+    {
+        match Query::read(model, options, &identifier) {
+            Ok(query) => {
+                assert!(model.levels().contains(&query.level));
+                let keys: usize = identifier.keys.values().map(|key| 1 + key.item.len()).sum();
+                assert!(query.conditions.len() <= keys, "{query:?}");
+                assert_eq!(query.filter_hash().len(), 32);
+            }
+            Err(refused) => assert!(statuses.contains(&refused.status), "{refused:?}"),
+        }
+    }
+}
+
 /// An archive that keeps nothing, but watches the order of what it is told.
 struct Nowhere;
 
 struct NowhereWriter {
     written: usize,
 }
+
+pub(crate) mod empty;
+
+empty::empty_lookup!(Nowhere);
 
 impl Backend for Nowhere {
     type Writer = NowhereWriter;
@@ -215,6 +259,11 @@ mod tests {
     #[test]
     fn corpus_associate_request() {
         replay::replay("associate_request", associate_request);
+    }
+
+    #[test]
+    fn corpus_identifier() {
+        replay::replay("identifier", identifier);
     }
 
     #[test]

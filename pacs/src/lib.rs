@@ -6,18 +6,25 @@ mod access;
 mod admission;
 mod alarm;
 mod archive_backend;
+mod archive_lookup;
 mod association;
 mod backend;
 mod config;
 mod connection;
 mod dimse;
 mod echo_scp;
+mod find_scp;
+pub mod find_scu;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod get_scp;
+mod move_scp;
 mod origin;
+mod query_retrieve;
 mod reception;
 mod registry;
+mod retrieve;
 mod server;
 mod storage_sop_classes;
 mod store_scp;

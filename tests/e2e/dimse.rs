@@ -44,7 +44,7 @@ from pydicom import dcmread
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation, SOPClassExtendedNegotiation, UserIdentityNegotiation)
-from pynetdicom.sop_class import PatientRootQueryRetrieveInformationModelFind, Verification
+from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification
 
 port, data_set = int(sys.argv[1]), dcmread(sys.argv[2])
 window = AsynchronousOperationsWindowNegotiation()
@@ -57,13 +57,13 @@ ae = AE('PYNET')
 ae.maximum_pdu_size = 0
 ae.add_requested_context(Verification)
 ae.add_requested_context(data_set.SOPClassUID, data_set.file_meta.TransferSyntaxUID)
-ae.add_requested_context(PatientRootQueryRetrieveInformationModelFind)
+ae.add_requested_context(ModalityWorklistInformationFind)
 roles = build_role(data_set.SOPClassUID, scu_role=True, scp_role=True)
 association = ae.associate('127.0.0.1', port, ext_neg=[roles, window, user, extended])
 assert association.is_established
 accepted = {context.abstract_syntax: context for context in association.accepted_contexts}
 assert sorted(accepted) == sorted([Verification, data_set.SOPClassUID]), accepted
-assert accepted[data_set.SOPClassUID].as_scu and not accepted[data_set.SOPClassUID].as_scp
+assert accepted[data_set.SOPClassUID].as_scu and accepted[data_set.SOPClassUID].as_scp
 assert [context.result for context in association.rejected_contexts] == [3]
 assert association.acceptor.implementation_version_name.startswith('MAXRAY')
 assert association.send_c_echo().Status == 0

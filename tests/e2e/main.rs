@@ -17,6 +17,7 @@ mod http_limits;
 mod identity;
 mod power_cut;
 mod proof;
+mod query_retrieve;
 mod regressions;
 mod s3_faults;
 mod tls;

@@ -69,8 +69,8 @@ pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
-    Attribute, Condition, InstanceRow, Level, Matching, Order, SearchQuery, SearchResult, SearchRow,
-    SeriesRow, SortKey,
+    Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
+    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;

@@ -18,6 +18,11 @@ pub(crate) fn vr(tag: u32, signed: bool) -> Option<VR> {
     })
 }
 
+/// The VR of an attribute as the dictionary has it; `None` for private and unknown ones.
+pub fn vr_of_tag(tag: u32) -> Option<VR> {
+    vr(tag, false)
+}
+
 /// True when the dictionary has the attribute: not private and not unknown.
 pub(crate) fn is_public(tag: u32) -> bool {
     (tag >> 16) & 1 == 0 && StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16)).is_some()

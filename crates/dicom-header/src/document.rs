@@ -16,6 +16,9 @@ use crate::{
     warnings::Warnings,
 };
 
+/// Longest Specific Character Set that is kept, in characters: every term of the Standard fits, twice.
+const SPECIFIC_CHARACTER_SET_LENGTH_MAX: usize = 512;
+
 /// One data set or item that is open.
 #[derive(Debug)]
 struct Level {
@@ -41,6 +44,8 @@ pub(crate) struct Document {
     bulk_data_bytes: usize,
     limits: Limits,
     has_character_set: bool,
+    /// Specific Character Set of the root as it was sent.
+    specific_character_set: String,
     /// A mandatory UID that came twice with different values.
     contradictory_uid: Option<u32>,
     pub(crate) warnings: Warnings,
@@ -49,6 +54,7 @@ pub(crate) struct Document {
 /// The finished parts of a document.
 pub(crate) struct DocumentParts {
     pub(crate) json: String,
+    pub(crate) specific_character_set: String,
     pub(crate) facts: Facts,
     pub(crate) bulk_data: Vec<BulkDataReference>,
     pub(crate) warnings: Warnings,
@@ -68,6 +74,7 @@ impl Document {
             bulk_data_bytes: 0,
             limits: *limits,
             has_character_set: false,
+            specific_character_set: String::new(),
             contradictory_uid: None,
             warnings: Warnings::default(),
         }
@@ -177,6 +184,7 @@ impl Document {
         self.end_object();
         DocumentParts {
             json: self.json.into_text(),
+            specific_character_set: self.specific_character_set,
             facts: self.facts,
             bulk_data: self.bulk_data,
             warnings: self.warnings,
@@ -214,7 +222,11 @@ impl Document {
     }
 
     fn character_set_element(&mut self, value: &Value<'_>) {
-        let parsed = CharacterSet::parse(&value.text().unwrap_or_default());
+        let text = value.text().unwrap_or_default();
+        let parsed = CharacterSet::parse(&text);
+        if self.is_root() {
+            self.specific_character_set = text.chars().take(SPECIFIC_CHARACTER_SET_LENGTH_MAX).collect();
+        }
         if parsed.has_unknown_term {
             self.warnings.add("Specific Character Set has a term that the Standard does not know");
         }

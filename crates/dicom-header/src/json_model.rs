@@ -91,6 +91,43 @@ impl<'a> JsonAttribute<'a> {
     }
 }
 
+/// The component groups of a person name (PS3.18 F.2.2).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PersonName {
+    #[serde(rename = "Alphabetic")]
+    alphabetic: String,
+    #[serde(rename = "Ideographic")]
+    ideographic: String,
+    #[serde(rename = "Phonetic")]
+    phonetic: String,
+}
+
+impl JsonAttribute<'_> {
+    /// Its values as a data set has them: with backslashes between, component groups with `=` between. Items and
+    /// binary values give an empty text.
+    ///
+    /// # Errors
+    /// When the values are no array, or one of them is no value.
+    pub fn plain_text(&self) -> Result<String, JsonModelError> {
+        let mut values = Vec::new();
+        self.each_value(|value| {
+            values.push(match value.get().bytes().next() {
+                Some(b'"') => json_text(value)?.into_owned(),
+                Some(b'{') if self.vr()?.as_deref() == Some("PN") => {
+                    let PersonName { alphabetic, ideographic, phonetic } = serde_json::from_str(value.get())?;
+                    let name = format!("{alphabetic}={ideographic}={phonetic}");
+                    name.trim_end_matches('=').to_owned()
+                }
+                Some(b'{' | b'n') => String::new(),
+                _ => value.get().to_owned(),
+            });
+            Ok::<_, JsonModelError>(())
+        })?;
+        Ok(values.join("\\"))
+    }
+}
+
 /// The text of a JSON string, borrowed when nothing in it is escaped.
 ///
 /// # Errors

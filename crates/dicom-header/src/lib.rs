@@ -41,7 +41,7 @@ mod warnings;
 mod fixture;
 
 pub use dicom_core::VR;
-pub use dictionary::{keyword_of, tag_of_keyword};
+pub use dictionary::{keyword_of, tag_of_keyword, vr_of_tag};
 pub use error::HeaderError;
 pub use file_meta::{FileMeta, FileMetaRead, FileMetaReader};
 pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, encode_file_meta};
@@ -50,5 +50,5 @@ pub use json_encode::{
 };
 pub use json_model::{JsonAttribute, JsonDataSet, JsonModelError, each_element, json_text};
 pub use limits::Limits;
-pub use reader::{HeaderReader, Identity};
+pub use reader::{HeaderReader, Identity, PlainDataSet};
 pub use rewrite::{Edit, Rewrite, Rewriter, element_header};

@@ -91,7 +91,7 @@ impl HeaderReader {
             return Err(HeaderError::Truncated { offset: inflate.taken() });
         }
         let (document, pixel) = self.stream.finish()?;
-        let DocumentParts { json, facts, bulk_data, mut warnings } = document.finish();
+        let DocumentParts { json, facts, bulk_data, mut warnings, .. } = document.finish();
         let frame_table = frame_table(&facts, pixel.as_ref(), &self.transfer_syntax, &mut warnings);
         Ok(InstanceHeader {
             patient: index::patient(&facts),
@@ -104,6 +104,31 @@ impl HeaderReader {
             frame_table,
             warnings: warnings.into_sentences(),
         })
+    }
+}
+
+/// A data set that is no instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainDataSet {
+    /// Its attributes in the DICOM JSON Model.
+    pub json: String,
+    /// Specific Character Set (0008,0005) as it was sent, terms separated by backslashes; empty without one.
+    pub specific_character_set: String,
+}
+
+impl HeaderReader {
+    /// The attributes alone, when the bytes pushed are a whole data set: an Identifier (PS3.4 C.1.4) is no instance and
+    /// has none of an instance's UIDs.
+    ///
+    /// # Errors
+    /// When the data set is cut short.
+    pub fn finish_plain(self) -> Result<PlainDataSet, HeaderError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let (document, _) = self.stream.finish()?;
+        let DocumentParts { json, specific_character_set, .. } = document.finish();
+        Ok(PlainDataSet { json, specific_character_set })
     }
 }
 

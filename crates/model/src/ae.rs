@@ -52,6 +52,9 @@ pub struct AeProfile {
     pub host: String,
     /// Port it is called at; 0 when it is never called.
     pub port: u16,
+    /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads_as: Option<Uuid>,
 }
 
 impl Default for AeProfile {
@@ -68,6 +71,7 @@ impl Default for AeProfile {
             associations_max: 0,
             host: String::new(),
             port: 0,
+            reads_as: None,
         }
     }
 }

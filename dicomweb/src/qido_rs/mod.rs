@@ -2,7 +2,6 @@
 
 pub(crate) mod answer;
 mod csv;
-mod matching;
 mod name;
 pub(crate) mod request;
 mod response;

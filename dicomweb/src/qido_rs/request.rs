@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use database::{Attribute, Condition, Level, Matching, Order, SortKey};
+use database::{Attribute, Condition, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, SortKey};
 use service::http::problem::Problem;
 
-use super::{
-    matching::{self, Rules, UIDS_MAX},
-    name::{Name, parse_path, resolve},
-};
+use super::name::{Name, parse_path, resolve};
 
 /// Most attributes to sort by.
 const SORT_KEYS_MAX: usize = 8;
@@ -80,7 +77,7 @@ pub fn parse(pairs: &[(String, String)], page_max: u32) -> Result<SearchRequest,
         order: Vec::new(),
         not_matched: Vec::new(),
     };
-    let mut rules = Rules::default();
+    let mut rules = MatchingRules::default();
     let mut keys = Vec::new();
     for (name, value) in pairs {
         match name.to_ascii_lowercase().as_str() {
@@ -154,7 +151,12 @@ fn add_sort_keys(keys: &mut Vec<SortKey>, name: &str, list: &str) -> Result<(), 
     Ok(())
 }
 
-fn add_key(request: &mut SearchRequest, rules: Rules, name: &str, value: &str) -> Result<(), Problem> {
+fn add_key(
+    request: &mut SearchRequest,
+    rules: MatchingRules,
+    name: &str,
+    value: &str,
+) -> Result<(), Problem> {
     let attribute = match resolve(name) {
         Name::Matched(attribute) => attribute,
         Name::Parameter => return Ok(()),
@@ -162,14 +164,14 @@ fn add_key(request: &mut SearchRequest, rules: Rules, name: &str, value: &str) -
         Name::NotMatched(tag) => {
             request.include.tags.insert(tag);
             // Said in the answer: otherwise it would look as if all of it fitted.
-            if !matching::is_universal(value) && !request.not_matched.iter().any(|known| known == name) {
+            if !Matching::is_universal(value) && !request.not_matched.iter().any(|known| known == name) {
                 request.not_matched.push(name.to_owned());
             }
             return Ok(());
         }
     };
     request.include.tags.insert(attribute.tag());
-    let matching = matching::parse(attribute.vr(), value, rules).map_err(|message| refused(name, message))?;
+    let matching = Matching::parse(attribute.vr(), value, rules).map_err(|message| refused(name, message))?;
     let Some(matching) = matching else { return Ok(()) };
     let Some(known) = request.conditions.iter_mut().find(|known| known.attribute == attribute) else {
         request.conditions.push(Condition { attribute, matching });
@@ -178,7 +180,7 @@ fn add_key(request: &mut SearchRequest, rules: Rules, name: &str, value: &str) -
     match (&mut known.matching, matching) {
         // Some clients repeat the parameter for each UID.
         (Matching::UidList(known), Matching::UidList(more))
-            if attribute.vr() == "UI" && known.len() + more.len() <= UIDS_MAX =>
+            if attribute.vr() == "UI" && known.len() + more.len() <= MATCHING_UIDS_MAX =>
         {
             known.extend(more);
             Ok(())

@@ -90,6 +90,8 @@ pub struct AeRegistration {
     /// Port it is called at; 0 when it is never called.
     #[serde(default)]
     port: u16,
+    /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
+    reads_as: Option<Uuid>,
 }
 
 fn yes() -> bool {
@@ -124,6 +126,7 @@ impl From<AeProfile> for AeRegistration {
             associations_max: profile.associations_max,
             host: profile.host,
             port: profile.port,
+            reads_as: profile.reads_as,
         }
     }
 }
@@ -151,6 +154,7 @@ impl AeRegistration {
             description: self.description,
             host: self.host,
             port: self.port,
+            reads_as: self.reads_as,
         }
     }
 }

@@ -72,6 +72,12 @@ pub struct AeOptions {
     /// It may send in every transfer syntax
     #[arg(long, conflicts_with = "transfer_syntax")]
     pub any_transfer_syntax: bool,
+    /// Account as which it queries and retrieves: it sees what that account may read, as `maxray grant` says
+    #[arg(long, value_name = "USERNAME")]
+    pub reads_as: Option<String>,
+    /// It sees every study when it may query or retrieve; so does one that is registered without an account
+    #[arg(long, conflicts_with = "reads_as")]
+    pub reads_everything: bool,
     /// Associations at once; 0: as many as the door gives to any
     #[arg(long, value_name = "N")]
     pub associations_max: Option<u32>,
@@ -81,7 +87,7 @@ pub struct AeOptions {
     /// Where it stands, for people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Host it is called at
+    /// Host it is called at, as the destination of C-MOVE and of `maxray send`
     #[arg(long, value_name = "HOST")]
     pub call_host: Option<String>,
     /// Port it is called at

@@ -1,7 +1,7 @@
 //! `maxray import DIR`: stores every DICOM file below a directory, several at once, and can be stopped and resumed.
 
 mod ledger;
-mod walk;
+pub mod walk;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

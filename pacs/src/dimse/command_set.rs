@@ -23,24 +23,42 @@ pub mod element {
     pub const MESSAGE_ID: u16 = 0x0110;
     /// MessageIDBeingRespondedTo
     pub const MESSAGE_ID_BEING_RESPONDED_TO: u16 = 0x0120;
+    /// MoveDestination
+    pub const MOVE_DESTINATION: u16 = 0x0600;
     /// Priority
     pub const PRIORITY: u16 = 0x0700;
     /// CommandDataSetType
     pub const COMMAND_DATA_SET_TYPE: u16 = 0x0800;
     /// Status
     pub const STATUS: u16 = 0x0900;
+    /// OffendingElement
+    pub const OFFENDING_ELEMENT: u16 = 0x0901;
     /// ErrorComment
     pub const ERROR_COMMENT: u16 = 0x0902;
     /// AffectedSOPInstanceUID
     pub const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
     /// RequestedSOPInstanceUID
     pub const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
+    /// NumberOfRemainingSuboperations
+    pub const NUMBER_OF_REMAINING_SUBOPERATIONS: u16 = 0x1020;
+    /// NumberOfCompletedSuboperations
+    pub const NUMBER_OF_COMPLETED_SUBOPERATIONS: u16 = 0x1021;
+    /// NumberOfFailedSuboperations
+    pub const NUMBER_OF_FAILED_SUBOPERATIONS: u16 = 0x1022;
+    /// NumberOfWarningSuboperations
+    pub const NUMBER_OF_WARNING_SUBOPERATIONS: u16 = 0x1023;
+    /// MoveOriginatorApplicationEntityTitle
+    pub const MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE: u16 = 0x1030;
+    /// MoveOriginatorMessageID
+    pub const MOVE_ORIGINATOR_MESSAGE_ID: u16 = 0x1031;
 }
 
 /// Values of CommandField (0000,0100).
 pub mod command_field {
     /// C-STORE-RQ
     pub const C_STORE_RQ: u16 = 0x0001;
+    /// C-STORE-RSP
+    pub const C_STORE_RSP: u16 = 0x8001;
     /// C-GET-RQ
     pub const C_GET_RQ: u16 = 0x0010;
     /// C-FIND-RQ
@@ -169,6 +187,25 @@ impl CommandSetBuilder {
     #[must_use]
     pub fn uid(self, element: u16, value: Option<&str>) -> Self {
         self.text(element, value.unwrap_or_default(), 0)
+    }
+
+    /// A value of VR AE.
+    #[must_use]
+    pub fn ae_title(self, element: u16, value: &str) -> Self {
+        self.text(element, value, b' ')
+    }
+
+    /// Values of VR AT; left out when there are none.
+    #[must_use]
+    pub fn tags(mut self, element: u16, tags: &[u32]) -> Self {
+        if !tags.is_empty() {
+            self.put_header(element, tags.len() as u32 * 4);
+        }
+        for tag in tags {
+            self.bytes.put_u16_le((tag >> 16) as u16);
+            self.bytes.put_u16_le(*tag as u16);
+        }
+        self
     }
 
     /// ErrorComment (0000,0902), cut to what its VR allows; left out when empty.

@@ -6,6 +6,26 @@ pub const SUCCESS: u16 = 0x0000;
 pub const NOT_AUTHORIZED: u16 = 0x0124;
 /// Refused: SOP Class Not Supported.
 pub const SOP_CLASS_NOT_SUPPORTED: u16 = 0x0122;
+/// Refused: Out of Resources.
+pub const OUT_OF_RESOURCES: u16 = 0xA700;
+/// Refused: Out of Resources, unable to calculate number of matches (PS3.4 C.4.2.1.5).
+pub const MATCHES_NOT_COUNTED: u16 = 0xA701;
+/// Refused: Out of Resources, unable to perform sub-operations.
+pub const SUB_OPERATIONS_NOT_PERFORMED: u16 = 0xA702;
+/// Refused: Move Destination unknown.
+pub const MOVE_DESTINATION_UNKNOWN: u16 = 0xA801;
+/// Error: Identifier does not match SOP Class (PS3.4 C.4.1.1.4).
+pub const IDENTIFIER_DOES_NOT_MATCH: u16 = 0xA900;
+/// Warning: Sub-operations complete, one or more Failures.
+pub const SUB_OPERATIONS_WITH_FAILURES: u16 = 0xB000;
+/// Error: Unable to process (C-FIND, C-MOVE, C-GET).
+pub const UNABLE_TO_PROCESS: u16 = 0xC001;
+/// Terminated due to Cancel request.
+pub const CANCEL: u16 = 0xFE00;
+/// Matches, or sub-operations, are continuing.
+pub const PENDING: u16 = 0xFF00;
+/// Matches are continuing; one or more Optional Keys were not supported.
+pub const PENDING_WITH_UNSUPPORTED_KEYS: u16 = 0xFF01;
 /// Unrecognized Operation.
 pub const UNRECOGNIZED_OPERATION: u16 = 0x0211;
 /// Mistyped argument: a parameter of the command is not what it must be.

@@ -2,9 +2,10 @@
 
 use std::io;
 
+use dicom_header::HeaderError;
 use model::{SopClassUid, TransferSyntaxUid};
 
-use crate::upper_layer::End;
+use crate::upper_layer::{End, message::SendError};
 
 /// Why something could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,20 @@ pub enum ScuError {
     /// The data set could not be read.
     #[error("the data set could not be read: {0}")]
     DataSet(#[source] io::Error),
+    /// An answer is no data set.
+    #[error("an answer cannot be read: {0}")]
+    Answer(#[source] HeaderError),
     /// The data set has an odd number of bytes, which no fragment can carry (PS3.8 E.1).
     #[error("the data set has an odd number of bytes")]
     OddLength,
+}
+
+impl From<SendError> for ScuError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Ended(end) => Self::Ended(end),
+            SendError::Source(error) => Self::DataSet(error),
+            SendError::OddLength => Self::OddLength,
+        }
+    }
 }

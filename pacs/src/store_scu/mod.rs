@@ -10,17 +10,17 @@ mod response;
 
 use std::{io, time::Duration};
 
-use bytes::BytesMut;
 use dicom_ul::pdu::{Pdu, write_pdu};
 use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
+    io::AsyncRead,
     net::{TcpStream, ToSocketAddrs},
     time::{Instant, timeout},
 };
 
 pub use error::ScuError;
 pub use files::{FileError, FileOutcome, store_files};
+pub(crate) use proposal::PROPOSALS_MAX;
 pub use proposal::Proposal;
 pub use response::StoreResponse;
 
@@ -44,8 +44,6 @@ use crate::{
 
 /// Longest P-DATA-TF that we announce to take: responses are short.
 const PDU_LENGTH_MAX_BYTES: u32 = 64 * 1024;
-/// Bytes of a data set that are sent in one write.
-const WRITE_BYTES: usize = 256 * 1024;
 /// Medium (PS3.7 9.3.1.1).
 const PRIORITY_MEDIUM: u16 = 0x0000;
 
@@ -64,9 +62,29 @@ impl Default for ScuTimeouts {
     }
 }
 
+/// An instance to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreItem<'a> {
+    /// SOP Class UID.
+    pub sop_class_uid: &'a SopClassUid,
+    /// SOP Instance UID.
+    pub sop_instance_uid: &'a SopInstanceUid,
+    /// The transfer syntax that the data set is in.
+    pub transfer_syntax_uid: &'a TransferSyntaxUid,
+}
+
+/// Who asked for an instance to be sent, by C-MOVE (PS3.7 9.1.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Originator {
+    /// Its AE title.
+    pub ae_title: AeTitle,
+    /// Message ID of its request.
+    pub message_id: u16,
+}
+
 /// An association that we asked for.
 pub struct ScuAssociation<S = TcpStream> {
-    upper_layer: UpperLayer<S>,
+    pub(crate) upper_layer: UpperLayer<S>,
     contexts: Vec<AcceptedContext>,
     timeouts: ScuTimeouts,
     message_id: u16,
@@ -137,7 +155,7 @@ impl<S: Transport> ScuAssociation<S> {
         self.context_id(sop_class_uid.as_str(), Some(transfer_syntax_uid.as_str())).is_some()
     }
 
-    fn context_id(&self, sop_class_uid: &str, transfer_syntax_uid: Option<&str>) -> Option<u8> {
+    pub(crate) fn context_id(&self, sop_class_uid: &str, transfer_syntax_uid: Option<&str>) -> Option<u8> {
         let fits = |context: &&AcceptedContext| {
             context.sop_class_uid == sop_class_uid
                 && transfer_syntax_uid.is_none_or(|uid| context.transfer_syntax_uid == uid)
@@ -163,6 +181,12 @@ impl<S: Transport> ScuAssociation<S> {
         Ok(self.response(message_id).await?.status)
     }
 
+    /// The transfer syntaxes in which the peer takes instances of this class.
+    pub fn transfer_syntaxes(&self, sop_class_uid: &SopClassUid) -> Vec<TransferSyntaxUid> {
+        let of_class = self.contexts.iter().filter(|context| context.sop_class_uid == sop_class_uid.as_str());
+        of_class.filter_map(|context| TransferSyntaxUid::parse(&context.transfer_syntax_uid).ok()).collect()
+    }
+
     /// C-STORE of one data set in the transfer syntax it is in.
     ///
     /// # Errors
@@ -174,6 +198,21 @@ impl<S: Transport> ScuAssociation<S> {
         transfer_syntax_uid: &TransferSyntaxUid,
         data_set: impl AsyncRead + Unpin,
     ) -> Result<StoreResponse, ScuError> {
+        let item = StoreItem { sop_class_uid, sop_instance_uid, transfer_syntax_uid };
+        self.store_item(item, None, data_set).await
+    }
+
+    /// The same for whoever asked for it by C-MOVE.
+    ///
+    /// # Errors
+    /// As [`Self::store`].
+    pub async fn store_item(
+        &mut self,
+        item: StoreItem<'_>,
+        originator: Option<&Originator>,
+        data_set: impl AsyncRead + Unpin,
+    ) -> Result<StoreResponse, ScuError> {
+        let StoreItem { sop_class_uid, sop_instance_uid, transfer_syntax_uid } = item;
         let context_id = self
             .context_id(sop_class_uid.as_str(), Some(transfer_syntax_uid.as_str()))
             .ok_or_else(|| ScuError::NotAccepted {
@@ -181,42 +220,21 @@ impl<S: Transport> ScuAssociation<S> {
                 transfer_syntax_uid: transfer_syntax_uid.clone(),
             })?;
         let message_id = self.next_message_id();
-        let command = CommandSetBuilder::default()
+        let mut command = CommandSetBuilder::default()
             .uid(element::AFFECTED_SOP_CLASS_UID, Some(sop_class_uid.as_str()))
             .number(element::COMMAND_FIELD, command_field::C_STORE_RQ)
             .number(element::MESSAGE_ID, message_id)
             .number(element::PRIORITY, PRIORITY_MEDIUM)
             .number(element::COMMAND_DATA_SET_TYPE, DATA_SET_PRESENT)
-            .uid(element::AFFECTED_SOP_INSTANCE_UID, Some(sop_instance_uid.as_str()))
-            .build();
-        self.upper_layer.send(context_id, true, true, &command).await?;
-        self.send_data_set(context_id, data_set).await?;
-        self.response(message_id).await
-    }
-
-    async fn send_data_set(
-        &mut self,
-        context_id: u8,
-        mut source: impl AsyncRead + Unpin,
-    ) -> Result<(), ScuError> {
-        let fragment_length = self.upper_layer.fragment_length_max();
-        // Whole fragments, as many as make one write worth its while.
-        let room = fragment_length * (WRITE_BYTES / fragment_length).max(1);
-        let mut bytes = read_up_to(&mut source, room).await?;
-        loop {
-            // Only what comes after tells whether this was the last.
-            let next =
-                if bytes.len() < room { BytesMut::new() } else { read_up_to(&mut source, room).await? };
-            let is_last = next.is_empty();
-            if is_last && !bytes.len().is_multiple_of(2) {
-                return Err(ScuError::OddLength);
-            }
-            self.upper_layer.send(context_id, false, is_last, &bytes).await?;
-            if is_last {
-                return Ok(());
-            }
-            bytes = next;
+            .uid(element::AFFECTED_SOP_INSTANCE_UID, Some(sop_instance_uid.as_str()));
+        if let Some(Originator { ae_title, message_id }) = originator {
+            command = command
+                .ae_title(element::MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE, ae_title.as_str())
+                .number(element::MOVE_ORIGINATOR_MESSAGE_ID, *message_id);
         }
+        self.upper_layer.send(context_id, true, true, &command.build()).await?;
+        self.upper_layer.send_data_set(context_id, data_set).await?;
+        self.response(message_id).await
     }
 
     async fn response(&mut self, message_id: u16) -> Result<StoreResponse, ScuError> {
@@ -231,7 +249,7 @@ impl<S: Transport> ScuAssociation<S> {
         read_response(&command, message_id).ok_or(End::Aborting(AbortReason::InvalidPduParameterValue).into())
     }
 
-    fn next_message_id(&mut self) -> u16 {
+    pub(crate) fn next_message_id(&mut self) -> u16 {
         self.message_id = self.message_id.wrapping_add(1);
         self.message_id
     }
@@ -271,14 +289,6 @@ impl<S: Transport> ScuAssociation<S> {
         let end = End::Aborting(AbortReason::NotSpecified);
         self.upper_layer.close(&end, self.timeouts.associate).await;
     }
-}
-
-/// Reads until `room` is full or the source ends.
-async fn read_up_to(source: &mut (impl AsyncRead + Unpin), room: usize) -> Result<BytesMut, ScuError> {
-    let mut bytes = BytesMut::with_capacity(room);
-    let mut limited = source.take(room as u64);
-    while limited.read_buf(&mut bytes).await.map_err(ScuError::DataSet)? > 0 {}
-    Ok(bytes)
 }
 
 #[cfg(test)]

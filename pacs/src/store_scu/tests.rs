@@ -1,6 +1,6 @@
 //! Our user against peers in memory that answer as they please.
 
-use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 

@@ -4,13 +4,23 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
-    PresentationContextResult, PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
-    write_pdu,
+    PresentationContextResult, PresentationContextResultReason, UserVariableItem, read_pdu, write_pdu,
 };
-use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+use model::{
+    AeTitle, SopClassUid, TransferSyntaxUid,
+    ae::AeOperation,
+    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
+};
 
-use super::pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection};
+use super::{
+    extended::answer_extended,
+    pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection},
+};
 use crate::{
+    query_retrieve::{
+        information_model::{InformationModel, of_sop_class},
+        options::QueryOptions,
+    },
     storage_sop_classes::{is_storage_sop_class, may_be_storage_sop_class},
     transfer_syntaxes::{choose, trim_uid},
 };
@@ -26,8 +36,9 @@ const ITEM_HEADER_LENGTH_BYTES: usize = 4;
 const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
 const PRESENTATION_CONTEXT_ITEM: u8 = 0x20;
 const USER_INFORMATION_ITEM: u8 = 0x50;
-/// Maximum length, implementation class, role selection, implementation version (PS3.7 D.3.3.1, .2, .4).
-const SUB_ITEMS_READ: [u8; 4] = [0x51, 0x52, 0x54, 0x55];
+/// Maximum length, implementation class, role selection, implementation version, extended negotiation (PS3.7 D.3.3.1,
+/// .2, .4, .5).
+const SUB_ITEMS_READ: [u8; 5] = [0x51, 0x52, 0x54, 0x55, 0x56];
 
 /// What a request can be answered with other than acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +75,8 @@ pub enum Service {
     Verification,
     /// PS3.4 Annex B.
     Storage,
+    /// PS3.4 Annex C.
+    QueryRetrieve(InformationModel, AeOperation),
 }
 
 /// An accepted presentation context.
@@ -77,6 +90,10 @@ pub struct PresentationContext {
     pub transfer_syntax: TransferSyntaxUid,
     /// Who serves it.
     pub service: Service,
+    /// Instances of it may be sent to the requestor: C-GET (PS3.4 C.5.3).
+    pub requestor_is_scp: bool,
+    /// What was agreed on for queries and retrievals.
+    pub options: QueryOptions,
 }
 
 /// What was agreed.
@@ -183,7 +200,7 @@ pub fn negotiate(request: &AssociationRQ, rules: &NegotiationRules) -> Result<(A
         results.push(PresentationContextResult { id: proposed.id, reason, transfer_syntax });
         contexts.extend(outcome);
     }
-    let answer = encode_answer(request, results, answer_roles(request, &contexts), rules)?;
+    let answer = encode_answer(request, results, answer_extended(request, &mut contexts), rules)?;
     Ok((Agreement { contexts, peer_pdu_length_max }, answer))
 }
 
@@ -224,19 +241,36 @@ fn decide(
     let may_come = |uid: &&String| {
         let uid = trim_uid(uid);
         let listed = rules.transfer_syntaxes.iter().any(|known| known.as_str() == uid);
-        service == Service::Verification || rules.transfer_syntaxes.is_empty() || listed
+        match service {
+            Service::Verification => true,
+            Service::Storage => rules.transfer_syntaxes.is_empty() || listed,
+            // Identifiers are made here, in one of these.
+            Service::QueryRetrieve(..) => {
+                [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid)
+            }
+        }
     };
     let offered: Vec<String> = proposed.transfer_syntaxes.iter().filter(may_come).cloned().collect();
     let transfer_syntax =
         choose(&offered, &rules.transfer_syntax_preferences, rules.accept_unknown_transfer_syntaxes)
             .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
-    Ok(PresentationContext { id: proposed.id, abstract_syntax, transfer_syntax, service })
+    let (requestor_is_scp, options) = (false, QueryOptions::default());
+    Ok(PresentationContext {
+        id: proposed.id,
+        abstract_syntax,
+        transfer_syntax,
+        service,
+        requestor_is_scp,
+        options,
+    })
 }
 
 fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option<Service> {
     let uid = abstract_syntax.as_str();
     if uid == uids::VERIFICATION {
         Some(Service::Verification)
+    } else if let Some((model, operation)) = of_sop_class(uid) {
+        Some(Service::QueryRetrieve(model, operation))
     } else if !rules.sop_classes.is_empty() && !rules.sop_classes.contains(abstract_syntax) {
         None
     } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))
@@ -247,32 +281,14 @@ fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option
     }
 }
 
-/// PS3.7 D.3.3.4: this server is SCP only, so the requestor may be SCU and nothing else.
-fn answer_roles(request: &AssociationRQ, contexts: &[PresentationContext]) -> Vec<UserVariableItem> {
-    let accepted = |uid: &str| contexts.iter().any(|context| context.abstract_syntax.as_str() == uid);
-    let mut answered: Vec<UserVariableItem> = Vec::new();
-    for item in &request.user_variables {
-        let UserVariableItem::ScuScpRoleSelectionSubItem(uid, proposed) = item else { continue };
-        let uid = trim_uid(uid);
-        let answer = UserVariableItem::ScuScpRoleSelectionSubItem(
-            uid.to_owned(),
-            RequestorRoles { scu: proposed.scu, scp: false },
-        );
-        if accepted(uid) && !answered.contains(&answer) {
-            answered.push(answer);
-        }
-    }
-    answered
-}
-
 fn encode_answer(
     request: &AssociationRQ,
     presentation_contexts: Vec<PresentationContextResult>,
-    roles: Vec<UserVariableItem>,
+    extended: Vec<UserVariableItem>,
     rules: &NegotiationRules,
 ) -> Result<Vec<u8>, Refusal> {
     let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
-    user_variables.extend(roles);
+    user_variables.extend(extended);
     let answer = Pdu::AssociationAC(AssociationAC {
         protocol_version: 1,
         calling_ae_title: request.calling_ae_title.clone(),

@@ -35,6 +35,22 @@ impl Dcmtk {
         Self::run("dcmsend", &[&["-v", "-aec", "MAXRAY"], arguments].concat(), peer, paths)
     }
 
+    /// `findscu ARGUMENTS peer`.
+    pub fn findscu(peer: SocketAddr, arguments: &[&str]) -> Self {
+        Self::run("findscu", &[&["-v", "-aec", "MAXRAY"], arguments].concat(), peer, &[])
+    }
+
+    /// `getscu +B ARGUMENTS peer`: keeps each data set exactly as it came.
+    pub fn getscu(peer: SocketAddr, arguments: &[&str]) -> Self {
+        Self::run("getscu", &[&["-v", "-aec", "MAXRAY", "+B"], arguments].concat(), peer, &[])
+    }
+
+    /// `movescu -aem DESTINATION ARGUMENTS peer`.
+    pub fn movescu(peer: SocketAddr, destination: &str, arguments: &[&str]) -> Self {
+        let all = [&["-v", "-aec", "MAXRAY", "-aem", destination], arguments].concat();
+        Self::run("movescu", &all, peer, &[])
+    }
+
     /// `dcmdump` of a file, with every value whole.
     ///
     /// # Panics

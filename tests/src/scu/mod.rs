@@ -2,8 +2,10 @@
 
 mod association;
 mod dcmtk;
+mod dialogue;
 mod pdu;
 
 pub use association::{Association, AssociationError, Proposal, padded, send_files};
 pub use dcmtk::{Dcmtk, Reference};
-pub use pdu::{Pdu, associate_request, command_set, p_data, read_pdu};
+pub use dialogue::{Context, Dialogue, Message, extended_negotiation, identifier, provider_role};
+pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};

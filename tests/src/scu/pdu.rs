@@ -42,6 +42,16 @@ pub fn read_pdu(stream: &mut impl Read) -> io::Result<Pdu> {
 
 /// A-ASSOCIATE-RQ (PS3.8 9.3.2): contexts are (id, abstract syntax, transfer syntaxes).
 pub fn associate_request(called: &str, calling: &str, contexts: &[(u8, &str, Vec<&str>)]) -> Pdu {
+    associate_request_with(called, calling, contexts, &[])
+}
+
+/// The same with more sub-items of user information (PS3.7 D.3.3), by type.
+pub fn associate_request_with(
+    called: &str,
+    calling: &str,
+    contexts: &[(u8, &str, Vec<&str>)],
+    sub_items: &[(u8, Vec<u8>)],
+) -> Pdu {
     let mut body = vec![0, 1, 0, 0];
     body.extend_from_slice(format!("{called:<16}{calling:<16}").as_bytes());
     body.extend_from_slice(&[0; 32]);
@@ -57,6 +67,9 @@ pub fn associate_request(called: &str, calling: &str, contexts: &[(u8, &str, Vec
     let mut user = Vec::new();
     item(&mut user, 0x51, &(128 * 1024_u32).to_be_bytes());
     item(&mut user, 0x52, b"2.25.1");
+    for (kind, content) in sub_items {
+        item(&mut user, *kind, content);
+    }
     item(&mut body, 0x50, &user);
     Pdu { kind: 1, body }
 }

@@ -54,7 +54,7 @@ pub(super) fn push_conditions(sql: &mut Sql, reach: &Reach, query: &SearchQuery)
     push_deeper(sql, query);
 }
 
-fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &SearchQuery) {
+pub(super) fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &SearchQuery) {
     for condition in conditions {
         if query.combined_date_time && is_combined(condition, conditions) {
             continue;
@@ -68,7 +68,7 @@ fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &SearchQuery) {
 }
 
 /// Conditions on a level below the one asked for: there is one series or instance that meets all of them.
-fn push_deeper(sql: &mut Sql, query: &SearchQuery) {
+pub(super) fn push_deeper(sql: &mut Sql, query: &SearchQuery) {
     let deeper = |level: Level| query.conditions.iter().filter(move |c| c.attribute.level() == level);
     let series = deeper(Level::Series).filter(|_| query.level < Level::Series);
     let instances: Vec<_> = deeper(Level::Instance).filter(|_| query.level < Level::Instance).collect();

@@ -4,10 +4,12 @@ mod attribute;
 mod condition;
 mod count;
 mod date_time;
+mod key;
 mod matching;
 mod name_words;
 mod order;
 mod page;
+mod patients;
 mod row;
 mod sql;
 
@@ -20,8 +22,10 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub use attribute::Attribute;
+pub use key::{MATCHING_UIDS_MAX, MatchingRules};
 pub(crate) use name_words::{NAME_WORDS, fill_name_words, name_word_rows};
 pub(crate) use page::studies_by_id;
+pub use patients::PatientRow;
 
 /// What is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

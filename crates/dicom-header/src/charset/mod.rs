@@ -1,10 +1,12 @@
 //! PS3.5 6.1 and PS3.3 C.12.1.1.2, Specific Character Set: bytes of text to UTF-8.
 
+mod encode;
 mod iso2022;
 mod repertoire;
 
 use std::borrow::Cow;
 
+pub use encode::encode;
 use repertoire::LowSet;
 
 /// The character set of a data set or item, from its Specific Character Set (0008,0005).

@@ -186,10 +186,10 @@ async fn what_an_ae_may_not_do_is_refused_and_recorded() {
     let rows: [(u8, Vec<u8>, bool, u16); 5] = [
         (3, c_store(), true, 0x0124),
         (1, c_echo(), false, 0x0000),
-        // C-GET-RQ, C-MOVE-RQ; C-FIND-RQ is allowed but not there yet.
+        // C-GET-RQ, C-MOVE-RQ; C-FIND-RQ is allowed, in a context that is for it.
         (3, command(0x0010, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0124),
         (3, command(0x0021, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0124),
-        (3, command(0x0020, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0211),
+        (3, command(0x0020, CR_IMAGE_STORAGE, Some("1.2")), true, 0x0122),
     ];
     for (context_id, command, has_data_set, status) in rows {
         peer.send_fragment(context_id, true, true, &command).await;

@@ -68,6 +68,8 @@ struct MemoryWriter {
     bytes: Vec<u8>,
 }
 
+crate::fuzzing::empty::empty_lookup!(Memory);
+
 impl Backend for Memory {
     type Writer = MemoryWriter;
 

@@ -1,9 +1,12 @@
 //! What `negotiation` must hold.
 
+use dicom_ul::pdu::RequestorRoles;
+
 use super::*;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
 const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 
 fn request(contexts: &[(&str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
@@ -57,7 +60,7 @@ fn each_context_gets_its_own_result() {
             (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
             (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
             (CT, &["1.2.3"]),
-            (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN]),
             ("1.2.3.4", &[IMPLICIT_VR_LITTLE_ENDIAN]),
             ("../x", &[IMPLICIT_VR_LITTLE_ENDIAN]),
             (CT, &[]),
@@ -78,7 +81,7 @@ fn each_context_gets_its_own_result() {
 
 #[test]
 fn unknown_classes_and_syntaxes_when_configured() {
-    let request = request(&[("1.2.3.4", &["1.2.3"]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
+    let request = request(&[("1.2.3.4", &["1.2.3"]), (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
     let rules = NegotiationRules {
         accept_unknown_sop_classes: true,
         accept_unknown_transfer_syntaxes: true,
@@ -109,8 +112,9 @@ fn a_peer_may_be_held_to_few_classes_and_syntaxes() {
     assert_eq!(accepted, [(1, IMPLICIT_VR_LITTLE_ENDIAN), (3, JPEG_BASELINE)]);
 }
 
+// PS3.4 C.5.3: whoever gets instances by C-GET is provider of storage.
 #[test]
-fn the_requestor_may_be_user_and_no_more() {
+fn the_requestor_may_be_user_and_for_storage_provider_too() {
     let role = |uid: &str, scu, scp| {
         UserVariableItem::ScuScpRoleSelectionSubItem(uid.to_owned(), RequestorRoles { scu, scp })
     };
@@ -119,14 +123,42 @@ fn the_requestor_may_be_user_and_no_more() {
         &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN]), (FIND, &[IMPLICIT_VR_LITTLE_ENDIAN])],
         vec![role(CT, true, true), role(FIND, true, true), role(CT, true, false), identity],
     );
-    let (_, answer) = answer(&request, &NegotiationRules::default());
+    let (agreement, answer) = answer(&request, &NegotiationRules::default());
     let roles: Vec<_> = answer
         .user_variables
         .iter()
         .filter(|item| matches!(item, UserVariableItem::ScuScpRoleSelectionSubItem(..)))
         .collect();
-    assert_eq!(roles, [&role(CT, true, false)]);
+    assert_eq!(roles, [&role(CT, true, true), &role(FIND, true, false)]);
+    let providers: Vec<bool> = agreement.contexts.iter().map(|context| context.requestor_is_scp).collect();
+    assert_eq!(providers, [true, false]);
     assert!(!answer.user_variables.iter().any(|item| matches!(item, UserVariableItem::Unknown(..))));
+}
+
+#[test]
+fn queries_are_agreed_on_in_syntaxes_that_we_write_and_with_what_we_know() {
+    let extended = |uid: &str, information: &[u8]| {
+        UserVariableItem::SopClassExtendedNegotiationSubItem(uid.to_owned(), information.to_vec())
+    };
+    let rules = NegotiationRules {
+        sop_classes: vec![SopClassUid::parse(CT).expect("a UID")],
+        transfer_syntaxes: vec![TransferSyntaxUid::parse(JPEG_BASELINE).expect("a UID")],
+        ..NegotiationRules::default()
+    };
+    let contexts: &[(&str, &[&str])] = &[
+        (FIND, &[JPEG_BASELINE, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN]),
+        (FIND, &[JPEG_BASELINE]),
+        (CT, &[JPEG_BASELINE]),
+    ];
+    let asked = vec![extended(FIND, &[1, 1, 0, 1]), extended(CT, &[2, 0, 3, 0])];
+    let (agreement, answer) = answer(&request(contexts, asked), &rules);
+    let accepted: Vec<_> =
+        agreement.contexts.iter().map(|one| (one.id, one.transfer_syntax.as_str())).collect();
+    assert_eq!(accepted, [(1, EXPLICIT_VR_LITTLE_ENDIAN), (5, JPEG_BASELINE)]);
+    let options = agreement.contexts[0].options;
+    assert!(options.relational && options.date_time && !options.fuzzy);
+    assert!(answer.user_variables.contains(&extended(FIND, &[1, 1, 0, 0])));
+    assert!(!answer.user_variables.contains(&extended(CT, &[2, 0, 3, 0])));
 }
 
 #[test]

@@ -1,49 +1,56 @@
-//! PS3.4 C.2.2.2, attribute matching: what a value asks for, by its value representation.
+//! PS3.4 C.2.2.2, attribute matching: what a value asks for, by its value representation. The same for QIDO-RS and
+//! for C-FIND.
 
-use database::Matching;
 use model::uid::check_uid;
 
+use super::Matching;
+
 /// Longest value of a matching key in characters.
-pub const VALUE_LENGTH_MAX: usize = 1024;
+const VALUE_LENGTH_MAX: usize = 1024;
 /// Most wildcards in one value: each makes the database look again.
-pub const WILDCARDS_MAX: usize = 16;
+const WILDCARDS_MAX: usize = 16;
 /// Most UIDs in one list.
-pub const UIDS_MAX: usize = 512;
+pub const MATCHING_UIDS_MAX: usize = 512;
 
 /// What else a value may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rules {
+pub struct MatchingRules {
     /// Empty Value Matching (PS3.4 C.2.2.2.7): two quotation marks ask for what has no value.
     pub empty_value: bool,
     /// Multiple Value Matching (PS3.4 C.2.2.2.8): any of the values between backslashes.
     pub multiple_value: bool,
 }
 
-/// Universal Matching (PS3.4 C.2.2.2.3).
-pub fn is_universal(value: &str) -> bool {
-    value.trim().bytes().all(|byte| byte == b'*')
-}
+impl Matching {
+    /// Universal Matching (PS3.4 C.2.2.2.3).
+    pub fn is_universal(value: &str) -> bool {
+        value.trim().bytes().all(|byte| byte == b'*')
+    }
 
-/// Reads the value of a matching key; `None` for universal matching. An error says what would be right.
-pub fn parse(vr: &str, value: &str, rules: Rules) -> Result<Option<Matching>, String> {
-    let value = value.trim();
-    if vr != "UI" && value.chars().count() > VALUE_LENGTH_MAX {
-        return Err(format!("at most {VALUE_LENGTH_MAX} characters"));
-    }
-    if is_universal(value) {
-        return Ok(None);
-    }
-    if rules.empty_value && value == "\"\"" {
-        return Ok(Some(Matching::Equals(String::new())));
-    }
-    match vr {
-        "UI" => uid_list(value),
-        "CS" => code_strings(value),
-        _ if rules.multiple_value && value.contains('\\') => any_of(vr, value).map(Some),
-        "DA" => date(value).map(Some),
-        "TM" => time(value).map(Some),
-        "IS" | "US" => integer(value).map(Some),
-        _ => text(value).map(Some),
+    /// Reads the value of a matching key; `None` for universal matching.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right, and nothing of the value.
+    pub fn parse(vr: &str, value: &str, rules: MatchingRules) -> Result<Option<Self>, String> {
+        let value = value.trim();
+        if vr != "UI" && value.chars().count() > VALUE_LENGTH_MAX {
+            return Err(format!("at most {VALUE_LENGTH_MAX} characters"));
+        }
+        if Self::is_universal(value) {
+            return Ok(None);
+        }
+        if rules.empty_value && value == "\"\"" {
+            return Ok(Some(Self::Equals(String::new())));
+        }
+        match vr {
+            "UI" => uid_list(value),
+            "CS" => code_strings(value),
+            _ if rules.multiple_value && value.contains('\\') => any_of(vr, value).map(Some),
+            "DA" => date(value).map(Some),
+            "TM" => time(value).map(Some),
+            "IS" | "US" => integer(value).map(Some),
+            _ => text(value).map(Some),
+        }
     }
 }
 
@@ -51,13 +58,13 @@ pub fn parse(vr: &str, value: &str, rules: Rules) -> Result<Option<Matching>, St
 fn any_of(vr: &str, value: &str) -> Result<Matching, String> {
     let mut values = Vec::new();
     for value in value.split('\\').map(str::trim).filter(|value| !value.is_empty()) {
-        match parse(vr, value, Rules::default())? {
+        match Matching::parse(vr, value, MatchingRules::default())? {
             Some(Matching::Equals(value)) => values.push(value),
             _ => return Err("a list of values has no wildcards and no ranges".to_owned()),
         }
     }
-    if values.len() > UIDS_MAX {
-        return Err(format!("at most {UIDS_MAX} values"));
+    if values.len() > MATCHING_UIDS_MAX {
+        return Err(format!("at most {MATCHING_UIDS_MAX} values"));
     }
     Ok(Matching::UidList(values))
 }
@@ -65,8 +72,8 @@ fn any_of(vr: &str, value: &str) -> Result<Matching, String> {
 /// Every separator that clients use: comma, one backslash, two backslashes. Empty places are ignored.
 fn uid_list(value: &str) -> Result<Option<Matching>, String> {
     let uids: Vec<String> = separated(value);
-    if uids.len() > UIDS_MAX {
-        return Err(format!("at most {UIDS_MAX} UIDs"));
+    if uids.len() > MATCHING_UIDS_MAX {
+        return Err(format!("at most {MATCHING_UIDS_MAX} UIDs"));
     }
     for uid in &uids {
         check_uid(uid).map_err(|error| error.to_string())?;
@@ -85,8 +92,8 @@ fn code_strings(value: &str) -> Result<Option<Matching>, String> {
     match codes.len() {
         0 => Ok(None),
         1 => text(&codes.remove(0)).map(Some),
-        2..=UIDS_MAX => Ok(Some(Matching::UidList(codes))),
-        _ => Err(format!("at most {UIDS_MAX} values")),
+        2..=MATCHING_UIDS_MAX => Ok(Some(Matching::UidList(codes))),
+        _ => Err(format!("at most {MATCHING_UIDS_MAX} values")),
     }
 }
 
@@ -177,13 +184,13 @@ mod tests {
     use super::*;
 
     fn parse(vr: &str, value: &str) -> Result<Option<Matching>, String> {
-        super::parse(vr, value, Rules::default())
+        Matching::parse(vr, value, MatchingRules::default())
     }
 
     #[test]
     fn empty_and_multiple_values_when_asked_for() {
-        let rules = Rules { empty_value: true, multiple_value: true };
-        let parse = |vr, value| super::parse(vr, value, rules);
+        let rules = MatchingRules { empty_value: true, multiple_value: true };
+        let parse = |vr, value| Matching::parse(vr, value, rules);
         for vr in ["LO", "DA", "TM", "IS", "PN"] {
             assert_eq!(parse(vr, "\"\""), Ok(Some(Matching::Equals(String::new()))), "{vr}");
         }
@@ -194,7 +201,7 @@ mod tests {
         {
             assert!(parse(vr, value).is_err(), "{vr} {value}");
         }
-        assert!(parse("LO", &vec!["a"; UIDS_MAX + 1].join("\\")).is_err());
+        assert!(parse("LO", &vec!["a"; MATCHING_UIDS_MAX + 1].join("\\")).is_err());
     }
 
     fn uids(values: &[&str]) -> Matching {
@@ -212,7 +219,7 @@ mod tests {
         }
         assert_eq!(parse("UI", ","), Ok(None));
         assert!(parse("UI", "1.2*").is_err());
-        assert!(parse("UI", &vec!["1"; UIDS_MAX + 1].join(",")).is_err());
+        assert!(parse("UI", &vec!["1"; MATCHING_UIDS_MAX + 1].join(",")).is_err());
     }
 
     #[test]

@@ -1,0 +1,194 @@
+//! `maxray echo`, `maxray send`, `maxray query`: this program as the user of another application entity.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use dicom_header::{JsonDataSet, PlainDataSet, keyword_of, tag_of_keyword};
+use model::{AeTitle, clock::Clock};
+use pacs::{
+    find_scu::{QueryLevel, find_proposal},
+    store_scu::{Proposal, ScuAssociation, ScuTimeouts, store_files},
+};
+
+use crate::{
+    cli::dicom_client::{EchoOptions, LevelName, Peer, QueryOptions, SendOptions},
+    home,
+    import::walk::files_below,
+    settings::Settings,
+};
+
+/// Who is called, and by whom.
+struct Target {
+    host: String,
+    port: u16,
+    called: AeTitle,
+    calling: AeTitle,
+}
+
+impl Target {
+    async fn find(settings: &Settings, peer: Peer) -> anyhow::Result<Self> {
+        let calling = peer.calling.unwrap_or_else(|| settings.pacs.ae_title.clone());
+        if let Some((title, address)) = peer.target.split_once('@') {
+            let (host, port) =
+                address.rsplit_once(':').context("TITLE@HOST:PORT needs a port, as in PACS@192.0.2.7:104")?;
+            let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+            let port = port.parse().with_context(|| format!("{port} is no port"))?;
+            return Ok(Self { host, port, called: title.parse()?, calling });
+        }
+        let called: AeTitle = peer.target.parse()?;
+        let directory = home::prepare_directory(&settings.data_directory)?;
+        let database = home::open_database(settings, &directory, &Clock::system()).await?;
+        let registry = database.aes().await;
+        database.close().await;
+        let ae = registry?.into_iter().find(|ae| ae.title == called);
+        let profile =
+            ae.with_context(|| format!("{called} is not registered; say {called}@HOST:PORT"))?.profile;
+        ensure!(
+            !profile.host.is_empty() && profile.port != 0,
+            "it is not known where {called} is called: maxray ae set {called} --call-host HOST --call-port PORT"
+        );
+        Ok(Self { host: profile.host, port: profile.port, called, calling })
+    }
+
+    async fn associate(&self, proposals: &[Proposal]) -> anyhow::Result<ScuAssociation> {
+        let address = (self.host.as_str(), self.port);
+        let timeouts = ScuTimeouts::default();
+        ScuAssociation::connect(address, &self.calling, &self.called, proposals, timeouts)
+            .await
+            .with_context(|| format!("no association with {} at {}:{}", self.called, self.host, self.port))
+    }
+}
+
+/// `maxray echo`.
+pub async fn echo(settings: Settings, options: EchoOptions) -> anyhow::Result<()> {
+    let target = Target::find(&settings, options.peer).await?;
+    let began = std::time::Instant::now();
+    let mut association = target.associate(&[]).await?;
+    let status = association.echo().await?;
+    let took = began.elapsed().as_millis();
+    association.release().await?;
+    ensure!(status == 0, "{} answered with status {status:#06x}", target.called);
+    println!("{} at {}:{} answers ({took} ms)", target.called, target.host, target.port);
+    Ok(())
+}
+
+/// `maxray send`.
+pub async fn send(settings: Settings, options: SendOptions) -> anyhow::Result<()> {
+    let target = Target::find(&settings, options.peer).await?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in options.paths {
+        if path.is_dir() {
+            let below = files_below(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+            paths.extend(below.into_iter().map(|candidate| candidate.path));
+        } else {
+            paths.push(path);
+        }
+    }
+    let address = (target.host.as_str(), target.port);
+    let outcomes = store_files(address, &target.calling, &target.called, &paths).await?;
+    let mut sent = 0;
+    for outcome in &outcomes {
+        let path = outcome.path.display();
+        match &outcome.result {
+            Ok(response) if response.is_success() => sent += 1,
+            Ok(response) => {
+                println!("{path}: refused, status {:#06x} {}", response.status, response.error_comment);
+            }
+            Err(error) => println!("{path}: {error}"),
+        }
+    }
+    println!("{sent} of {} sent to {}", outcomes.len(), target.called);
+    if sent < outcomes.len() {
+        bail!("{} were not sent", outcomes.len() - sent);
+    }
+    Ok(())
+}
+
+/// `maxray query`.
+pub async fn query(settings: Settings, options: QueryOptions) -> anyhow::Result<()> {
+    let keys = keys(options.level, &options.key)?;
+    let target = Target::find(&settings, options.peer).await?;
+    let mut association = target.associate(&[find_proposal()]).await?;
+    let mut answers = 0;
+    if !options.json {
+        let names = keys.iter().map(|(tag, _)| name(*tag)).collect::<Vec<_>>();
+        println!("{}", names.join("\t"));
+    }
+    let limit = options.limit.unwrap_or(u64::MAX);
+    let each = |found: &PlainDataSet| {
+        if answers < limit {
+            println!("{}", if options.json { found.json.clone() } else { line(&keys, found) });
+            answers += 1;
+        }
+        answers < limit
+    };
+    let level = QueryLevel::from(options.level);
+    let response = association.find(level, &keys, each).await?;
+    association.release().await?;
+    ensure!(
+        response.is_success(),
+        "{} refused the query, status {:#06x} {}",
+        target.called,
+        response.status,
+        response.error_comment
+    );
+    eprintln!("{answers} found");
+    Ok(())
+}
+
+/// What is shown when nothing is asked for, and what was asked for, by tag.
+fn keys(level: LevelName, asked: &[String]) -> anyhow::Result<Vec<(u32, String)>> {
+    let usual: &[u32] = match level {
+        LevelName::Study => {
+            &[0x0010_0020, 0x0010_0010, 0x0008_0020, 0x0008_0061, 0x0008_1030, 0x0020_1208, 0x0020_000D]
+        }
+        LevelName::Series => &[0x0008_0060, 0x0020_0011, 0x0008_103E, 0x0020_1209, 0x0020_000D, 0x0020_000E],
+        LevelName::Instance => &[0x0020_0013, 0x0008_0016, 0x0020_000D, 0x0020_000E, 0x0008_0018],
+    };
+    let mut keys: BTreeMap<u32, String> = usual.iter().map(|tag| (*tag, String::new())).collect();
+    for key in asked {
+        let (name, value) = key.split_once('=').unwrap_or((key, ""));
+        let by_tag = u32::from_str_radix(name, 16).ok().filter(|_| name.len() == 8);
+        let tag = by_tag.or_else(|| tag_of_keyword(name));
+        let tag = tag.with_context(|| format!("{name} is no keyword of DICOM and no tag of eight digits"))?;
+        keys.insert(tag, value.to_owned());
+    }
+    Ok(keys.into_iter().collect())
+}
+
+fn name(tag: u32) -> String {
+    keyword_of(tag).map_or_else(|| format!("{tag:08X}"), str::to_owned)
+}
+
+/// The values of one answer, tabs between. What a stranger sent is printed without control characters.
+fn line(keys: &[(u32, String)], found: &PlainDataSet) -> String {
+    let data_set = JsonDataSet::parse(&found.json).unwrap_or_default();
+    let value = |tag: u32| {
+        let text = data_set.0.get(&tag).and_then(|attribute| attribute.plain_text().ok()).unwrap_or_default();
+        text.chars().filter(|character| !character.is_control()).collect::<String>()
+    };
+    keys.iter().map(|(tag, _)| value(*tag)).collect::<Vec<_>>().join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_by_keyword_and_by_tag() {
+        let asked = ["PatientName=DOE*".to_owned(), "00080050=A=1".to_owned(), "StudyID".to_owned()];
+        let keys = keys(LevelName::Study, &asked).expect("keys");
+        let value = |tag: u32| keys.iter().find(|(key, _)| *key == tag).map(|(_, value)| value.as_str());
+        assert_eq!(value(0x0010_0010), Some("DOE*"));
+        assert_eq!(value(0x0008_0050), Some("A=1"));
+        assert_eq!((value(0x0020_0010), value(0x0020_000D)), (Some(""), Some("")));
+        assert!(super::keys(LevelName::Study, &["Nonsense=1".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn an_answer_cannot_write_on_the_terminal() {
+        let json = r#"{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A\u001b[2J\u0007^B"}]}}"#;
+        let found = PlainDataSet { json: json.to_owned(), specific_character_set: String::new() };
+        assert_eq!(line(&[(0x0010_0010, String::new()), (0x0010_0020, String::new())], &found), "A[2J^B\t");
+    }
+}

@@ -1,0 +1,125 @@
+//! The archive as what Query/Retrieve looks into: the same search, the same rules of access and the same records as
+//! behind DICOMweb.
+
+use archive::ReadError;
+use bytes::Bytes;
+use database::{AuditRecord, DatabaseError, PatientRow, SearchQuery, SearchResult, StoredInstance};
+use futures_util::{StreamExt as _, stream};
+use model::{
+    SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid,
+    access::{Action, Principal, Role, Scope},
+};
+use uuid::Uuid;
+
+use crate::{
+    access::Rights,
+    archive_backend::{House, actor},
+    backend::{Backend, Peer, RefusedAct, Unavailable},
+    dimse::status,
+    query_retrieve::{
+        lookup::{Looked, Lookup, NotOpened, Opened},
+        response::Refused,
+    },
+};
+
+/// What a peer is told about failures that are not its own: the operator's log says more.
+const NOT_NOW: &str = "the archive cannot be asked now";
+
+fn not_now(error: &DatabaseError) -> Refused {
+    tracing::error!(%error, "the index cannot be asked");
+    Refused::saying(status::OUT_OF_RESOURCES, NOT_NOW)
+}
+
+impl House {
+    /// Who looks: the account that the AE is registered with, else a program that reads every study.
+    async fn reader(&self, rights: &Rights) -> Result<Option<Principal>, DatabaseError> {
+        let Some(account) = rights.reads_as else {
+            return Ok(Some(Principal::new(Uuid::nil(), Role::Service, None)));
+        };
+        let user = self.archive().database().user(account).await?;
+        let active = user.filter(|user| user.active);
+        Ok(active.map(|user| Principal::new(user.id, user.role, user.doctor_id)))
+    }
+}
+
+impl Lookup for House {
+    async fn scope(&self, peer: &Peer, rights: &Rights) -> Result<Scope, Refused> {
+        let reader = self.reader(rights).await.map_err(|error| not_now(&error))?;
+        if let Some(scope) = reader.and_then(|reader| reader.authorize(Action::ReadStudy).ok()) {
+            return Ok(scope);
+        }
+        self.record_refusal(peer, RefusedAct::Reading).await;
+        Err(Refused::saying(status::NOT_AUTHORIZED, "the account of this AE may not read studies"))
+    }
+
+    async fn search(&self, scope: &Scope, query: &SearchQuery) -> Result<SearchResult, Refused> {
+        self.archive().database().search(scope, query).await.map_err(|error| not_now(&error))
+    }
+
+    async fn search_patients(
+        &self,
+        scope: &Scope,
+        query: &SearchQuery,
+        after: Option<Uuid>,
+    ) -> Result<Vec<PatientRow>, Refused> {
+        let found = self.archive().database().search_patients(scope, query, after).await;
+        found.map_err(|error| not_now(&error))
+    }
+
+    async fn instances(
+        &self,
+        scope: &Scope,
+        study: &StudyInstanceUid,
+        series: Option<&SeriesInstanceUid>,
+        instance: Option<&SopInstanceUid>,
+    ) -> Result<Vec<StoredInstance>, Refused> {
+        let found = self.archive().database().instances(scope, study, series, instance).await;
+        found.map_err(|error| not_now(&error))
+    }
+
+    async fn open(
+        &self,
+        instance: &StoredInstance,
+        transfer_syntaxes: &[TransferSyntaxUid],
+    ) -> Result<Opened, NotOpened> {
+        if !transfer_syntaxes.contains(&instance.transfer_syntax_uid) {
+            return Err(NotOpened::TransferSyntax);
+        }
+        let unreadable = |error: &ReadError| {
+            tracing::error!(%error, sop_instance_uid = %instance.sop_instance_uid, "an instance cannot be read");
+            NotOpened::Unreadable
+        };
+        let data_set = self.archive().read_data_set(instance).await.map_err(|error| unreadable(&error))?;
+        let data_set = if instance.data_set_length_bytes.is_multiple_of(2) {
+            data_set
+        } else if instance.transfer_syntax_uid.data_set_encoding().deflated {
+            // A deflated data set is padded with one byte to an even length (PS3.5 A.5).
+            data_set.chain(stream::iter([Ok(Bytes::from_static(&[0]))])).boxed()
+        } else {
+            return Err(unreadable(&ReadError::Damaged("the data set has an odd number of bytes")));
+        };
+        Ok(Opened { transfer_syntax: instance.transfer_syntax_uid.clone(), data_set })
+    }
+
+    async fn record(&self, peer: &Peer, rights: &Rights, looked: Looked) -> Result<(), Unavailable> {
+        let actor = database::AuditActor { user_id: rights.reads_as, ..actor(peer) };
+        let record = match looked {
+            Looked::Searched { filter, found, more, study } => {
+                let beyond = if more { " or more" } else { "" };
+                let record = AuditRecord::success(&actor, "search_archive")
+                    .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"));
+                study.into_iter().fold(record, AuditRecord::of_study)
+            }
+            Looked::Retrieved { study, instances, destination } => {
+                let how = destination.map_or("C-GET".to_owned(), |title| format!("C-MOVE to {title}"));
+                AuditRecord::success(&actor, "retrieve_instances")
+                    .of_study(study)
+                    .saying(format!("{how}, {instances} instances"))
+            }
+            Looked::NotRetrieved { study, reason } => {
+                AuditRecord::refused(&actor, "retrieve_instances").of_study(study).saying(reason)
+            }
+        };
+        self.record_act(record).await
+    }
+}

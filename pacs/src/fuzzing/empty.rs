@@ -1,0 +1,66 @@
+//! A house with nothing in it to be found, for whoever tests something else.
+
+/// Makes a type such a house.
+macro_rules! empty_lookup {
+    ($house:ty) => {
+        const _: () = {
+            use database::{PatientRow, SearchQuery, SearchResult, StoredInstance};
+            use model::{
+                SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid, access::Scope,
+            };
+            use uuid::Uuid;
+
+            use $crate::{
+                access::Rights,
+                backend::{Peer, Unavailable},
+                query_retrieve::{
+                    lookup::{Looked, Lookup, NotOpened, Opened},
+                    response::Refused as Refusal,
+                },
+            };
+
+            impl Lookup for $house {
+                async fn scope(&self, _: &Peer, _: &Rights) -> Result<Scope, Refusal> {
+                    Ok(Scope::internal())
+                }
+
+                async fn search(&self, _: &Scope, _: &SearchQuery) -> Result<SearchResult, Refusal> {
+                    Ok(SearchResult::default())
+                }
+
+                async fn search_patients(
+                    &self,
+                    _: &Scope,
+                    _: &SearchQuery,
+                    _: Option<Uuid>,
+                ) -> Result<Vec<PatientRow>, Refusal> {
+                    Ok(Vec::new())
+                }
+
+                async fn instances(
+                    &self,
+                    _: &Scope,
+                    _: &StudyInstanceUid,
+                    _: Option<&SeriesInstanceUid>,
+                    _: Option<&SopInstanceUid>,
+                ) -> Result<Vec<StoredInstance>, Refusal> {
+                    Ok(Vec::new())
+                }
+
+                async fn open(
+                    &self,
+                    _: &StoredInstance,
+                    _: &[TransferSyntaxUid],
+                ) -> Result<Opened, NotOpened> {
+                    Err(NotOpened::Unreadable)
+                }
+
+                async fn record(&self, _: &Peer, _: &Rights, _: Looked) -> Result<(), Unavailable> {
+                    Ok(())
+                }
+            }
+        };
+    };
+}
+
+pub(crate) use empty_lookup;

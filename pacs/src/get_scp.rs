@@ -1,0 +1,130 @@
+//! PS3.4 C.4.3 and PS3.7 9.3.3, C-GET: instances go back over the association that asked for them, in the contexts in
+//! which the requestor is provider of storage.
+
+use std::sync::Arc;
+
+use database::StoredInstance;
+use model::ae::AeOperation;
+
+use crate::{
+    association::Association,
+    backend::Backend,
+    dimse::command_set::{CommandSet, CommandSetBuilder, DATA_SET_PRESENT, command_field, element},
+    query_retrieve::{
+        cancel::{self, Cancel},
+        lookup::NotOpened,
+        response::Asked,
+    },
+    retrieve::{
+        self,
+        sub_operations::{Outcome, SubOperations},
+    },
+    upper_layer::{
+        End, framing::Transport, message::SendError, negotiation::PresentationContext, pdu::AbortReason,
+    },
+};
+
+/// Medium (PS3.7 9.3.1.1).
+const PRIORITY_MEDIUM: u16 = 0x0000;
+
+/// Answers a C-GET-RQ.
+pub(crate) async fn serve<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    command: &CommandSet,
+) -> Result<(), End> {
+    let message_id =
+        command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
+    let asked = Asked { context, command, message_id };
+    metrics::counter!("maxray_dimse_c_get_total").increment(1);
+    let Some(instances) = retrieve::begin(association, asked, AeOperation::Get).await? else {
+        return Ok(());
+    };
+    if !retrieve::record(association, asked, &instances, None).await? {
+        return Ok(());
+    }
+    let mut cancel = Cancel::of(message_id);
+    let mut sub_operations = SubOperations::new(instances.len());
+    for instance in &instances {
+        if cancel.is_requested(association.upper_layer).await? {
+            return retrieve::finish(association, asked, &sub_operations, true).await;
+        }
+        let outcome = send(association, &mut cancel, instance).await?;
+        sub_operations.note(outcome, &instance.sop_instance_uid);
+        if sub_operations.counts.remaining > 0 {
+            asked.respond(association, &sub_operations.pending(), None).await?;
+        }
+    }
+    retrieve::finish(association, asked, &sub_operations, false).await
+}
+
+/// One C-STORE sub-operation.
+async fn send<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    cancel: &mut Cancel,
+    instance: &StoredInstance,
+) -> Result<Outcome, End> {
+    let is_for = |context: &&PresentationContext| {
+        context.requestor_is_scp && context.abstract_syntax == instance.sop_class_uid
+    };
+    let accepted: Vec<_> = association.contexts.iter().filter(is_for).cloned().collect();
+    let syntaxes: Vec<_> = accepted.iter().map(|context| context.transfer_syntax.clone()).collect();
+    let opened = match Arc::clone(&association.backend).open(instance, &syntaxes).await {
+        Ok(opened) => opened,
+        Err(NotOpened::TransferSyntax) => {
+            tracing::warn!(
+                sop_instance_uid = %instance.sop_instance_uid,
+                sop_class_uid = %instance.sop_class_uid,
+                transfer_syntax_uid = %instance.transfer_syntax_uid,
+                "the requestor does not take the instance in a transfer syntax that it can be had in"
+            );
+            return Ok(Outcome::Failed);
+        }
+        Err(NotOpened::Unreadable) => return Ok(Outcome::Failed),
+    };
+    let Some(context) = accepted.iter().find(|one| one.transfer_syntax == opened.transfer_syntax) else {
+        return Ok(Outcome::Failed);
+    };
+    association.message_id = association.message_id.wrapping_add(1);
+    let message_id = association.message_id;
+    let command = CommandSetBuilder::default()
+        .uid(element::AFFECTED_SOP_CLASS_UID, Some(instance.sop_class_uid.as_str()))
+        .number(element::COMMAND_FIELD, command_field::C_STORE_RQ)
+        .number(element::MESSAGE_ID, message_id)
+        .number(element::PRIORITY, PRIORITY_MEDIUM)
+        .number(element::COMMAND_DATA_SET_TYPE, DATA_SET_PRESENT)
+        .uid(element::AFFECTED_SOP_INSTANCE_UID, Some(instance.sop_instance_uid.as_str()))
+        .build();
+    association.upper_layer.send(context.id, true, true, &command).await?;
+    let sent = association.upper_layer.send_data_set(context.id, retrieve::reader(opened.data_set)).await;
+    sent.map_err(|error| match error {
+        SendError::Ended(end) => end,
+        // Half of it is there: nothing but the end of the association keeps it from being taken for the whole.
+        error => {
+            tracing::error!(%error, sop_instance_uid = %instance.sop_instance_uid, "an instance broke off");
+            End::Aborting(AbortReason::NotSpecified)
+        }
+    })?;
+    association.tally.instances_sent += 1;
+    await_response(association, cancel, message_id).await
+}
+
+async fn await_response<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    cancel: &mut Cancel,
+    message_id: u16,
+) -> Result<Outcome, End> {
+    loop {
+        let indication = cancel::anything(association.upper_layer).await?;
+        let Some(command) = cancel::receive_one(association.upper_layer, indication).await? else { continue };
+        if command.command_field != command_field::C_STORE_RSP {
+            cancel.read(&command)?;
+            continue;
+        }
+        let is_ours = command.number(element::MESSAGE_ID_BEING_RESPONDED_TO) == Some(message_id);
+        return match command.number(element::STATUS).filter(|_| is_ours && !command.has_data_set) {
+            Some(status) => Ok(Outcome::of(status)),
+            None => Err(End::Aborting(AbortReason::InvalidPduParameterValue)),
+        };
+    }
+}

@@ -1,0 +1,155 @@
+//! Where instances are moved to: one association at a time, made when it is needed.
+
+use std::collections::HashSet;
+
+use database::StoredInstance;
+use model::{
+    AeTitle, TransferSyntaxUid,
+    ae::Ae,
+    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
+};
+
+use crate::{
+    query_retrieve::lookup::{Lookup, NotOpened, Opened},
+    retrieve::{self, sub_operations::Outcome},
+    store_scu::{Originator, PROPOSALS_MAX, Proposal, ScuAssociation, ScuError, ScuTimeouts, StoreItem},
+};
+
+/// Associations that may fail one after the other before the rest is given up.
+const FAILURES_MAX: u32 = 3;
+
+/// A destination, and how far the instances have come.
+pub struct Destination {
+    ae: Ae,
+    our_title: AeTitle,
+    originator: Originator,
+    /// Contexts to propose, with the number of instances from the front that they are for.
+    batches: Vec<(usize, Vec<Proposal>)>,
+    open: Option<ScuAssociation>,
+    failures: u32,
+}
+
+impl Destination {
+    /// For these instances, in this order.
+    pub fn new(ae: Ae, our_title: AeTitle, originator: Originator, instances: &[StoredInstance]) -> Self {
+        let mut batches = batches(instances);
+        batches.reverse();
+        Self { ae, our_title, originator, batches, open: None, failures: 0 }
+    }
+
+    /// Sends the next instance.
+    pub async fn send<L: Lookup>(&mut self, lookup: &L, instance: &StoredInstance) -> Outcome {
+        if self.batches.last().is_some_and(|(left, _)| *left == 0) {
+            self.batches.pop();
+            self.release().await;
+        }
+        if let Some((left, _)) = self.batches.last_mut() {
+            *left -= 1;
+        }
+        if self.failures >= FAILURES_MAX {
+            return Outcome::Failed;
+        }
+        match self.try_send(lookup, instance).await {
+            Ok(outcome) => {
+                self.failures = 0;
+                outcome
+            }
+            Err(error) => {
+                tracing::warn!(%error, destination = %self.ae.title, "an instance was not moved");
+                self.failures += 1;
+                if let Some(broken) = self.open.take() {
+                    broken.abort().await;
+                }
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// An error is the association's, and the next instance needs another one.
+    async fn try_send<L: Lookup>(
+        &mut self,
+        lookup: &L,
+        instance: &StoredInstance,
+    ) -> Result<Outcome, ScuError> {
+        let association = self.associate().await?;
+        let syntaxes = association.transfer_syntaxes(&instance.sop_class_uid);
+        let Opened { transfer_syntax, data_set } = match lookup.open(instance, &syntaxes).await {
+            Ok(opened) => opened,
+            Err(NotOpened::TransferSyntax) => {
+                tracing::warn!(
+                    sop_instance_uid = %instance.sop_instance_uid,
+                    sop_class_uid = %instance.sop_class_uid,
+                    transfer_syntax_uid = %instance.transfer_syntax_uid,
+                    "the destination does not take the instance in a transfer syntax that it can be had in"
+                );
+                return Ok(Outcome::Failed);
+            }
+            Err(NotOpened::Unreadable) => return Ok(Outcome::Failed),
+        };
+        let item = StoreItem {
+            sop_class_uid: &instance.sop_class_uid,
+            sop_instance_uid: &instance.sop_instance_uid,
+            transfer_syntax_uid: &transfer_syntax,
+        };
+        let originator = self.originator.clone();
+        let association = self.associate().await?;
+        let stored = association.store_item(item, Some(&originator), retrieve::reader(data_set)).await?;
+        if !stored.is_success() {
+            tracing::warn!(
+                sop_instance_uid = %instance.sop_instance_uid,
+                status = format_args!("{:#06x}", stored.status),
+                "the destination refused an instance"
+            );
+        }
+        Ok(Outcome::of(stored.status))
+    }
+
+    async fn associate(&mut self) -> Result<&mut ScuAssociation, ScuError> {
+        if self.open.is_none() {
+            let proposals =
+                self.batches.last().map(|(_, proposals)| proposals.as_slice()).unwrap_or_default();
+            let address = (self.ae.profile.host.as_str(), self.ae.profile.port);
+            let timeouts = ScuTimeouts::default();
+            let made = ScuAssociation::connect(address, &self.our_title, &self.ae.title, proposals, timeouts)
+                .await?;
+            self.open = Some(made);
+        }
+        self.open.as_mut().ok_or(ScuError::Proposal)
+    }
+
+    /// Ends the association in order.
+    pub async fn release(&mut self) {
+        if let Some(open) = self.open.take() {
+            // Every instance has its answer already.
+            let _ = open.release().await;
+        }
+    }
+}
+
+/// As many instances from the front as one association has contexts for, and those contexts: one for each pair of SOP
+/// class and stored transfer syntax, so that the destination cannot choose another while it takes this one, and one
+/// for each class with what every receiver should take.
+fn batches(instances: &[StoredInstance]) -> Vec<(usize, Vec<Proposal>)> {
+    let default: Vec<TransferSyntaxUid> = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN]
+        .into_iter()
+        .filter_map(|uid| TransferSyntaxUid::parse(uid).ok())
+        .collect();
+    let mut batches: Vec<(usize, Vec<Proposal>)> = Vec::new();
+    let mut seen: HashSet<Proposal> = HashSet::new();
+    for instance in instances {
+        let wanted = [vec![instance.transfer_syntax_uid.clone()], default.clone()].map(|syntaxes| Proposal {
+            sop_class_uid: instance.sop_class_uid.clone(),
+            transfer_syntax_uids: syntaxes,
+        });
+        let room = batches.last().map_or(0, |(_, proposals)| PROPOSALS_MAX - proposals.len());
+        if wanted.iter().filter(|one| !seen.contains(one)).count() > room || batches.is_empty() {
+            seen.clear();
+            batches.push((0, Vec::new()));
+        }
+        if let Some((count, proposals)) = batches.last_mut() {
+            *count += 1;
+            proposals.extend(wanted.into_iter().filter(|one| seen.insert(one.clone())));
+        }
+    }
+    batches
+}

@@ -1,0 +1,97 @@
+//! PS3.4 C.4.2 and PS3.7 9.3.4, C-MOVE: instances go to a registered destination, over an association of our own.
+
+mod destination;
+
+use std::sync::Arc;
+
+use model::{
+    AeTitle,
+    ae::{Ae, AeOperation},
+};
+
+use self::destination::Destination;
+use crate::{
+    association::Association,
+    backend::Backend,
+    dimse::{
+        command_set::{CommandSet, element},
+        status,
+    },
+    query_retrieve::{
+        cancel::Cancel,
+        lookup::Looked,
+        response::{Asked, Refused},
+    },
+    retrieve::{self, sub_operations::SubOperations},
+    store_scu::Originator,
+    upper_layer::{End, framing::Transport, negotiation::PresentationContext, pdu::AbortReason},
+};
+
+/// Answers a C-MOVE-RQ.
+pub(crate) async fn serve<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    command: &CommandSet,
+) -> Result<(), End> {
+    let message_id =
+        command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
+    let asked = Asked { context, command, message_id };
+    metrics::counter!("maxray_dimse_c_move_total").increment(1);
+    let Some(instances) = retrieve::begin(association, asked, AeOperation::Move).await? else {
+        return Ok(());
+    };
+    let Some(ae) = find_destination(association, asked).await? else { return Ok(()) };
+    if !retrieve::record(association, asked, &instances, Some(ae.title.as_str())).await? {
+        return Ok(());
+    }
+    let originator = Originator { ae_title: association.peer.calling_ae_title.clone(), message_id };
+    let mut destination = Destination::new(ae, association.our_title.clone(), originator, &instances);
+    let mut cancel = Cancel::of(message_id);
+    let mut sub_operations = SubOperations::new(instances.len());
+    let backend = Arc::clone(&association.backend);
+    let moved = async {
+        for instance in &instances {
+            if cancel.is_requested(association.upper_layer).await? {
+                return Ok(true);
+            }
+            let outcome = destination.send(backend.as_ref(), instance).await;
+            sub_operations.note(outcome, &instance.sop_instance_uid);
+            if sub_operations.counts.remaining > 0 {
+                asked.respond(association, &sub_operations.pending(), None).await?;
+            }
+        }
+        Ok::<bool, End>(false)
+    }
+    .await;
+    destination.release().await;
+    retrieve::finish(association, asked, &sub_operations, moved?).await
+}
+
+/// The registration of the Move Destination. `None`: there is none, and the request has its answer already.
+async fn find_destination<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    asked: Asked<'_>,
+) -> Result<Option<Ae>, End> {
+    let backend = Arc::clone(&association.backend);
+    let Ok(registry) = backend.registry().await else {
+        let said = Refused::saying(status::OUT_OF_RESOURCES, "the registry cannot be read now");
+        return asked.refuse(association, said).await.map(|()| None);
+    };
+    let title = asked.command.text(element::MOVE_DESTINATION).and_then(|text| AeTitle::parse(text).ok());
+    let found = registry.iter().find(|ae| {
+        let can_be_called = ae.profile.enabled && !ae.profile.host.is_empty() && ae.profile.port != 0;
+        can_be_called && title.as_ref() == Some(&ae.title)
+    });
+    if let Some(ae) = found {
+        return Ok(Some(ae.clone()));
+    }
+    let looked =
+        Looked::NotRetrieved { study: String::new(), reason: "the move destination is not registered" };
+    // The refusal stands either way, and the log has what is missing.
+    let _ = backend.record(&association.peer, &association.rights, looked).await;
+    let said = Refused::saying(
+        status::MOVE_DESTINATION_UNKNOWN,
+        "the destination is not registered with a host and a port",
+    );
+    asked.refuse(association, said).await.map(|()| None)
+}

@@ -1,0 +1,151 @@
+//! PS3.4 C.4.2.1.5 to C.4.2.1.9: how the sub-operations of a retrieval go, and what is said of them.
+
+use dicom_header::VR;
+use model::SopInstanceUid;
+
+use crate::{
+    dimse::status,
+    query_retrieve::{
+        data_set::DataSet,
+        response::{Counts, Refused, Response},
+    },
+};
+
+const FAILED_SOP_INSTANCE_UID_LIST: u32 = 0x0008_0058;
+/// UIDs in one value: more do not fit the 16-bit length that UI has in Explicit VR (PS3.5 7.1.2).
+const FAILED_LISTED_MAX: usize = 1000;
+
+/// How a sub-operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver has the instance.
+    Completed,
+    /// It has it, and something to say about it.
+    Warning,
+    /// It does not have it.
+    Failed,
+}
+
+impl Outcome {
+    /// By the status of a C-STORE response.
+    pub fn of(store_status: u16) -> Self {
+        match store_status {
+            status::SUCCESS => Self::Completed,
+            warning if status::is_success(warning) => Self::Warning,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// The sub-operations of one retrieval.
+#[derive(Debug)]
+pub struct SubOperations {
+    /// How many.
+    pub counts: Counts,
+    failed: Vec<SopInstanceUid>,
+}
+
+impl SubOperations {
+    /// So many are to do.
+    pub fn new(total: usize) -> Self {
+        let remaining = u32::try_from(total).unwrap_or(u32::MAX);
+        Self { counts: Counts { remaining, ..Counts::default() }, failed: Vec::new() }
+    }
+
+    /// One more is done.
+    pub fn note(&mut self, outcome: Outcome, sop_instance_uid: &SopInstanceUid) {
+        let counts = &mut self.counts;
+        counts.remaining = counts.remaining.saturating_sub(1);
+        match outcome {
+            Outcome::Completed => counts.completed += 1,
+            Outcome::Warning => counts.warning += 1,
+            Outcome::Failed => {
+                counts.failed += 1;
+                if self.failed.len() < FAILED_LISTED_MAX {
+                    self.failed.push(sop_instance_uid.clone());
+                }
+            }
+        }
+    }
+
+    /// A response on the way.
+    pub fn pending(&self) -> Response {
+        self.response(status::PENDING, "", true)
+    }
+
+    /// The last response.
+    pub fn last(&self, is_cancelled: bool) -> Response {
+        let Counts { completed, failed, warning, .. } = self.counts;
+        match (is_cancelled, failed, warning, completed) {
+            (true, ..) => self.response(status::CANCEL, "", true),
+            (_, 0, 0, _) => self.response(status::SUCCESS, "", false),
+            (_, 1.., 0, 0) => {
+                self.response(status::SUB_OPERATIONS_NOT_PERFORMED, "no instance could be sent", false)
+            }
+            _ => self.response(status::SUB_OPERATIONS_WITH_FAILURES, "", false),
+        }
+    }
+
+    fn response(&self, status: u16, comment: &str, tells_remaining: bool) -> Response {
+        Response { said: Refused::saying(status, comment), counts: Some(self.counts), tells_remaining }
+    }
+
+    /// The data set of the last response: what failed, when something did.
+    pub fn failed_list(&self, implicit_vr: bool) -> Option<Vec<u8>> {
+        if self.failed.is_empty() {
+            return None;
+        }
+        let uids: Vec<&str> = self.failed.iter().map(SopInstanceUid::as_str).collect();
+        let mut data_set = DataSet::default();
+        data_set.text(FAILED_SOP_INSTANCE_UID_LIST, VR::UI, uids.join("\\"));
+        Some(data_set.encode(implicit_vr, ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_depends_on_how_all_of_them_went() {
+        use Outcome::{Completed, Failed, Warning};
+        for (outcomes, is_cancelled, expected) in [
+            (&[][..], false, 0x0000),
+            (&[Completed], false, 0x0000),
+            (&[Failed, Failed], false, 0xA702),
+            (&[Completed, Failed], false, 0xB000),
+            (&[Completed, Warning], false, 0xB000),
+            (&[Completed, Failed], true, 0xFE00),
+        ] {
+            let mut all = SubOperations::new(3);
+            let uid = SopInstanceUid::parse("1.2").expect("a UID");
+            outcomes.iter().for_each(|outcome| all.note(*outcome, &uid));
+            let last = all.last(is_cancelled);
+            assert_eq!((last.said.status, last.tells_remaining), (expected, is_cancelled), "{outcomes:?}");
+            assert_eq!(all.failed_list(true).is_some(), outcomes.contains(&Failed));
+            assert_eq!(all.counts.remaining as usize, 3 - outcomes.len());
+        }
+    }
+
+    #[test]
+    fn a_status_of_storage_is_an_outcome() {
+        for (status, expected) in [
+            (0x0000, Outcome::Completed),
+            (0xB000, Outcome::Warning),
+            (0xB007, Outcome::Warning),
+            (0xA700, Outcome::Failed),
+            (0x0122, Outcome::Failed),
+        ] {
+            assert_eq!(Outcome::of(status), expected, "{status:04x}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_failures_fits_its_value() {
+        let mut all = SubOperations::new(70_000);
+        let uid = SopInstanceUid::parse(&format!("2.25.{}", "1".repeat(59))).expect("a UID");
+        (0..70_000).for_each(|_| all.note(Outcome::Failed, &uid));
+        let list = all.failed_list(false).expect("a list");
+        assert_eq!((&list[4..6], all.counts.failed), (&b"UI"[..], 70_000));
+    }
+}

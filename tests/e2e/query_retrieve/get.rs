@@ -1,0 +1,221 @@
+//! C-GET: every kind of object comes back as it was sent, and what cannot be sent is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tests::{
+    fixtures,
+    platform::Engine,
+    scu::{Association, Context, Dcmtk, Proposal, padded, provider_role},
+};
+
+use super::*;
+
+/// Instances by UID, and the last response.
+fn get(
+    dialogue: &mut Dialogue,
+    keys: &[(u32, &[u8])],
+    statuses: impl Fn(usize) -> u16,
+) -> (BTreeMap<String, Vec<u8>>, Vec<Message>, Message) {
+    dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(keys)));
+    let (mut received, mut pending) = (BTreeMap::new(), Vec::new());
+    loop {
+        let message = dialogue.next();
+        if message.number(0x0100) == Some(0x0001) {
+            dialogue.answer_store(&message, statuses(received.len()));
+            let uid = message.value(0x1000).expect("an instance");
+            let uid = String::from_utf8_lossy(uid).trim_end_matches('\0').to_owned();
+            received.insert(uid, message.data_set.expect("a data set"));
+        } else if matches!(message.status(), 0xff00) {
+            pending.push(message);
+        } else {
+            return (received, pending, message);
+        }
+    }
+}
+
+fn open(platform: &Platform, storage: &[Context<'_>]) -> Dialogue {
+    let contexts = [&[(STUDY_GET, IMPLICIT)], storage].concat();
+    let classes: BTreeSet<&str> = storage.iter().map(|(class, _)| *class).collect();
+    let roles: Vec<(u8, Vec<u8>)> = classes.into_iter().map(provider_role).collect();
+    Dialogue::open(platform.dicom(), "GETSCU", &contexts, &roles)
+}
+
+#[tokio::test]
+async fn every_file_comes_back_as_it_was_sent_on_sqlite() {
+    every_file(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn every_file_comes_back_as_it_was_sent_on_postgres() {
+    every_file(Engine::Postgres).await;
+}
+
+async fn every_file(engine: Engine) {
+    let platform = platform(Options::on(engine), &[("GETSCU", RETRIEVES)]).await;
+    // What was stored, by study.
+    let mut studies: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
+    let mut storage: BTreeSet<(String, String)> = BTreeSet::new();
+    // The larger set on one engine: what is sent does not depend on where the index is.
+    let files = if engine == Engine::Sqlite { fixtures::all() } else { fixtures::own() };
+    for fixture in files {
+        let file = fixture.read();
+        let Some(head) = part10::head(&file) else { continue };
+        let proposal = Proposal::new(&head.sop_class_uid, &head.transfer_syntax_uid);
+        let Ok(mut association) =
+            Association::request(platform.dicom(), "MAXRAY", std::slice::from_ref(&proposal))
+        else {
+            continue;
+        };
+        let data_set = part10::data_set(&file);
+        if association.context(&proposal).is_err()
+            || association.store(&proposal, &head.sop_instance_uid, data_set).is_ok_and(|status| status != 0)
+        {
+            continue;
+        }
+        let Some(study) = study_of(&platform, &head.sop_instance_uid).await else { continue };
+        storage.insert((head.sop_class_uid, head.transfer_syntax_uid));
+        // One instance may be in several files: the first stays.
+        studies
+            .entry(study)
+            .or_default()
+            .entry(head.sop_instance_uid)
+            .or_insert(padded(data_set).into_owned());
+    }
+    assert!(studies.len() > 10, "{} studies", studies.len());
+    let storage: Vec<Context<'_>> =
+        storage.iter().map(|(class, syntax)| (class.as_str(), syntax.as_str())).collect();
+    // One association has room for them: Presentation-context-IDs are odd and at most 255.
+    assert!(storage.len() < 128, "{} pairs of class and syntax", storage.len());
+    let mut dialogue = open(&platform, &storage);
+    for (study, sent) in &studies {
+        let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, study.as_bytes())];
+        let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
+        assert_eq!((last.status(), received.len()), (0, sent.len()), "{study}");
+        for (uid, data_set) in &received {
+            assert!(sent[uid] == *data_set, "{uid} of {study} is not what was sent");
+        }
+    }
+    dialogue.release();
+}
+
+/// The study of an instance as the index has it.
+async fn study_of(platform: &Platform, sop_instance_uid: &str) -> Option<String> {
+    let extended = tests::scu::extended_negotiation(STUDY_FIND, &[1]);
+    let mut dialogue = Dialogue::open(platform.dicom(), "GETSCU", &[(STUDY_FIND, IMPLICIT)], &[extended]);
+    let keys =
+        identifier(&[(INSTANCE_UID, sop_instance_uid.as_bytes()), (LEVEL, b"IMAGE"), (STUDY_UID, b"")]);
+    dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &keys));
+    let (found, _) = dialogue.responses();
+    dialogue.release();
+    found.first().map(|one| text(one, STUDY_UID))
+}
+
+#[tokio::test]
+async fn dcmtk_gets_studies_series_and_instances() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let first = Synthetic::cr("P1", 32, 32).series(3);
+    let second = Synthetic { series_instance_uid: tests::synthetic::new_uid(), ..first[2].next() };
+    let all = [first.clone(), vec![second.clone()]].concat();
+    store(&platform, &all);
+    let (study, series) = (&first[0].study_instance_uid, &first[0].series_instance_uid);
+    let key = |tag: &str, value: &str| format!("{tag}={value}");
+    let (of_study, of_series) = (key("0020,000d", study), key("0020,000e", series));
+    let of_instances =
+        key("0008,0018", &format!("{}\\{}", first[0].sop_instance_uid, first[2].sop_instance_uid));
+    for (level, keys, expected) in [
+        ("STUDY", vec![&of_study], vec![0, 1, 2, 3]),
+        ("SERIES", vec![&of_study, &of_series], vec![0, 1, 2]),
+        ("IMAGE", vec![&of_study, &of_series, &of_instances], vec![0, 2]),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let directory = folder.path().display().to_string();
+        let level = key("0008,0052", level);
+        let mut arguments = vec!["-S", "-od", &directory, "-k", &level];
+        keys.iter().for_each(|key| arguments.extend(["-k", key.as_str()]));
+        let got = Dcmtk::getscu(platform.dicom(), &arguments);
+        assert!(got.success, "{}", got.text);
+        let received = data_sets(files_in(folder.path()));
+        let wanted = data_sets(expected.iter().map(|index: &usize| all[*index].part10()));
+        assert!(received == wanted, "{level}: {:?}", received.keys());
+    }
+    let told = records(&platform, "retrieve_instances").await;
+    assert_eq!(told.len(), 3);
+    assert!(told.iter().all(|one| one.study_instance_uid == *study && one.actor.calling_ae == "GETSCU"));
+    assert_eq!(told[0].detail, "C-GET, 4 instances");
+}
+
+#[tokio::test]
+async fn what_the_receiver_does_not_take_is_counted_and_listed() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let cr = Synthetic::cr("P1", 8, 8).series(3);
+    let dx = Synthetic {
+        study_instance_uid: cr[0].study_instance_uid.clone(),
+        patient_name: cr[0].patient_name.clone(),
+        ..Synthetic::dx("P1", 8, 8)
+    };
+    store(&platform, &[cr.clone(), vec![dx.clone()]].concat());
+    let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
+
+    // DX has no context; the receiver refuses the second CR and complains about the third.
+    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let (received, pending, last) = get(&mut dialogue, &keys, |index| [0, 0xa700, 0xb007][index]);
+    assert_eq!((received.len(), pending.len(), last.status()), (3, 3, 0xb000));
+    let counts = |message: &Message| [0x1020, 0x1021, 0x1022, 0x1023].map(|element| message.number(element));
+    assert_eq!(counts(&last), [None, Some(1), Some(2), Some(1)]);
+    assert_eq!(pending.iter().map(|one| one.number(0x1020)).collect::<Vec<_>>(), [Some(3), Some(2), Some(1)]);
+    let failed: BTreeSet<String> = text(&last, 0x0008_0058).split('\\').map(str::to_owned).collect();
+    let refused = received.keys().filter(|uid| failed.contains(*uid)).count();
+    assert!(failed.contains(&dx.sop_instance_uid) && failed.len() == 2 && refused == 1, "{failed:?}");
+
+    // Nothing can be sent at all.
+    let mut nothing = open(&platform, &[]);
+    let (received, _, last) = get(&mut nothing, &keys, |_| 0);
+    assert_eq!((received.len(), last.status(), last.number(0x1022)), (0, 0xa702, Some(4)));
+    // Without the role a context for storage is for sending to us.
+    let contexts = [(STUDY_GET, IMPLICIT), (cr[0].sop_class_uid.as_str(), EXPLICIT)];
+    let mut user = Dialogue::open(platform.dicom(), "GETSCU", &contexts, &[]);
+    assert_eq!(get(&mut user, &keys, |_| 0).2.status(), 0xa702);
+    // A study that is not there is no failure: nothing matches.
+    let absent = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, &b"1.2.3"[..])];
+    let (_, _, last) = get(&mut dialogue, &absent, |_| 0);
+    assert_eq!((last.status(), counts(&last)), (0, [None, Some(0), Some(0), Some(0)]));
+    // Everything is named, or nothing is sent.
+    for keys in [&[(LEVEL, &b"STUDY"[..])][..], &[(LEVEL, b"STUDY"), (STUDY_UID, b"*")]] {
+        assert_eq!(get(&mut dialogue, keys, |_| 0).2.status(), 0xa900);
+    }
+}
+
+#[tokio::test]
+async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let cr = Synthetic::cr("P1", 64, 64).series(20);
+    store(&platform, &cr);
+    let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, cr[0].study_instance_uid.as_bytes())]);
+    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
+    let mut received = 0;
+    let last = loop {
+        let message = dialogue.next();
+        if message.number(0x0100) == Some(0x0001) {
+            received += 1;
+            if received == 3 {
+                dialogue.write(&Dialogue::cancel(1));
+            }
+            dialogue.answer_store(&message, 0);
+        } else if message.status() != 0xff00 {
+            break message;
+        }
+    };
+    assert_eq!((received, last.status()), (3, 0xfe00));
+    assert_eq!((last.number(0x1020), last.number(0x1021)), (Some(17), Some(3)));
+    dialogue.release();
+
+    // Who goes away in the middle is not waited for, and others are served.
+    let mut gone = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    gone.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
+    assert_eq!(gone.next().number(0x0100), Some(0x0001));
+    drop(gone);
+    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
+    assert_eq!(get(&mut dialogue, &keys, |_| 0).0.len(), 20);
+}

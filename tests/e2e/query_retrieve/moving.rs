@@ -1,0 +1,148 @@
+//! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
+
+use std::net::TcpListener;
+
+use tests::{
+    fixtures,
+    scu::{Dcmtk, Reference, padded},
+};
+
+use super::*;
+
+/// Registers a destination that is at this port.
+fn destination(platform: &Platform, title: &str, port: u16) {
+    register(platform, title, &["--call-host", "127.0.0.1", "--call-port", &port.to_string()]);
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
+}
+
+fn move_study(platform: &Platform, to: &str, study: &str) -> (Vec<Message>, Message) {
+    let mut dialogue = Dialogue::open(platform.dicom(), "MOVESCU", &[(STUDY_MOVE, IMPLICIT)], &[]);
+    let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, study.as_bytes())]);
+    dialogue.write(&Dialogue::request(C_MOVE, STUDY_MOVE, Some(to), &keys));
+    let ended = dialogue.responses();
+    dialogue.release();
+    ended
+}
+
+#[tokio::test]
+async fn dcmtk_moves_what_was_sent_to_a_registered_destination() {
+    let platform = Platform::start(Options::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start(folder.path());
+    register(&platform, "MOVESCU", RETRIEVES);
+    destination(&platform, "STORESCP", receiver.address().port());
+    // Of every transfer syntax that the fixtures have: one patient's study each.
+    let mut sent = std::collections::BTreeMap::new();
+    for fixture in fixtures::own() {
+        let file = fixture.read();
+        // JPEG XL and HTJ2K are younger than the storescp of distributions.
+        let known = |uid: &str| {
+            !["1.2.840.10008.1.2.4.20", "1.2.840.10008.1.2.4.11"].iter().any(|one| uid.starts_with(one))
+        };
+        if part10::head(&file).is_some_and(|head| known(&head.transfer_syntax_uid))
+            && let Ok(statuses) = send_files(platform.dicom(), std::slice::from_ref(&file))
+            && statuses == [0]
+        {
+            let (uid, data_set) = data_sets([file]).into_iter().next().expect("one");
+            sent.entry(uid).or_insert(padded(&data_set).into_owned());
+        }
+    }
+    assert!(sent.len() > 10, "{} files", sent.len());
+    let (studies, _) = find_studies(&platform);
+    for study in &studies {
+        let key = format!("0020,000d={study}");
+        let moved =
+            Dcmtk::movescu(platform.dicom(), "STORESCP", &["-S", "-k", "0008,0052=STUDY", "-k", &key]);
+        assert!(moved.success && moved.text.contains("Success"), "{}", moved.text);
+    }
+    let received = data_sets(receiver.take());
+    assert_eq!(received.len(), sent.len());
+    for (uid, data_set) in &sent {
+        assert!(received.get(uid) == Some(data_set), "{uid} is not what was sent");
+    }
+    let told = records(&platform, "retrieve_instances").await;
+    assert_eq!(told.len(), studies.len(), "one record for each study");
+    assert!(told.iter().all(|one| one.detail.starts_with("C-MOVE to STORESCP, ")), "{told:?}");
+}
+
+fn find_studies(platform: &Platform) -> (Vec<String>, Message) {
+    let mut dialogue = Dialogue::open(platform.dicom(), "MOVESCU", &[(STUDY_FIND, IMPLICIT)], &[]);
+    dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &identifier(&[(LEVEL, b"STUDY")])));
+    let (found, last) = dialogue.responses();
+    dialogue.release();
+    (texts(&found, STUDY_UID), last)
+}
+
+#[tokio::test]
+async fn only_registered_destinations_that_answer_get_anything() {
+    let platform = Platform::start(Options::default()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start(folder.path());
+    let port = receiver.address().port();
+    register(&platform, "MOVESCU", RETRIEVES);
+    register(&platform, "NOWHERE", &[]);
+    destination(&platform, "SILENT", free_port());
+    let call = ["--call-host", "127.0.0.1", "--call-port", &port.to_string(), "--enabled", "false"];
+    register(&platform, "OFF", &call);
+    let cr = Synthetic::cr("P1", 8, 8).series(5);
+    store(&platform, &cr);
+    let study = &cr[0].study_instance_uid;
+    for unknown in ["STRANGER", "NOWHERE", "OFF", ""] {
+        let (pending, last) = move_study(&platform, unknown, study);
+        assert_eq!((pending.len(), last.status()), (0, 0xa801), "{unknown}");
+    }
+    // Nobody is there: every sub-operation fails, and none takes for ever.
+    let (_, last) = move_study(&platform, "SILENT", study);
+    assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0xa702, Some(0), Some(5)));
+    assert_eq!(text(&last, 0x0008_0058).split('\\').count(), 5);
+    assert_eq!(receiver.take().len(), 0);
+    let told = records(&platform, "retrieve_instances").await;
+    let refused = told.iter().filter(|one| one.detail == "the move destination is not registered").count();
+    assert_eq!(refused, 4, "{told:?}");
+}
+
+/// Our own door as the destination: it refuses what it may not keep, and stops when it is told to.
+#[tokio::test]
+async fn sub_operations_are_counted_and_can_be_cancelled() {
+    let source = Platform::start(Options::default()).await;
+    let target = Platform::start(Options::default()).await;
+    register(&source, "MOVESCU", RETRIEVES);
+    destination(&source, "TARGET", target.dicom().port());
+    // It takes CR from us, and nothing else.
+    let class = tests::synthetic::CR_IMAGE_STORAGE;
+    register(&target, "MAXRAY", &["--operation", "store", "--sop-class", class]);
+    register(&target, "FINDSCU", FINDS);
+    let cr = Synthetic::cr("P1", 16, 16).series(40);
+    let dx = Synthetic {
+        study_instance_uid: cr[0].study_instance_uid.clone(),
+        patient_name: cr[0].patient_name.clone(),
+        ..Synthetic::dx("P1", 8, 8)
+    };
+    store(&source, &[cr.clone(), vec![dx.clone()]].concat());
+    let study = &cr[0].study_instance_uid;
+
+    let mut dialogue = Dialogue::open(source.dicom(), "MOVESCU", &[(STUDY_MOVE, IMPLICIT)], &[]);
+    let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, study.as_bytes())]);
+    let request = Dialogue::request(C_MOVE, STUDY_MOVE, Some("TARGET"), &keys);
+    dialogue.write(&[request, Dialogue::cancel(1)].concat());
+    let (_, last) = dialogue.responses();
+    assert_eq!(last.status(), 0xfe00);
+    let done = last.number(0x1021).expect("a number");
+    assert_eq!(done + last.number(0x1020).expect("a number") + last.number(0x1022).expect("a number"), 41);
+    assert!(done < 40, "{done} after the cancel");
+    dialogue.release();
+
+    let (pending, last) = move_study(&source, "TARGET", study);
+    assert_eq!((pending.len(), last.status()), (40, 0xb000));
+    assert_eq!(
+        [0x1020, 0x1021, 0x1022, 0x1023].map(|one| last.number(one)),
+        [None, Some(40), Some(1), Some(0)]
+    );
+    assert_eq!(text(&last, 0x0008_0058), dx.sop_instance_uid);
+    let there = find(&target, STUDY_FIND, &[(LEVEL, b"STUDY"), (0x0020_1208, b"")], &[]).0;
+    assert_eq!(texts(&there, 0x0020_1208), ["40"]);
+}
