@@ -66,6 +66,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(consultation_routes())
         .merge(availability_routes())
         .merge(prescription_routes())
+        .merge(record_routes())
         .routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes))
         .routes(routes!(aes::get_ae::get_ae, aes::update_ae::update_ae, aes::delete_ae::delete_ae))
 }
@@ -125,14 +126,6 @@ fn clinical_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(break_glass::review_break_glass::review_break_glass))
         .routes(routes!(grants::add_grant::add_grant, grants::list_grants::list_grants))
         .routes(routes!(grants::revoke_grant::revoke_grant))
-        .routes(routes!(xrays::list_xrays::list_xrays, xrays::create_xray::create_xray))
-        .routes(routes!(xrays::get_xray::get_xray, xrays::update_xray::update_xray))
-        .routes(routes!(xrays::download_xray::download_xray))
-        .routes(routes!(xrays::get_preview::get_preview))
-        .routes(routes!(patients::get_patient::get_patient))
-        .routes(routes!(patients::read_patient_history::read_patient_history))
-        .routes(routes!(patients::list_studies::list_studies))
-        .routes(routes!(patients::read_access_report::read_access_report))
         .routes(routes!(audit_records::list_records::list_records))
         .routes(routes!(events::listen::listen))
 }
@@ -170,6 +163,19 @@ fn availability_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(availability::create_hold::create_hold))
         .routes(routes!(availability::release_hold::release_hold))
         .routes(routes!(doctors::read_profile_history::read_profile_history))
+}
+
+/// X-rays, and what belongs to a patient.
+fn record_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(xrays::list_xrays::list_xrays, xrays::create_xray::create_xray))
+        .routes(routes!(xrays::get_xray::get_xray, xrays::update_xray::update_xray))
+        .routes(routes!(xrays::download_xray::download_xray))
+        .routes(routes!(xrays::get_preview::get_preview))
+        .routes(routes!(patients::get_patient::get_patient))
+        .routes(routes!(patients::read_patient_history::read_patient_history))
+        .routes(routes!(patients::list_studies::list_studies))
+        .routes(routes!(patients::read_access_report::read_access_report))
 }
 
 /// What doctors order and sign.

@@ -165,10 +165,8 @@ async fn the_database_itself_refuses_what_overlaps(home: Home) {
     let ann = doctor(&home).await;
     take(&home, appointment(ann, "P1", 0, 30)).await.expect("booked");
     let id = Uuid::now_v7();
-    let literal = |id: Uuid| match home.config.url.is_empty() {
-        true => format!("x'{}'", id.simple()),
-        false => format!("'{id}'"),
-    };
+    let on_sqlite = home.config.url.is_empty();
+    let literal = |id: Uuid| if on_sqlite { format!("x'{}'", id.simple()) } else { format!("'{id}'") };
     let starts = at(START + 3_600 + 600).to_rfc3339();
     let ends = at(START + 3_600 + 2_400).to_rfc3339();
     let (doctor_id, id) = (literal(ann), literal(id));

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    upload::{Description, Received, Upload, XrayForm, XrayMetadata, data_set, read_picture},
+    upload::{Capture, Received, Upload, XrayForm, XrayMetadata, data_set, read_picture},
     view::XrayLinks,
 };
 use crate::{
@@ -204,7 +204,7 @@ async fn store_picture(
         Some(of) => (&of.patient_id, &of.issuer_of_patient_id, &of.patient_name),
         None => (&metadata.patient_id, &metadata.issuer_of_patient_id, &metadata.patient_name),
     };
-    let of = Description {
+    let of = Capture {
         study: StudyInstanceUid::from_uuid(Uuid::now_v7()),
         series: SeriesInstanceUid::from_uuid(Uuid::now_v7()),
         sop: SopInstanceUid::from_uuid(Uuid::now_v7()),

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use model::{SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid, transfer_syntax as ts};
 
-use super::{orientation::Samples, picture::Picture};
+use super::{orientation::Raster, picture::Picture};
 
 /// Secondary Capture Image Storage.
 const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 
 /// What the data set says beside the picture.
 #[derive(Debug, Clone)]
-pub struct Description {
+pub struct Capture {
     pub study: StudyInstanceUid,
     pub series: SeriesInstanceUid,
     pub sop: SopInstanceUid,
@@ -31,7 +31,7 @@ pub struct Description {
 ///
 /// # Panics
 /// Never: the transfer syntaxes are ours.
-pub fn data_set(of: &Description, picture: &Picture) -> (TransferSyntaxUid, Vec<u8>) {
+pub fn data_set(of: &Capture, picture: &Picture) -> (TransferSyntaxUid, Vec<u8>) {
     let mut out = DataSet::default();
     let (date, time) =
         (of.captured_at.format("%Y%m%d").to_string(), of.captured_at.format("%H%M%S").to_string());
@@ -153,7 +153,7 @@ impl DataSet {
                 ts::EXPLICIT_VR_LITTLE_ENDIAN
             }
             Picture::Jpeg(jpeg) => {
-                let native = Samples::length(rows, columns, samples, 1) as f64;
+                let native = Raster::length(rows, columns, samples, 1) as f64;
                 self.text(0x0028_2110, "CS", "01");
                 self.text(0x0028_2112, "DS", &format!("{:.2}", native / jpeg.stripped.len().max(1) as f64));
                 self.text(0x0028_2114, "CS", "ISO_10918_1");
@@ -163,7 +163,7 @@ impl DataSet {
         }
     }
 
-    fn native(&mut self, native: &Samples) {
+    fn native(&mut self, native: &Raster) {
         let vr = if native.bytes_per_sample == 2 { "OW" } else { "OB" };
         let padded = native.bytes.len() + native.bytes.len() % 2;
         self.long(vr, u32::try_from(padded).unwrap_or(u32::MAX));

@@ -9,7 +9,7 @@ pub struct Jpeg {
     pub columns: u16,
     /// 1 or 3.
     pub components: u16,
-    /// Samples are 8 bits and coded sequentially (SOF0), so that it is kept as it is.
+    /// Its samples are 8 bits and coded sequentially (SOF0), so that it is kept as it is.
     pub baseline: bool,
     /// Chroma has fewer samples than luma.
     pub subsampled: bool,

@@ -12,7 +12,7 @@ mod picture;
 mod png;
 
 pub use self::{
-    data_set::{Description, data_set},
+    data_set::{Capture, data_set},
     form::{Received, Upload, XrayForm, XrayMetadata},
     picture::read_picture,
 };

@@ -1,8 +1,8 @@
 //! Turning a picture the right way up.
 
-/// Samples of a picture, colour by pixel.
+/// The samples of a picture, colour by pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Samples {
+pub struct Raster {
     pub rows: u16,
     pub columns: u16,
     /// 1 or 3.
@@ -12,7 +12,7 @@ pub struct Samples {
     pub bytes: Vec<u8>,
 }
 
-impl Samples {
+impl Raster {
     /// Bytes that they take.
     pub fn length(rows: u16, columns: u16, samples_per_pixel: u16, bytes_per_sample: u16) -> usize {
         [rows, columns, samples_per_pixel, bytes_per_sample].into_iter().map(usize::from).product()
@@ -56,7 +56,7 @@ mod tests {
     /// Exif 2.32 4.6.4: what row 0 and column 0 of the stored picture are on the one to be seen.
     #[test]
     fn each_orientation() {
-        let stored = Samples {
+        let stored = Raster {
             rows: 2,
             columns: 3,
             samples_per_pixel: 1,

@@ -9,7 +9,7 @@ use service::decoder::DecoderPool;
 
 use super::{
     jpeg::{self, Jpeg},
-    orientation::Samples,
+    orientation::Raster,
     png,
 };
 
@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug)]
 pub enum Picture {
     /// Native, little endian.
-    Native(Samples),
+    Native(Raster),
     /// A baseline JPEG.
     Jpeg(Jpeg),
 }
@@ -42,9 +42,9 @@ pub async fn read_picture(decoder: &DecoderPool, file: Vec<u8>) -> Result<Pictur
 }
 
 /// In the decoder's own process, as every JPEG of strangers.
-async fn decode(decoder: &DecoderPool, jpeg: &Jpeg) -> Result<Samples, String> {
+async fn decode(decoder: &DecoderPool, jpeg: &Jpeg) -> Result<Raster, String> {
     let unreadable = "the JPEG cannot be decoded";
-    let length = Samples::length(jpeg.rows, jpeg.columns, jpeg.components, 1);
+    let length = Raster::length(jpeg.rows, jpeg.columns, jpeg.components, 1);
     if length > png::DECODED_LENGTH_MAX_BYTES {
         return Err("the JPEG is larger than pictures that are decoded".to_owned());
     }
@@ -65,13 +65,13 @@ async fn decode(decoder: &DecoderPool, jpeg: &Jpeg) -> Result<Samples, String> {
     let Ok(Response::Transcoded(frame)) = decode_response(&answer) else { return Err(unreadable.to_owned()) };
     let samples_per_pixel = frame.description.samples_per_pixel;
     let fits = frame.description.bits_allocated == 8
-        && frame.bytes.len() == Samples::length(jpeg.rows, jpeg.columns, samples_per_pixel, 1)
+        && frame.bytes.len() == Raster::length(jpeg.rows, jpeg.columns, samples_per_pixel, 1)
         && matches!(frame.description.photometric_interpretation.as_str(), "RGB" | "MONOCHROME2");
     if !fits {
         return Err(unreadable.to_owned());
     }
     let (rows, columns) = (jpeg.rows, jpeg.columns);
-    Ok(Samples { rows, columns, samples_per_pixel, bytes_per_sample: 1, bytes: frame.bytes })
+    Ok(Raster { rows, columns, samples_per_pixel, bytes_per_sample: 1, bytes: frame.bytes })
 }
 
 impl Jpeg {

@@ -4,14 +4,14 @@ use std::io::Cursor;
 
 use png::{BitDepth, ColorType, DecodeOptions, Decoder, Limits, Transformations};
 
-use super::{exif, orientation::Samples};
+use super::{exif, orientation::Raster};
 
 /// Most bytes of a picture after decoding: a small file may tell of a very large one.
 pub const DECODED_LENGTH_MAX_BYTES: usize = 256 << 20;
 
 /// # Errors
 /// What is wrong with it, for people.
-pub fn read(file: &[u8]) -> Result<Samples, &'static str> {
+pub fn read(file: &[u8]) -> Result<Raster, &'static str> {
     let damaged = "the PNG is damaged";
     let mut options = DecodeOptions::default();
     options.set_ignore_text_chunk(true);
@@ -37,15 +37,15 @@ pub fn read(file: &[u8]) -> Result<Samples, &'static str> {
     let bytes_per_sample: u16 = if depth == BitDepth::Sixteen { 2 } else { 1 };
     let sample = usize::from(bytes_per_sample);
     let pixel = (usize::from(samples_per_pixel) + usize::from(alpha)) * sample;
-    let mut bytes = Vec::with_capacity(Samples::length(rows, columns, samples_per_pixel, bytes_per_sample));
+    let mut bytes = Vec::with_capacity(Raster::length(rows, columns, samples_per_pixel, bytes_per_sample));
     for pixel in decoded.chunks_exact(pixel) {
         // DICOM has no transparency: the colours stay as they are. PNG is big endian.
         for value in pixel[..usize::from(samples_per_pixel) * sample].chunks_exact(sample) {
             bytes.extend(value.iter().rev());
         }
     }
-    if bytes.len() != Samples::length(rows, columns, samples_per_pixel, bytes_per_sample) {
+    if bytes.len() != Raster::length(rows, columns, samples_per_pixel, bytes_per_sample) {
         return Err(damaged);
     }
-    Ok(Samples { rows, columns, samples_per_pixel, bytes_per_sample, bytes }.upright(turned))
+    Ok(Raster { rows, columns, samples_per_pixel, bytes_per_sample, bytes }.upright(turned))
 }

@@ -150,6 +150,7 @@ pub(super) mod tests {
             certificate: "ab".repeat(32),
             source_address: "192.0.2.7".to_owned(),
             request_id: "r&1".to_owned(),
+            claim: None,
         };
         let record = AuditRecord::success(&actor, action)
             .of_study("1.2.3")
