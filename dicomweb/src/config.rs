@@ -74,6 +74,15 @@ pub enum DicomwebConfigError {
 }
 
 impl DicomwebConfig {
+    /// What of it a [`conversion::Converter`] keeps to.
+    pub fn converter_limits(&self) -> conversion::ConverterLimits {
+        conversion::ConverterLimits {
+            frames_at_once_max: self.renders_max,
+            wait: std::time::Duration::from_millis(self.render_wait_timeout_ms),
+            frame_length_max_bytes: self.render_frame_length_max_bytes,
+        }
+    }
+
     /// Checks what cannot be seen from the types.
     ///
     /// # Errors

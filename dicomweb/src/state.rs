@@ -1,19 +1,16 @@
 //! What the handlers share.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use archive::Archive;
 use axum::extract::FromRef;
+use conversion::Converter;
 use database::Database;
-use service::{decoder::DecoderPool, http::problem::Problem, identity::Authenticator};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use service::identity::Authenticator;
 
 use crate::{
-    audit::ReadAudit,
-    config::DicomwebConfig,
-    stow_rs::spool::SpoolConfig,
-    urls::Urls,
-    wado_rs::{frame_cache::FrameCache, transcode::Patience},
+    audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls,
+    wado_rs::frame_cache::FrameCache,
 };
 
 /// What this door is given.
@@ -23,8 +20,8 @@ pub struct DicomwebState {
     pub archive: Archive,
     /// Who may come in.
     pub authenticator: Authenticator,
-    /// Where frames of strangers are decoded.
-    pub decoder: DecoderPool,
+    /// Where frames are decoded and made anew.
+    pub converter: Converter,
     /// Settings.
     pub config: DicomwebConfig,
     /// Where bulk data of STOW-RS requests wait for the rest of theirs.
@@ -38,53 +35,26 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub archive: Archive,
     pub authenticator: Authenticator,
-    pub decoder: DecoderPool,
+    pub converter: Converter,
     pub config: DicomwebConfig,
     pub spool: Arc<SpoolConfig>,
     pub urls: Urls,
     pub audit: ReadAudit,
     pub frame_cache: FrameCache,
-    renders: Semaphore,
 }
 
 impl App {
     /// Takes the parts.
     pub fn new(state: DicomwebState) -> Self {
-        let DicomwebState { archive, authenticator, decoder, config, spool } = state;
+        let DicomwebState { archive, authenticator, converter, config, spool } = state;
         let spool = Arc::new(spool);
         let audit = ReadAudit::default();
-        let (urls, renders) = (Urls::new(&config), Semaphore::new(config.renders_max));
-        let frame_cache = FrameCache::new(config.frame_cache_max_bytes);
-        Self(Arc::new(Shared {
-            archive,
-            authenticator,
-            decoder,
-            config,
-            spool,
-            urls,
-            audit,
-            frame_cache,
-            renders,
-        }))
+        let (urls, frame_cache) = (Urls::new(&config), FrameCache::new(config.frame_cache_max_bytes));
+        Self(Arc::new(Shared { archive, authenticator, converter, config, spool, urls, audit, frame_cache }))
     }
 
     pub fn database(&self) -> &Database {
         self.archive.database()
-    }
-
-    /// Waits for a place to decode and render. Before an answer begins too long a wait is overload; in the middle of
-    /// one there is no status left to say so.
-    pub async fn place(&self, patience: Patience) -> Result<SemaphorePermit<'_>, Problem> {
-        let stopping = || Problem::unavailable("the server is stopping");
-        let place = self.renders.acquire();
-        if patience == Patience::Unlimited {
-            return place.await.map_err(|_| stopping());
-        }
-        let wait = Duration::from_millis(self.config.render_wait_timeout_ms);
-        match tokio::time::timeout(wait, place).await {
-            Ok(place) => place.map_err(|_| stopping()),
-            Err(_) => Err(Problem::unavailable("too many pictures are being rendered")),
-        }
     }
 }
 

@@ -9,9 +9,11 @@ use std::{
 
 use anyhow::{Context, bail};
 use archive::Archive;
+use conversion::Converter;
 use database::Database;
 use model::clock::Clock;
 use object_storage::ObjectStorage;
+use service::decoder::DecoderPool;
 
 use crate::settings::Settings;
 
@@ -46,6 +48,12 @@ fn make_durably(path: &Path) -> io::Result<()> {
     make_durably(parent)?;
     DirBuilder::new().mode(0o700).create(path)?;
     File::open(parent)?.sync_all()
+}
+
+/// What makes instances anew in other transfer syntaxes, for all doors together.
+pub fn converter(settings: &Settings, archive: &Archive) -> anyhow::Result<Converter> {
+    let decoder = DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?);
+    Ok(Converter::new(archive.clone(), decoder, settings.dicomweb.converter_limits()))
 }
 
 /// Takes the lock of a data directory.

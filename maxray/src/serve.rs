@@ -10,9 +10,9 @@ use std::{
 use anyhow::Context;
 use archive::Archive;
 use axum::{Router, response::Redirect, routing::get};
+use conversion::Converter;
 use model::clock::Clock;
 use service::{
-    decoder::DecoderPool,
     events::EventBus,
     http::{health, limits, server},
     identity::{DoctorKeys, Issuer},
@@ -66,10 +66,7 @@ impl Server {
                 directory.display()
             )
         })?;
-        settings.http.check()?;
-        settings.identity.check()?;
-        settings.pacs.check(settings.pacs.listen.ip())?;
-        settings.dicomweb.check()?;
+        settings.check_doors()?;
         let (http_tls, dicom_tls) = open_tls(&settings)?;
         let http = listen("http.listen", settings.http.listen).await?;
         let dicom = listen("pacs.listen", settings.pacs.listen).await?;
@@ -82,7 +79,7 @@ impl Server {
             shutdown: shutdown.clone(),
             issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
             doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
-            decoder: DecoderPool::new(settings.decoder.clone(), std::env::current_exe()?),
+            converter: home::converter(&settings, &archive)?,
             events: EventBus::new(),
             spool: home::spool(&settings, &directory),
             clock,
@@ -91,12 +88,13 @@ impl Server {
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
         let health = health::router(metrics, ready_check(&archive), notices.clone());
         let router = router(&settings, &archive, &parts, health)?;
-        tokio::spawn(hardening::check_decoder(parts.decoder.clone(), notices));
+        tokio::spawn(hardening::check_decoder(parts.converter.decoder().clone(), notices));
         let mut tasks = JoinSet::new();
         let https = http_tls.is_some();
         tasks.spawn(watch_tls([&http_tls, &dicom_tls], parts.clock.clone(), shutdown.clone()));
         tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
-        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, archive.clone(), shutdown.clone()));
+        let converter = parts.converter.clone();
+        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, converter, shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
         tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
@@ -164,7 +162,7 @@ struct Parts {
     shutdown: Shutdown,
     issuer: Issuer,
     doctor_keys: DoctorKeys,
-    decoder: DecoderPool,
+    converter: Converter,
     events: EventBus,
     spool: dicomweb::SpoolConfig,
     clock: Clock,
@@ -181,7 +179,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
     let dicomweb = dicomweb::router(dicomweb::DicomwebState {
         archive: archive.clone(),
         authenticator: authenticator.clone(),
-        decoder: parts.decoder.clone(),
+        converter: parts.converter.clone(),
         config: settings.dicomweb.clone(),
         spool: parts.spool.clone(),
     });
@@ -192,7 +190,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
             doctor_keys: parts.doctor_keys.clone(),
             authenticator,
             events: parts.events.clone(),
-            decoder: parts.decoder.clone(),
+            decoder: parts.converter.decoder().clone(),
             config: settings.doctor_api.clone(),
             clock: parts.clock.clone(),
         },
@@ -262,10 +260,10 @@ async fn serve_dicom(
     listener: TcpListener,
     config: pacs::PacsConfig,
     tls: Option<Tls>,
-    archive: Archive,
+    converter: Converter,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    pacs::serve(listener, config, tls, archive, shutdown).await.context("the DICOM listener ended")
+    pacs::serve(listener, config, tls, converter, shutdown).await.context("the DICOM listener ended")
 }
 
 fn serve_worker(
@@ -277,7 +275,7 @@ fn serve_worker(
     let state = worker::WorkerState {
         archive: archive.clone(),
         events: parts.events.clone(),
-        decoder: parts.decoder.clone(),
+        decoder: parts.converter.decoder().clone(),
         config: settings.worker.clone(),
         clock: parts.clock.clone(),
     };

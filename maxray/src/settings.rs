@@ -48,6 +48,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Says which setting of a door makes no sense.
+    pub fn check_doors(&self) -> anyhow::Result<()> {
+        self.http.check()?;
+        self.identity.check()?;
+        self.pacs.check(self.pacs.listen.ip())?;
+        Ok(self.dicomweb.check()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Settings;

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use archive::{Archive, Form, InstanceWriter, Origin, StoreError};
 use bytes::Bytes;
+use conversion::Converter;
 use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
 use model::{ae::Ae, text::hex};
@@ -23,25 +24,30 @@ const NOT_NOW: &str = "the archive cannot store it now";
 
 /// The archive, and who is registered in it.
 pub struct House {
-    archive: Archive,
+    converter: Converter,
     registry: Registry,
 }
 
 impl House {
-    /// Around an open archive.
-    pub fn new(archive: Archive) -> Self {
-        let registry = Registry::new(archive.database().clone());
-        Self { archive, registry }
+    /// Around an open archive, with what makes its instances anew.
+    pub fn new(converter: Converter) -> Self {
+        let registry = Registry::new(converter.archive().database().clone());
+        Self { converter, registry }
     }
 
     /// The archive behind it.
     pub(crate) fn archive(&self) -> &Archive {
-        &self.archive
+        self.converter.archive()
+    }
+
+    /// What makes its instances anew in other transfer syntaxes.
+    pub(crate) fn converter(&self) -> &Converter {
+        &self.converter
     }
 
     /// Keeps a record; durable when it returns.
     pub(crate) async fn record_act(&self, record: AuditRecord) -> Result<(), Unavailable> {
-        self.archive.database().audit(record).await.map_err(|error| {
+        self.archive().database().audit(record).await.map_err(|error| {
             tracing::error!(%error, "the audit trail cannot be written");
             Unavailable
         })
@@ -71,7 +77,7 @@ impl Backend for House {
     type Writer = InstanceWriter;
 
     fn instance_length_max_bytes(&self) -> u64 {
-        self.archive.config().object_length_max_bytes
+        self.archive().config().object_length_max_bytes
     }
 
     fn begin_instance(
@@ -90,7 +96,7 @@ impl Backend for House {
             request_id: peer.association_id.to_string(),
         };
         let transfer_syntax = context.transfer_syntax.clone();
-        self.archive.store_instance(origin, Form::DataSet { transfer_syntax, expected: Some(identity) })
+        self.archive().store_instance(origin, Form::DataSet { transfer_syntax, expected: Some(identity) })
     }
 
     async fn registry(&self) -> Result<Arc<[Ae]>, Unavailable> {
@@ -120,7 +126,7 @@ impl Backend for House {
     }
 
     async fn raise_alarm(&self, address: IpAddr) {
-        let raised = self.archive.database().alert_refusals(&address.to_string(), &actor_at(address)).await;
+        let raised = self.archive().database().alert_refusals(&address.to_string(), &actor_at(address)).await;
         if let Err(error) = raised {
             tracing::error!(%error, "an alert could not be raised");
         }

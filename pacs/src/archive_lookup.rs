@@ -3,6 +3,7 @@
 
 use archive::ReadError;
 use bytes::Bytes;
+use conversion::{Form, Outgoing, Patience, TranscodeError, Way};
 use database::{AuditRecord, DatabaseError, PatientRow, SearchQuery, SearchResult, StoredInstance};
 use futures_util::{StreamExt as _, stream};
 use model::{
@@ -40,6 +41,65 @@ impl House {
         let active = user.filter(|user| user.active);
         Ok(active.map(|user| Principal::new(user.id, user.role, user.doctor_id)))
     }
+
+    async fn open_stored(&self, instance: &StoredInstance) -> Result<Opened, NotOpened> {
+        let read = self.archive().read_data_set(instance).await;
+        let data_set = read.map_err(|error| unreadable(instance, &error))?;
+        let data_set = if instance.data_set_length_bytes.is_multiple_of(2) {
+            data_set
+        } else if instance.transfer_syntax_uid.data_set_encoding().deflated {
+            // A deflated data set is padded with one byte to an even length (PS3.5 A.5).
+            data_set.chain(stream::iter([Ok(Bytes::from_static(&[0]))])).boxed()
+        } else {
+            return Err(unreadable(instance, &ReadError::Damaged("the data set has an odd number of bytes")));
+        };
+        Ok(Opened { transfer_syntax: instance.transfer_syntax_uid.clone(), data_set })
+    }
+
+    /// In another transfer syntax, as DICOMweb gives it out, when nothing is lost with it. What has lost something is
+    /// another instance with a UID of its own (PS3.3 C.7.6.1.1.5), which nobody has asked for.
+    async fn open_converted(
+        &self,
+        instance: &StoredInstance,
+        transfer_syntaxes: &[TransferSyntaxUid],
+    ) -> Result<Opened, NotOpened> {
+        let header = self.archive().database().header(instance.id).await.map_err(|error| {
+            tracing::error!(%error, "the index cannot be asked");
+            NotOpened::Unreadable
+        })?;
+        let header = header.ok_or(NotOpened::Unreadable)?;
+        for offer in conversion::of(instance, &header) {
+            let is_lossless = match offer.way {
+                Way::AsStored => continue,
+                Way::Rewritten { .. } => true,
+                Way::Transcoded { target, .. } => !target.is_lossy(),
+            };
+            let syntax = transfer_syntaxes.iter().find(|uid| uid.as_str() == offer.transfer_syntax);
+            let Some(transfer_syntax) = syntax.filter(|_| is_lossless).cloned() else { continue };
+            let outgoing = Outgoing {
+                converter: self.converter().clone(),
+                instance: instance.clone(),
+                header: header.clone(),
+                transfer_syntax: transfer_syntax.clone(),
+                form: Form::DataSet,
+                patience: Patience::Unlimited,
+            };
+            match conversion::open(outgoing, offer.way).await {
+                Ok(data_set) => return Ok(Opened { transfer_syntax, data_set }),
+                Err(TranscodeError::NotPossible(reason)) => {
+                    tracing::warn!(reason, sop_instance_uid = %instance.sop_instance_uid, "not converted");
+                }
+                Err(TranscodeError::Read(error)) => return Err(unreadable(instance, &error)),
+                Err(TranscodeError::Busy(_)) => return Err(NotOpened::Unreadable),
+            }
+        }
+        Err(NotOpened::TransferSyntax)
+    }
+}
+
+fn unreadable(instance: &StoredInstance, error: &ReadError) -> NotOpened {
+    tracing::error!(%error, sop_instance_uid = %instance.sop_instance_uid, "an instance cannot be read");
+    NotOpened::Unreadable
 }
 
 impl Lookup for House {
@@ -82,23 +142,10 @@ impl Lookup for House {
         instance: &StoredInstance,
         transfer_syntaxes: &[TransferSyntaxUid],
     ) -> Result<Opened, NotOpened> {
-        if !transfer_syntaxes.contains(&instance.transfer_syntax_uid) {
-            return Err(NotOpened::TransferSyntax);
+        if transfer_syntaxes.contains(&instance.transfer_syntax_uid) {
+            return self.open_stored(instance).await;
         }
-        let unreadable = |error: &ReadError| {
-            tracing::error!(%error, sop_instance_uid = %instance.sop_instance_uid, "an instance cannot be read");
-            NotOpened::Unreadable
-        };
-        let data_set = self.archive().read_data_set(instance).await.map_err(|error| unreadable(&error))?;
-        let data_set = if instance.data_set_length_bytes.is_multiple_of(2) {
-            data_set
-        } else if instance.transfer_syntax_uid.data_set_encoding().deflated {
-            // A deflated data set is padded with one byte to an even length (PS3.5 A.5).
-            data_set.chain(stream::iter([Ok(Bytes::from_static(&[0]))])).boxed()
-        } else {
-            return Err(unreadable(&ReadError::Damaged("the data set has an odd number of bytes")));
-        };
-        Ok(Opened { transfer_syntax: instance.transfer_syntax_uid.clone(), data_set })
+        self.open_converted(instance, transfer_syntaxes).await
     }
 
     async fn record(&self, peer: &Peer, rights: &Rights, looked: Looked) -> Result<(), Unavailable> {

@@ -43,6 +43,9 @@ impl FindResponse {
 }
 
 /// What has to be proposed for [`ScuAssociation::find`].
+///
+/// # Panics
+/// Never: the UIDs of the Standard are UIDs.
 pub fn find_proposal() -> Proposal {
     let syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN];
     let class = SopClassUid::parse(uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND);

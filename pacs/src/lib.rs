@@ -36,11 +36,11 @@ pub use config::{PacsConfig, PacsConfigError};
 pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 
-use archive::Archive;
+use conversion::Converter;
 use service::{shutdown::Shutdown, tls::Tls};
 use tokio::net::TcpListener;
 
-/// Serves DICOM associations on `listener` until `shutdown` begins. Operations that run then may end within
+/// Serves DICOM associations on `listener`, with the archive behind `converter`, until `shutdown` begins. Operations that run then may end within
 /// `drain_timeout_ms`. With `tls` nothing is spoken in the clear.
 ///
 /// # Errors
@@ -49,9 +49,9 @@ pub async fn serve(
     listener: TcpListener,
     config: PacsConfig,
     tls: Option<Tls>,
-    archive: Archive,
+    converter: Converter,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let house = archive_backend::House::new(archive);
+    let house = archive_backend::House::new(converter);
     server::serve_backend(listener, config, tls, house, shutdown).await
 }

@@ -14,8 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("database", &["model", "fail-point"]),
     ("object-storage", &["model", "fail-point"]),
     ("archive", &["model", "dicom-header", "database", "object-storage", "fail-point"]),
-    ("pacs", &["model", "dicom-header", "database", "archive", "service", "fail-point"]),
-    ("dicomweb", &["model", "dicom-header", "database", "archive", "rendering", "service"]),
+    ("conversion", &["model", "dicom-header", "database", "archive", "rendering", "service"]),
+    ("pacs", &["model", "dicom-header", "database", "archive", "conversion", "service", "fail-point"]),
+    ("dicomweb", &["model", "dicom-header", "database", "archive", "conversion", "rendering", "service"]),
     ("doctor-api", &["model", "database", "archive", "rendering", "service"]),
     ("worker", &["model", "database", "archive", "rendering", "service", "fail-point"]),
 ];

@@ -88,7 +88,11 @@ impl Door {
         let router = crate::router(DicomwebState {
             archive: archive.clone(),
             authenticator: issuer.authenticator_with(archive.database().clone()).expect("authenticator"),
-            decoder: DecoderPool::in_process(decoder),
+            converter: conversion::Converter::new(
+                archive.clone(),
+                DecoderPool::in_process(decoder),
+                config.converter_limits(),
+            ),
             config,
             spool: crate::SpoolConfig { directory: directory.path().to_owned(), ..Default::default() },
         });

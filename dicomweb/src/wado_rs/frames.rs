@@ -12,7 +12,7 @@ use service::http::{bearer::Authenticated, problem::Problem};
 
 use super::{
     find_one,
-    frame_payload::{Offer, length, media_type, offers, swap, swap_bytes},
+    frame_payload::{Offer, media_type, offers, swap, swap_bytes},
     guard, header, made, read_problem, stream,
     transcode::{self, TranscodeError},
 };
@@ -42,7 +42,7 @@ pub(crate) async fn retrieve_frames(
     let indexes = parse_frames(&resource.rest)?;
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
-    let mut offers = offers(&instance, &transcode::possible(&instance, &header));
+    let mut offers = offers(&instance, &conversion::possible(&instance, &header));
     if indexes.len() != 1 {
         offers.retain(|offer| offer.representation.form == Form::Multipart);
     }
@@ -64,7 +64,7 @@ pub(crate) async fn retrieve_frames(
             let Offer { representation: sent, target } = choose(&acceptable, &offers)?;
             Frames { sent, target, ..frames }.respond(&headers).await?
         }
-        Err(error) => return Err(error.problem()),
+        Err(error) => return Err(transcode::problem(error)),
     };
     Ok(guard.cover(response))
 }
@@ -112,7 +112,8 @@ pub(super) struct Frames {
 
 impl Frames {
     pub async fn respond(self, headers: &HeaderMap) -> Result<Response, Problem> {
-        let lengths = self.indexes.iter().map(|index| length(&self.header.frame_table, *index));
+        let lengths =
+            self.indexes.iter().map(|index| conversion::frame_length(&self.header.frame_table, *index));
         let lengths = lengths.collect::<Option<Vec<u64>>>().ok_or_else(Problem::not_found)?;
         let boundary = self.fingerprint();
         let entity_tag = boundary.entity_tag();

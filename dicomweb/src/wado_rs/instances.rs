@@ -5,18 +5,17 @@
 use archive::{ByteStream, ReadError};
 use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::Bytes;
+use conversion::{Outgoing, Way};
 use database::StoredInstance;
 use futures_util::Stream;
 use model::access::Action;
 use service::http::{bearer::Authenticated, guard::StreamGuard, problem::Problem};
 
 use super::{
-    converted::{self, Outgoing},
     find, header,
     select::{Selected, select},
     stream,
-    transcode::{Patience, TranscodeError},
-    ways::Way,
+    transcode::{self, Patience, TranscodeError},
     zipped,
 };
 use crate::{
@@ -164,9 +163,16 @@ async fn open_as(
         app.archive.read_instance(instance).await.map_err(TranscodeError::Read)?
     } else {
         let header = header(app, instance).await.map_err(TranscodeError::Busy)?;
-        let syntax = converted::syntax(transfer_syntax, &instance.transfer_syntax_uid);
-        let (app, instance) = (app.clone(), instance.clone());
-        converted::open(Outgoing { app, instance, header, transfer_syntax: syntax, patience }, way).await?
+        let syntax = conversion::syntax(transfer_syntax, &instance.transfer_syntax_uid);
+        let outgoing = Outgoing {
+            converter: app.converter.clone(),
+            instance: instance.clone(),
+            header,
+            transfer_syntax: syntax,
+            form: conversion::Form::File,
+            patience,
+        };
+        conversion::open(outgoing, way).await?
     };
     let start = stream::next(&mut rest).await.transpose().map_err(TranscodeError::Read)?;
     let length = (way == Way::AsStored).then_some(instance.object_length_bytes);
@@ -179,7 +185,7 @@ async fn multipart_body(
     writer: MultipartWriter,
 ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
     let mut first = match selected.first() {
-        Some(first) => Some(open(&app, first, Patience::Limited).await.map_err(|error| error.problem())?),
+        Some(first) => Some(open(&app, first, Patience::Limited).await.map_err(transcode::problem)?),
         None => None,
     };
     Ok(async_stream::try_stream! {
@@ -199,7 +205,7 @@ async fn multipart_body(
 
 async fn single(app: &App, selected: &[Selected], entity_tag: &str) -> Result<Response, Problem> {
     let selected = selected.first().ok_or_else(Problem::not_found)?;
-    let mut opened = open(app, selected, Patience::Limited).await.map_err(|error| error.problem())?;
+    let mut opened = open(app, selected, Patience::Limited).await.map_err(transcode::problem)?;
     let (content_type, length) = (part(&opened.transfer_syntax).content_type(), opened.length);
     let body = async_stream::try_stream! {
         while let Some(bytes) = opened.next().await {

@@ -1,5 +1,7 @@
 //! PS3.18 10.4.1.1.6: frames in a form that they are not kept in, made one after the other while they are sent.
 
+use std::sync::Arc;
+
 use archive::ReadError;
 use axum::{http::HeaderMap, response::Response};
 use bytes::Bytes;
@@ -9,8 +11,8 @@ use rendering::Target;
 use super::{
     frame_cache::{Key, Made},
     frames::{Frames, wrap},
-    stream,
-    transcode::{self, Patience, TranscodeError},
+    read_problem, stream,
+    transcode::{Patience, TranscodeError},
 };
 use crate::{conditional, media_type::Form, multipart::MultipartWriter};
 
@@ -45,7 +47,7 @@ async fn make(
 ) -> Result<Bytes, TranscodeError> {
     let Frames { app, instance, header, .. } = frames;
     let make = async {
-        let made = transcode::frame(app, instance, header, index, target, patience).await?;
+        let made = app.converter.frame(instance, header, index, target, patience).await?;
         Ok(Made { media_type: "", bytes: Bytes::from(made.bytes) })
     };
     // In the middle of an answer nobody else is kept waiting.
@@ -53,7 +55,19 @@ async fn make(
         return make.await.map(|made| made.bytes);
     }
     let made = app.frame_cache.get(Key::new(instance, index, &target), make).await;
-    made.map(|made| made.bytes).map_err(TranscodeError::shared)
+    made.map(|made| made.bytes).map_err(told)
+}
+
+/// What one of several that waited for the same frame is told.
+fn told(error: Arc<TranscodeError>) -> TranscodeError {
+    match Arc::try_unwrap(error) {
+        Ok(own) => own,
+        Err(shared) => match &*shared {
+            TranscodeError::NotPossible(detail) => TranscodeError::NotPossible(detail.clone()),
+            TranscodeError::Busy(problem) => TranscodeError::Busy(problem.clone()),
+            TranscodeError::Read(error) => TranscodeError::Busy(read_problem(error)),
+        },
+    }
 }
 
 fn parts(

@@ -9,9 +9,7 @@ pub(crate) mod rendered_set;
 pub(crate) mod thumbnail;
 
 mod animated;
-mod converted;
 mod document;
-mod edits;
 pub(crate) mod frame_cache;
 mod frame_payload;
 mod made;

@@ -107,11 +107,11 @@ pub async fn render(
     let Some(module) = header.pixel_module.clone() else {
         return Err(not_renderable("the instance has no pixel data"));
     };
-    let length = super::frame_payload::length(&header.frame_table, index).ok_or_else(Problem::not_found)?;
-    if length > app.config.render_frame_length_max_bytes {
+    let length = conversion::frame_length(&header.frame_table, index).ok_or_else(Problem::not_found)?;
+    if length > app.converter.frame_length_max_bytes() {
         return Err(not_renderable("the frame is too long"));
     }
-    let _place = app.place(patience).await?;
+    let _place = app.converter.place(patience).await?;
     let frame =
         app.archive.read_frame(instance, header, index).await.map_err(|error| read_problem(&error))?;
     let transfer_syntax_uid = instance.transfer_syntax_uid.clone();
@@ -124,7 +124,7 @@ pub async fn render(
     let request = Request { module, transfer_syntax_uid, task: Task::Render(vec![output]) };
     let message = wire::encode_request(&request, &frame).map_err(|error| render_problem(&error))?;
     drop(frame);
-    let answer = app.decoder.run(message).await.map_err(|error| decoder_problem(&error))?;
+    let answer = app.converter.decoder().run(message).await.map_err(|error| decoder_problem(&error))?;
     only(match wire::decode_response(&answer) {
         Ok(Response::Rendered(pictures)) => Ok(pictures),
         Ok(Response::Decoded(_) | Response::Transcoded(_)) => {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use conversion::{Offer, Way};
 use database::StoredInstance;
 use service::http::problem::Problem;
 
-use super::ways::{self, Offer, Way};
+use super::ways::representation;
 use crate::{
     acceptable::Acceptable,
     media_type::{Form, Representation},
@@ -50,7 +51,7 @@ pub async fn select(
         let found = if let Some(found) = by_syntax.get(stored) {
             found.clone()
         } else {
-            let found = choose(acceptable, &ways::conceivable(&instance), one)?;
+            let found = choose(acceptable, &conversion::conceivable(&instance), one)?;
             by_syntax.entry(stored.to_owned()).or_insert(found).clone()
         };
         form = found.0;
@@ -64,10 +65,10 @@ pub async fn select(
         let headers: HashMap<_, _> = headers.into_iter().map(|header| (header.instance_id, header)).collect();
         for selected in &mut converted {
             let header = headers.get(&selected.instance.id).ok_or_else(Problem::not_found)?;
-            let offers = ways::of(&selected.instance, header);
+            let offers = conversion::of(&selected.instance, header);
             (form, selected.offer) = choose(acceptable, &offers, one)?;
             let stored = offers.iter().find(|offer| offer.way == Way::AsStored);
-            let stored = stored.map(|offer| offer.representation(form));
+            let stored = stored.map(|offer| representation(offer, form));
             selected.stored_is_acceptable = stored.is_some_and(|offer| acceptable.choose(&[offer]).is_ok());
         }
     }
@@ -79,7 +80,7 @@ fn choose(acceptable: &Acceptable, offers: &[Offer], one: bool) -> Result<(Form,
     let pairs: Vec<(Form, &Offer)> =
         forms.iter().flat_map(|form| offers.iter().map(|offer| (*form, offer))).collect();
     let representations: Vec<Representation> =
-        pairs.iter().map(|(form, offer)| offer.representation(*form)).collect();
+        pairs.iter().map(|(form, offer)| representation(offer, *form)).collect();
     let chosen = acceptable.choose_index(&representations)?;
     let (form, offer) = pairs.get(chosen).ok_or_else(|| problems::not_acceptable(&representations))?;
     Ok((*form, (*offer).clone()))

@@ -16,12 +16,10 @@ use service::http::problem::Problem;
 use uuid::Uuid;
 
 use super::{
-    edits,
     instances::{Opened, open, open_later},
     select::{HEADERS_AT_ONCE, Selected},
     stream,
-    transcode::Patience,
-    ways::Way,
+    transcode::{self, Patience},
 };
 use crate::{
     media_type::{Accept, DICOM},
@@ -51,8 +49,8 @@ pub fn wanted(accept: &Accept) -> Option<Accept> {
 /// The answer, its first file opened before it begins.
 pub async fn respond(app: App, selected: Vec<Selected>, entity_tag: &str) -> Result<Response, Problem> {
     let first = selected.first().ok_or_else(Problem::not_found)?;
-    let opened = open(&app, first, Patience::Limited).await.map_err(|error| error.problem())?;
-    let directory = edits::name_based_uid(entity_tag.as_bytes());
+    let opened = open(&app, first, Patience::Limited).await.map_err(transcode::problem)?;
+    let directory = conversion::name_based_uid(entity_tag.as_bytes());
     let body = files(app, selected, opened, directory);
     let mut response = stream::respond(ZIP, entity_tag, None, body);
     let name = HeaderValue::from_static("attachment; filename=\"dicom.zip\"");
@@ -116,10 +114,10 @@ fn record(
 ) -> dicomdir::Member {
     let instance = &selected.instance;
     let derived = match selected.offer.way {
-        Way::Transcoded { target, .. }
+        conversion::Way::Transcoded { target, .. }
             if target.is_lossy() && transfer_syntax == target.transfer_syntax() =>
         {
-            edits::derived_uid(instance, target)
+            conversion::derived_uid(instance, target)
         }
         _ => instance.sop_instance_uid.clone(),
     };

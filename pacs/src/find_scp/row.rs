@@ -29,7 +29,7 @@ pub fn of(found: &SearchRow) -> DataSet {
     let mut row = DataSet::default();
     add_patient(&mut row, &found.patient);
     add_study(&mut row, &found.study);
-    row.text(0x0008_0061, VR::CS, found.modalities_in_study.join("\\"))
+    row.text(0x0008_0061, VR::CS, &found.modalities_in_study.join("\\"))
         .integer(0x0020_1206, Some(found.number_of_study_related_series))
         .integer(0x0020_1208, Some(found.number_of_study_related_instances));
     if let Some(series) = &found.series {
@@ -53,9 +53,15 @@ pub fn select(row: &mut DataSet, level: QueryLevel, our_title: &AeTitle, identif
     {
         // A sequence without keys in it is asked for whole (PS3.4 C.2.2.2.6).
         let wanted = &key.item;
-        items.iter_mut().for_each(|item| item.retain(|tag| wanted.is_empty() || wanted.contains_key(&tag)));
+        for item in items {
+            item.retain(|tag| wanted.is_empty() || wanted.contains_key(&tag));
+        }
     }
-    row.text(QUERY_RETRIEVE_LEVEL, VR::CS, level.as_str()).text(RETRIEVE_AE_TITLE, VR::AE, our_title);
+    row.text(QUERY_RETRIEVE_LEVEL, VR::CS, level.as_str()).text(
+        RETRIEVE_AE_TITLE,
+        VR::AE,
+        our_title.as_str(),
+    );
     supported
 }
 

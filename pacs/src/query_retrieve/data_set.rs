@@ -22,14 +22,14 @@ pub struct DataSet(BTreeMap<u32, Value>);
 
 impl DataSet {
     /// Sets a text, or a number that is written as one.
-    pub fn text(&mut self, tag: u32, vr: VR, value: impl ToString) -> &mut Self {
-        self.0.insert(tag, Value::Text(vr, value.to_string()));
+    pub fn text(&mut self, tag: u32, vr: VR, value: &str) -> &mut Self {
+        self.0.insert(tag, Value::Text(vr, value.to_owned()));
         self
     }
 
     /// Sets a number of VR IS, empty when there is none.
     pub fn integer(&mut self, tag: u32, value: Option<impl ToString>) -> &mut Self {
-        self.text(tag, VR::IS, value.map(|value| value.to_string()).unwrap_or_default())
+        self.text(tag, VR::IS, &value.map(|value| value.to_string()).unwrap_or_default())
     }
 
     /// Sets a number of VR US, empty when there is none.

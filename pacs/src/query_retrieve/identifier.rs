@@ -82,7 +82,7 @@ impl Identifier {
 fn read_keys(data_set: &JsonDataSet<'_>, depth: usize) -> Result<BTreeMap<u32, Key>, JsonModelError> {
     let mut keys = BTreeMap::new();
     for (tag, attribute) in &data_set.0 {
-        let is_group_length = tag & 0xFFFF == 0;
+        let is_group_length = *tag as u16 == 0;
         if !is_group_length {
             keys.insert(*tag, read_key(attribute, depth)?);
         }

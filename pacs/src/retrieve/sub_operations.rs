@@ -97,7 +97,7 @@ impl SubOperations {
         }
         let uids: Vec<&str> = self.failed.iter().map(SopInstanceUid::as_str).collect();
         let mut data_set = DataSet::default();
-        data_set.text(FAILED_SOP_INSTANCE_UID_LIST, VR::UI, uids.join("\\"));
+        data_set.text(FAILED_SOP_INSTANCE_UID_LIST, VR::UI, &uids.join("\\"));
         Some(data_set.encode(implicit_vr, ""))
     }
 }
@@ -119,7 +119,9 @@ mod tests {
         ] {
             let mut all = SubOperations::new(3);
             let uid = SopInstanceUid::parse("1.2").expect("a UID");
-            outcomes.iter().for_each(|outcome| all.note(*outcome, &uid));
+            for outcome in outcomes {
+                all.note(*outcome, &uid);
+            }
             let last = all.last(is_cancelled);
             assert_eq!((last.said.status, last.tells_remaining), (expected, is_cancelled), "{outcomes:?}");
             assert_eq!(all.failed_list(true).is_some(), outcomes.contains(&Failed));
@@ -144,7 +146,9 @@ mod tests {
     fn a_list_of_failures_fits_its_value() {
         let mut all = SubOperations::new(70_000);
         let uid = SopInstanceUid::parse(&format!("2.25.{}", "1".repeat(59))).expect("a UID");
-        (0..70_000).for_each(|_| all.note(Outcome::Failed, &uid));
+        for _ in 0..70_000 {
+            all.note(Outcome::Failed, &uid);
+        }
         let list = all.failed_list(false).expect("a list");
         assert_eq!((&list[4..6], all.counts.failed), (&b"UI"[..], 70_000));
     }

@@ -14,7 +14,7 @@ pub fn answer_extended(
     for item in &request.user_variables {
         let answer = match item {
             UserVariableItem::ScuScpRoleSelectionSubItem(uid, proposed) => {
-                answer_role(trim_uid(uid), proposed, contexts)
+                answer_role(trim_uid(uid), *proposed, contexts)
             }
             UserVariableItem::SopClassExtendedNegotiationSubItem(uid, information) => {
                 answer_options(trim_uid(uid), information, contexts)
@@ -40,7 +40,7 @@ fn is_same(known: &UserVariableItem, other: &UserVariableItem) -> bool {
 /// The requestor may be provider of storage, for C-GET (PS3.4 C.5.3), and user of everything.
 fn answer_role(
     uid: &str,
-    proposed: &RequestorRoles,
+    proposed: RequestorRoles,
     contexts: &mut [PresentationContext],
 ) -> Option<UserVariableItem> {
     let mut answer = None;

@@ -9,6 +9,7 @@ pub mod message;
 pub mod negotiation;
 pub mod pace;
 pub mod pdu;
+pub mod presentation_context;
 pub mod state;
 
 use std::io;

@@ -8,19 +8,16 @@ use dicom_ul::pdu::{
 };
 use model::{
     AeTitle, SopClassUid, TransferSyntaxUid,
-    ae::AeOperation,
     transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
 };
 
+pub use super::presentation_context::{PresentationContext, Service};
 use super::{
     extended::answer_extended,
     pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection},
 };
 use crate::{
-    query_retrieve::{
-        information_model::{InformationModel, of_sop_class},
-        options::QueryOptions,
-    },
+    query_retrieve::{information_model::of_sop_class, options::QueryOptions},
     storage_sop_classes::{is_storage_sop_class, may_be_storage_sop_class},
     transfer_syntaxes::{choose, trim_uid},
 };
@@ -66,34 +63,6 @@ pub struct NegotiationRules {
     pub transfer_syntaxes: Vec<TransferSyntaxUid>,
     /// Announced to the peer.
     pub pdu_length_max_bytes: u32,
-}
-
-/// What a presentation context is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// PS3.4 Annex A.
-    Verification,
-    /// PS3.4 Annex B.
-    Storage,
-    /// PS3.4 Annex C.
-    QueryRetrieve(InformationModel, AeOperation),
-}
-
-/// An accepted presentation context.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PresentationContext {
-    /// Presentation-context-ID.
-    pub id: u8,
-    /// Abstract syntax: the SOP class.
-    pub abstract_syntax: SopClassUid,
-    /// The transfer syntax of data sets in it.
-    pub transfer_syntax: TransferSyntaxUid,
-    /// Who serves it.
-    pub service: Service,
-    /// Instances of it may be sent to the requestor: C-GET (PS3.4 C.5.3).
-    pub requestor_is_scp: bool,
-    /// What was agreed on for queries and retrievals.
-    pub options: QueryOptions,
 }
 
 /// What was agreed.

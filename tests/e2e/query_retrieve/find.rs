@@ -89,7 +89,14 @@ async fn every_level(engine: Engine) {
     assert_eq!(texts(&images, 0x0020_0013), ["1", "2", "3"]);
     assert_eq!(value(&images[0], 0x0028_0010), Some(vec![8]), "Rows is a number of 16 bits");
 
-    let records = if engine == Engine::Sqlite { records(&platform, "search_archive").await } else { return };
+    if engine == Engine::Sqlite {
+        check_records(&platform).await;
+    }
+}
+
+/// Who asked, by a hash of the filter, and how much was found; not what was asked for.
+async fn check_records(platform: &Platform) {
+    let records = records(platform, "search_archive").await;
     assert!(records.len() == 7 && records.iter().all(|one| one.actor.calling_ae == "FINDSCU"), "{records:?}");
     assert!(
         records
@@ -168,7 +175,7 @@ async fn what_was_agreed_on_decides_how_keys_match() {
 #[tokio::test]
 async fn a_query_ends_when_it_is_cancelled() {
     let platform = platform(Options::default(), &[("FINDSCU", FINDS)]).await;
-    let series = Synthetic::cr("MANY", 2, 2).series(450);
+    let series = Synthetic::cr("MANY", 2, 2).series(220);
     store(&platform, &series);
     let keys: &[(u32, &[u8])] = &[
         (LEVEL, b"IMAGE"),
@@ -179,7 +186,7 @@ async fn a_query_ends_when_it_is_cancelled() {
     let (all, last) = find(&platform, STUDY_FIND, keys, &[]);
     let mut uids = texts(&all, INSTANCE_UID);
     uids.dedup();
-    assert_eq!((uids.len(), last.status()), (450, 0), "in three pages, each instance once");
+    assert_eq!((uids.len(), last.status()), (220, 0), "in two pages, each instance once");
 
     let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &[(STUDY_FIND, IMPLICIT)], &[]);
     let request = Dialogue::request(C_FIND, STUDY_FIND, None, &identifier(keys));
@@ -187,9 +194,9 @@ async fn a_query_ends_when_it_is_cancelled() {
     dialogue.write(&[request.clone(), Dialogue::cancel(7), Dialogue::cancel(1)].concat());
     let (found, last) = dialogue.responses();
     assert_eq!(last.status(), 0xfe00);
-    assert!(found.len() < 450, "{} answers after the cancel", found.len());
+    assert!(found.len() < 220, "{} answers after the cancel", found.len());
     dialogue.write(&request);
-    assert_eq!(dialogue.responses().0.len(), 450, "the association goes on");
+    assert_eq!(dialogue.responses().0.len(), 220, "the association goes on");
     // A cancel that comes too late is not answered.
     dialogue.write(&Dialogue::cancel(1));
     dialogue.release();
@@ -223,7 +230,7 @@ async fn requests_that_are_none_are_refused() {
     }
     // A command of another service in the context of this one.
     dialogue.write(&Dialogue::request(C_GET, STUDY_FIND, None, &identifier(&[(LEVEL, b"STUDY")])));
-    assert_eq!(dialogue.next().status(), 0x0124, "this AE may find, and no more");
+    assert_eq!(dialogue.message().status(), 0x0124, "this AE may find, and no more");
     dialogue.release();
 
     // Another request while one runs: nobody has agreed on that.

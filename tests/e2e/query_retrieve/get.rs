@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tests::{
     fixtures,
-    platform::Engine,
     scu::{Association, Context, Dcmtk, Proposal, padded, provider_role},
 };
 
@@ -19,7 +18,7 @@ fn get(
     dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(keys)));
     let (mut received, mut pending) = (BTreeMap::new(), Vec::new());
     loop {
-        let message = dialogue.next();
+        let message = dialogue.message();
         if message.number(0x0100) == Some(0x0001) {
             dialogue.answer_store(&message, statuses(received.len()));
             let uid = message.value(0x1000).expect("an instance");
@@ -41,23 +40,14 @@ fn open(platform: &Platform, storage: &[Context<'_>]) -> Dialogue {
 }
 
 #[tokio::test]
-async fn every_file_comes_back_as_it_was_sent_on_sqlite() {
-    every_file(Engine::Sqlite).await;
-}
-
-#[tokio::test]
-async fn every_file_comes_back_as_it_was_sent_on_postgres() {
-    every_file(Engine::Postgres).await;
-}
-
-async fn every_file(engine: Engine) {
-    let platform = platform(Options::on(engine), &[("GETSCU", RETRIEVES)]).await;
+async fn every_file_comes_back_as_it_was_sent() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
     // What was stored, by study.
     let mut studies: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     let mut storage: BTreeSet<(String, String)> = BTreeSet::new();
-    // The larger set on one engine: what is sent does not depend on where the index is.
-    let files = if engine == Engine::Sqlite { fixtures::all() } else { fixtures::own() };
-    for fixture in files {
+    let extended = tests::scu::extended_negotiation(STUDY_FIND, &[1]);
+    let mut index = Dialogue::open(platform.dicom(), "GETSCU", &[(STUDY_FIND, IMPLICIT)], &[extended]);
+    for fixture in fixtures::all() {
         let file = fixture.read();
         let Some(head) = part10::head(&file) else { continue };
         let proposal = Proposal::new(&head.sop_class_uid, &head.transfer_syntax_uid);
@@ -72,7 +62,7 @@ async fn every_file(engine: Engine) {
         {
             continue;
         }
-        let Some(study) = study_of(&platform, &head.sop_instance_uid).await else { continue };
+        let Some(study) = study_of(&mut index, &head.sop_instance_uid) else { continue };
         storage.insert((head.sop_class_uid, head.transfer_syntax_uid));
         // One instance may be in several files: the first stays.
         studies
@@ -99,14 +89,11 @@ async fn every_file(engine: Engine) {
 }
 
 /// The study of an instance as the index has it.
-async fn study_of(platform: &Platform, sop_instance_uid: &str) -> Option<String> {
-    let extended = tests::scu::extended_negotiation(STUDY_FIND, &[1]);
-    let mut dialogue = Dialogue::open(platform.dicom(), "GETSCU", &[(STUDY_FIND, IMPLICIT)], &[extended]);
+fn study_of(dialogue: &mut Dialogue, sop_instance_uid: &str) -> Option<String> {
     let keys =
         identifier(&[(INSTANCE_UID, sop_instance_uid.as_bytes()), (LEVEL, b"IMAGE"), (STUDY_UID, b"")]);
     dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &keys));
     let (found, _) = dialogue.responses();
-    dialogue.release();
     found.first().map(|one| text(one, STUDY_UID))
 }
 
@@ -131,7 +118,9 @@ async fn dcmtk_gets_studies_series_and_instances() {
         let directory = folder.path().display().to_string();
         let level = key("0008,0052", level);
         let mut arguments = vec!["-S", "-od", &directory, "-k", &level];
-        keys.iter().for_each(|key| arguments.extend(["-k", key.as_str()]));
+        for key in keys {
+            arguments.extend(["-k", key.as_str()]);
+        }
         let got = Dcmtk::getscu(platform.dicom(), &arguments);
         assert!(got.success, "{}", got.text);
         let received = data_sets(files_in(folder.path()));
@@ -195,7 +184,7 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
     let mut received = 0;
     let last = loop {
-        let message = dialogue.next();
+        let message = dialogue.message();
         if message.number(0x0100) == Some(0x0001) {
             received += 1;
             if received == 3 {
@@ -213,9 +202,36 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     // Who goes away in the middle is not waited for, and others are served.
     let mut gone = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
     gone.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
-    assert_eq!(gone.next().number(0x0100), Some(0x0001));
+    assert_eq!(gone.message().number(0x0100), Some(0x0001));
     drop(gone);
     let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
     assert_eq!(get(&mut dialogue, &keys, |_| 0).0.len(), 20);
+}
+
+/// A receiver that does not take the stored transfer syntax gets the instance in one that it takes: the same values, the
+/// same pixels.
+#[tokio::test]
+async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
+    use model::transfer_syntax::{DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, RLE_LOSSLESS};
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    for stored in [IMPLICIT, EXPLICIT_VR_BIG_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS] {
+        let one = Synthetic { frames: 3, ..Synthetic::cr(stored, 24, 16) };
+        store(&platform, &[one.clone().with_transfer_syntax(stored)]);
+        for asked in [EXPLICIT, IMPLICIT] {
+            let mut dialogue = open(&platform, &[(&one.sop_class_uid, asked)]);
+            let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, one.study_instance_uid.as_bytes())];
+            let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
+            assert_eq!((last.status(), received.len()), (0, 1), "{stored} as {asked}");
+            let expected = one.clone().with_transfer_syntax(asked).data_set();
+            assert!(received[&one.sop_instance_uid] == expected, "{stored} as {asked} differs");
+        }
+    }
+    // A class alone says nothing: the receiver takes it in a syntax that nobody can make.
+    let one = Synthetic::cr("JPEG2000", 8, 8);
+    store(&platform, std::slice::from_ref(&one));
+    let mut dialogue = open(&platform, &[(&one.sop_class_uid, "1.2.840.10008.1.2.4.90")]);
+    let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, one.study_instance_uid.as_bytes())];
+    let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
+    assert_eq!((received.len(), last.status(), last.number(0x1022)), (0, 0xa702, Some(1)));
 }

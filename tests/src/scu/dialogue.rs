@@ -9,7 +9,7 @@ use std::{
 use super::pdu::{Pdu, associate_request_with, command_set, p_data, read_pdu};
 
 /// How long to wait for the peer.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of a fragment: every peer takes that.
 const FRAGMENT_BYTES: usize = 16 * 1024;
 
@@ -150,7 +150,7 @@ impl Dialogue {
     ///
     /// # Panics
     /// When something else comes.
-    pub fn next(&mut self) -> Message {
+    pub fn message(&mut self) -> Message {
         let (context, bytes) = self.gather(true);
         let command = elements(&bytes);
         let mut message = Message { context, command, data_set: None };
@@ -185,7 +185,7 @@ impl Dialogue {
     pub fn responses(&mut self) -> (Vec<Message>, Message) {
         let mut pending = Vec::new();
         loop {
-            let message = self.next();
+            let message = self.message();
             if !matches!(message.status(), 0xff00 | 0xff01) {
                 return (pending, message);
             }

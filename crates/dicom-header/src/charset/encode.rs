@@ -58,7 +58,7 @@ fn single_bytes(high: HighSet, text: &str) -> Option<Vec<u8>> {
 /// JIS X 0208 behind its escape sequence, and ASCII before every separator (PS3.5 H.3).
 fn japanese(text: &str) -> Option<Vec<u8>> {
     let bytes = whole(ISO_2022_JP, text)?;
-    let allowed = |rest: &[u8]| matches!(rest, [b'(', b'B', ..] | [b'$', b'B', ..]);
+    let allowed = |rest: &[u8]| matches!(rest, [b'(' | b'$', b'B', ..]);
     let escapes = bytes.iter().enumerate().filter(|(_, byte)| **byte == ESCAPE);
     escapes.map(|(at, _)| &bytes[at + 1..]).all(allowed).then_some(bytes)
 }

@@ -9,14 +9,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use model::{TransferSyntaxUid, frame::ByteRange};
 use rendering::{Target, TranscodedFrame};
 
-use super::{
+use crate::{
+    Converter, Patience, TranscodeError, Way, broken,
     edits::{self, Edits},
-    frame_payload,
-    stream::broken,
-    transcode::{self, Patience, TranscodeError},
-    ways::Way,
+    word_bytes,
 };
-use crate::state::App;
 
 const PIXEL_DATA: u32 = 0x7FE0_0010;
 /// Path of the Pixel Data element among bulk data.
@@ -24,22 +21,44 @@ const PIXEL_DATA_PATH: &str = "7FE00010";
 /// An item or delimiter.
 const DELIMITER_BYTES: u64 = 8;
 
+/// What of an instance is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A Part 10 file (PS3.10 7).
+    File,
+    /// The data set alone.
+    DataSet,
+}
+
 /// An instance on its way out.
 #[derive(Clone)]
 pub struct Outgoing {
-    pub app: App,
+    /// Who makes it.
+    pub converter: Converter,
+    /// The instance.
     pub instance: StoredInstance,
+    /// Its header.
     pub header: HeaderRecord,
+    /// What it shall become.
     pub transfer_syntax: TransferSyntaxUid,
+    /// With file meta group or without.
+    pub form: Form,
     /// How long its first frame may wait for a place to be made in.
     pub patience: Patience,
 }
 
-/// Opens the file. The first frame is made at once, since the data set says what it has become.
+/// Opens it. The first frame is made at once, since the data set says what it has become.
+///
+/// # Errors
+/// See [`TranscodeError`].
 pub async fn open(outgoing: Outgoing, way: Way) -> Result<ByteStream, TranscodeError> {
     match way {
         Way::AsStored => {
-            let read = outgoing.app.archive.read_instance(&outgoing.instance).await;
+            let archive = outgoing.converter.archive();
+            let read = match outgoing.form {
+                Form::File => archive.read_instance(&outgoing.instance).await,
+                Form::DataSet => archive.read_data_set(&outgoing.instance).await,
+            };
             read.map_err(TranscodeError::Read)
         }
         Way::Rewritten { implicit_vr } => outgoing.rewritten(implicit_vr).await,
@@ -49,6 +68,9 @@ pub async fn open(outgoing: Outgoing, way: Way) -> Result<ByteStream, TranscodeE
 
 impl Outgoing {
     fn file_meta(&self, edits: &Edits, target: Option<Target>) -> Bytes {
+        if self.form == Form::DataSet {
+            return Bytes::new();
+        }
         let derived = edits.contains_key(&0x0008_0018).then_some(target).flatten();
         let derived = derived.map(|target| edits::derived_uid(&self.instance, target));
         let sop_instance = derived.as_ref().unwrap_or(&self.instance.sop_instance_uid);
@@ -58,13 +80,13 @@ impl Outgoing {
 
     fn rewriter(&self, implicit_vr: bool, edits: Edits, stops_at_pixel_data: bool) -> Rewriter {
         let signed = self.header.pixel_module.as_ref().is_some_and(|module| module.signed);
-        let pixel_word_bytes = frame_payload::word_bytes(&self.instance, &self.header);
+        let pixel_word_bytes = word_bytes(&self.instance, &self.header);
         let rewrite = Rewrite { implicit_vr, signed, pixel_word_bytes, stops_at_pixel_data, edits };
         Rewriter::new(&self.instance.transfer_syntax_uid, rewrite)
     }
 
     async fn rewritten(self, implicit_vr: bool) -> Result<ByteStream, TranscodeError> {
-        let data_set = self.app.archive.read_data_set_from(&self.instance, 0).await;
+        let data_set = self.converter.archive().read_data_set_from(&self.instance, 0).await;
         let mut data_set = data_set.map_err(TranscodeError::Read)?;
         let mut rewriter = self.rewriter(implicit_vr, Edits::new(), false);
         let meta = self.file_meta(&Edits::new(), None);
@@ -93,7 +115,7 @@ impl Outgoing {
         let pixel_data = PixelData::new(&first, target, self.header.frame_table.len(), implicit_vr)?;
         let meta = self.file_meta(&edits, Some(target));
         let mut rewriter = self.rewriter(implicit_vr, edits, true);
-        let start = self.app.archive.read_data_set_range(&self.instance, 0..before).await;
+        let start = self.converter.archive().read_data_set_range(&self.instance, 0..before).await;
         let mut start = start.map_err(TranscodeError::Read)?;
         let body = async_stream::try_stream! {
             yield meta;
@@ -115,7 +137,7 @@ impl Outgoing {
             }
             yield pixel_data.end(&mut packed);
             rewriter.resume();
-            let end = self.app.archive.read_data_set_from(&self.instance, after).await;
+            let end = self.converter.archive().read_data_set_from(&self.instance, after).await;
             let mut end = end.map_err(broken)?;
             while let Some(bytes) = end.try_next().await.map_err(broken)? {
                 rewriter.push(&bytes).map_err(|error| unreadable(&error))?;
@@ -133,7 +155,7 @@ impl Outgoing {
         target: Target,
         patience: Patience,
     ) -> Result<TranscodedFrame, TranscodeError> {
-        transcode::frame(&self.app, &self.instance, &self.header, index, target, patience).await
+        self.converter.frame(&self.instance, &self.header, index, target, patience).await
     }
 
     /// Where the value of Pixel Data begins, and where the element ends.

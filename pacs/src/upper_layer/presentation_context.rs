@@ -1,0 +1,33 @@
+//! PS3.8 7.1.1.13, presentation contexts: what was accepted, and who serves it.
+
+use model::{SopClassUid, TransferSyntaxUid, ae::AeOperation};
+
+use crate::query_retrieve::{information_model::InformationModel, options::QueryOptions};
+
+/// What a presentation context is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// PS3.4 Annex A.
+    Verification,
+    /// PS3.4 Annex B.
+    Storage,
+    /// PS3.4 Annex C.
+    QueryRetrieve(InformationModel, AeOperation),
+}
+
+/// An accepted presentation context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentationContext {
+    /// Presentation-context-ID.
+    pub id: u8,
+    /// Abstract syntax: the SOP class.
+    pub abstract_syntax: SopClassUid,
+    /// The transfer syntax of data sets in it.
+    pub transfer_syntax: TransferSyntaxUid,
+    /// Who serves it.
+    pub service: Service,
+    /// Instances of it may be sent to the requestor: C-GET (PS3.4 C.5.3).
+    pub requestor_is_scp: bool,
+    /// What was agreed on for queries and retrievals.
+    pub options: QueryOptions,
+}
