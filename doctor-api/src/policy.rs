@@ -90,6 +90,7 @@ macro_rules! policies {
 policies!(
     ReadStudy,
     UploadXray,
+    DeleteInstances,
     ReadDoctor,
     ManageDoctors,
     ManageUsers,

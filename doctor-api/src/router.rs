@@ -169,7 +169,11 @@ fn availability_routes() -> OpenApiRouter<AppState> {
 fn record_routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(xrays::list_xrays::list_xrays, xrays::create_xray::create_xray))
-        .routes(routes!(xrays::get_xray::get_xray, xrays::update_xray::update_xray))
+        .routes(routes!(
+            xrays::get_xray::get_xray,
+            xrays::update_xray::update_xray,
+            xrays::delete_xray::delete_xray
+        ))
         .routes(routes!(xrays::download_xray::download_xray))
         .routes(routes!(xrays::get_preview::get_preview))
         .routes(routes!(patients::get_patient::get_patient))

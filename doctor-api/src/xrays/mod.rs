@@ -1,6 +1,7 @@
 //! X-rays: stored instances as a doctor's client sees them. The full DICOM header is at `/dicomweb`.
 
 pub mod create_xray;
+pub mod delete_xray;
 pub mod download_xray;
 pub mod get_preview;
 pub mod get_xray;

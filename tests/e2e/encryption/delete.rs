@@ -91,9 +91,13 @@ async fn what_is_deleted_can_be_restored(engine: Engine) {
 
     // One instance, sent again before it is restored: there is one.
     let path = instance_path(&instances[1]);
-    assert_eq!(delete(&first, &path).await.0, 202);
+    let xray = format!("/xrays/{}", xray_id(&viewer, &instances[1]).await);
+    assert_eq!(delete(&viewer, &xray).await.0, 403);
+    // Asked for at one door, done at the other.
+    assert_eq!(delete(&first, &xray).await.0, 202);
     let (status, answer) = delete(&second, &path).await;
     assert_eq!((status, answer["instances"].as_u64()), (200, Some(1)), "{answer}");
+    assert_eq!(delete(&first, &xray).await.0, 404);
     assert_eq!(count(&viewer, &patient).await, 2);
     send(&platform, &gone, &instances[1..2]);
     let id = answer["deletion_id"].as_str().expect("an id");
@@ -115,6 +119,14 @@ async fn erased_is_not_restored(platform: &Platform, id: &str) {
     wait_until(platform, "its objects are removed", || platform.stored_objects().len() == 6).await;
     platform.assert_verified(None, "at the end");
     succeed(platform, &["audit", "verify"]);
+}
+
+/// The id of an instance in REST paths.
+async fn xray_id(viewer: &Session, instance: &Synthetic) -> String {
+    let found = viewer.get_json(&format!("/xrays?patient_id={}", instance.patient_id)).await;
+    let rows = found["items"].as_array().unwrap_or_else(|| panic!("no items in {found}")).clone();
+    let row = rows.iter().find(|row| row["sop_instance_uid"] == instance.sop_instance_uid.as_str());
+    row.expect("the instance")["id"].as_str().expect("an id").to_owned()
 }
 
 /// With one administrator, and no grace to speak of.

@@ -240,6 +240,9 @@ async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseE
         format!("DELETE FROM instance WHERE id IN ({INSTANCES_OF})"),
         "DELETE FROM series WHERE study IN (SELECT id FROM study WHERE patient = $1)".to_owned(),
         "DELETE FROM study WHERE patient = $1".to_owned(),
+        "DELETE FROM remembered_link WHERE study_instance_uid IN \
+         (SELECT study_instance_uid FROM deletion WHERE patient = $1)"
+            .to_owned(),
         "DELETE FROM deletion WHERE id IN (SELECT gone.deletion FROM deleted_instance gone \
          JOIN patient_key ON patient_key.key_id = gone.patient_key_id WHERE patient_key.patient = $1)"
             .to_owned(),
