@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::{
-    Database, DatabaseError, StoredInstance, engine::Tx, instance::STORED_INSTANCE, outbox::insert_events,
+    Database, DatabaseError, StoredInstance, engine::Tx, instance::STORED_INSTANCE, keys::drop_objects,
+    outbox::insert_events,
 };
 use model::event::Event;
 use sqlx::AssertSqlSafe;
@@ -126,9 +127,19 @@ impl Database {
             .execute(connection)
             .await?
             .rows_affected());
-        // Somebody else made it, or the instance was sealed anew meanwhile: a picture under the key that goes would be
-        // lost with it, so it is made again.
+        // Somebody else made it, the instance is gone, or it was sealed anew meanwhile: a picture under the key that goes
+        // would be lost with it, so it is made again. These two go, unless this is the second report of them.
         if changed == 0 {
+            const NAMED: &str = "SELECT COUNT(*) FROM preview WHERE instance = $1 AND preview_key = $2";
+            let named: i64 = on_tx!(tx, connection => sqlx::query_scalar(NAMED)
+                .bind(instance_id)
+                .bind(preview.preview_key)
+                .fetch_one(connection)
+                .await?);
+            if named == 0 {
+                drop_objects(&mut tx, &[preview.preview_key, preview.thumbnail_key], now).await?;
+                self.commit(tx).await?;
+            }
             return Ok(());
         }
         let study_instance_uid = study_of(&mut tx, instance_id).await?;

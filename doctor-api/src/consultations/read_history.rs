@@ -28,7 +28,7 @@ pub struct HistoryItem {
     version: i64,
     /// `book`, `propose`, `edit` or a command.
     #[schema(example = "reschedule")]
-    command: String,
+    action: String,
     /// Where the consultation stood then.
     #[schema(example = "booked")]
     status: &'static str,
@@ -53,7 +53,7 @@ impl From<ConsultationChange> for HistoryItem {
     fn from(change: ConsultationChange) -> Self {
         Self {
             version: change.version,
-            command: change.command,
+            action: change.command,
             status: change.status.as_str(),
             doctor_id: change.doctor_id,
             scheduled_at: change.scheduled_at,

@@ -61,7 +61,7 @@ async fn each_command_leads_on_and_an_illegal_one_names_the_legal() {
     }
     let history = house.get(&format!("{path}/history"), &ada).await.json();
     let steps: Vec<_> = history["items"].as_array().expect("items").iter().collect();
-    let told: Vec<_> = steps.iter().map(|step| (step["command"].as_str(), step["role"].as_str())).collect();
+    let told: Vec<_> = steps.iter().map(|step| (step["action"].as_str(), step["role"].as_str())).collect();
     let by_ada = |command| (Some(command), Some("doctor"));
     let ways = [by_ada("confirm"), by_ada("arrive"), by_ada("start"), by_ada("complete")];
     assert_eq!(told, [&[(Some("propose"), Some("service"))][..], &ways].concat());

@@ -204,8 +204,18 @@ async fn keep(
         fail_point::pass(Point::K33PreviewHalfWritten);
         kept
     };
-    let kept = tokio::try_join!(put(preview.bytes), put(thumbnail.bytes));
-    let (preview, thumbnail) = kept.map_err(|error| PreviewError::Keep(error.to_string()))?;
+    let (preview, thumbnail) = match tokio::join!(put(preview.bytes), put(thumbnail.bytes)) {
+        (Ok(preview), Ok(thumbnail)) => (preview, thumbnail),
+        // The patient may have been erased meanwhile: no row names the one that was kept.
+        (Ok(alone), Err(error)) | (Err(error), Ok(alone)) => {
+            let removed = state.archive.storage().delete(alone.key).await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "one of two pictures is left without a row");
+            }
+            return Err(PreviewError::Keep(error.to_string()));
+        }
+        (Err(error), Err(_)) => return Err(PreviewError::Keep(error.to_string())),
+    };
     Ok(PreviewObjects {
         preview_key: preview.key.into(),
         preview_length_bytes: preview.seal.length_bytes(),

@@ -35,8 +35,6 @@ struct Row {
     id: Uuid,
     object_key: Uuid,
     object_seal: Vec<u8>,
-    preview_key: Option<Uuid>,
-    thumbnail_key: Option<Uuid>,
 }
 
 impl Database {
@@ -103,9 +101,8 @@ async fn lock(tx: &mut Tx, target: &DeletionTarget) -> Result<Study, DatabaseErr
 
 /// What is to be deleted, hidden versions too.
 async fn instances(tx: &mut Tx, target: &DeletionTarget, study: Uuid) -> Result<Vec<Row>, DatabaseError> {
-    const SQL: &str = "SELECT instance.id, instance.object_key, instance.object_seal, preview.preview_key, \
-        preview.thumbnail_key FROM series JOIN instance ON instance.series = series.id \
-        LEFT JOIN preview ON preview.instance = instance.id WHERE series.study = $1 \
+    const SQL: &str = "SELECT instance.id, instance.object_key, instance.object_seal \
+        FROM series JOIN instance ON instance.series = series.id WHERE series.study = $1 \
         AND ($2 = '' OR series.series_instance_uid = $2) AND ($3 = '' OR instance.sop_instance_uid = $3)";
     let found: Vec<Row> = on_tx!(tx, connection => sqlx::query_as(SQL)
         .bind(study)
@@ -169,8 +166,12 @@ async fn take(
     found: &[Row],
     (deletion, rules): (Uuid, DeletionRules),
 ) -> Result<(), DatabaseError> {
-    static INSTANCES: [Statement; 3] = [
-        Statement::new("DELETE FROM preview WHERE instance IN (SELECT id FROM ROWS($1: id uuid) AS r)"),
+    // What the rows name in the moment they go: one may have been made since they were looked at.
+    static PREVIEWS: Statement = Statement::new(
+        "DELETE FROM preview WHERE instance IN (SELECT id FROM ROWS($1: id uuid) AS r) \
+         RETURNING preview_key, thumbnail_key",
+    );
+    static INSTANCES: [Statement; 2] = [
         Statement::new(
             "DELETE FROM instance_header WHERE instance IN (SELECT id FROM ROWS($1: id uuid) AS r)",
         ),
@@ -200,10 +201,13 @@ async fn take(
         .await
         .map(drop)?);
     let after = tx.now + rules.preview_grace;
-    let previews: Vec<Uuid> =
-        found.iter().flat_map(|row| [row.preview_key, row.thumbnail_key]).flatten().collect();
-    drop_objects(tx, &previews, after).await?;
     let ids = uuid_rows(found.iter().map(|row| row.id));
+    let sql = PREVIEWS.on(tx.dialect());
+    let previews: Vec<(Option<Uuid>, Option<Uuid>)> =
+        on_tx!(tx, connection => sqlx::query_as(sql).bind(&ids).fetch_all(connection).await?);
+    let previews: Vec<Uuid> =
+        previews.into_iter().flat_map(|(large, small)| [large, small]).flatten().collect();
+    drop_objects(tx, &previews, after).await?;
     for statement in &INSTANCES {
         let sql = statement.on(tx.dialect());
         on_tx!(tx, connection => sqlx::query(sql).bind(&ids).execute(connection).await.map(drop)?);
