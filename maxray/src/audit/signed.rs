@@ -69,13 +69,14 @@ fn check_line(line: &str, own: Uuid, key: &str) -> Result<Checkpoint, String> {
 }
 
 /// Compares a witness file with the database, and adds what only the file has.
-pub(super) fn compare_witness(
+pub(super) async fn compare_witness(
+    database: &Database,
     all: &mut Numbered,
     path: &Path,
-    own: Uuid,
     key: &str,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let own = database.node_id();
     let lines = match read_witness(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // A trail that was never signed needs no witness.
@@ -106,12 +107,17 @@ pub(super) fn compare_witness(
                 all.insert(place, line);
             }
             None => {
-                only_here.push(place.1);
+                only_here.push(place);
                 all.insert(place, line);
             }
         }
     }
-    if let (Some(first), Some(last)) = (only_here.first(), only_here.last()) {
+    if !only_here.is_empty() {
+        // One that was stored and witnessed since the database was read is missing nowhere.
+        let now = stored_checkpoints(database).await?;
+        only_here.retain(|place| now.get(place) != all.get(place));
+    }
+    if let (Some((_, first)), Some((_, last))) = (only_here.first(), only_here.last()) {
         let text = format!(
             "checkpoints {first} to {last} are in {} and not in the database: it is older than they are",
             path.display()

@@ -124,7 +124,7 @@ pub async fn verify(
     let heads = database.audit_heads().await?;
     check_stored(&checkpoints, database.node_id(), key, &mut report);
     for witness in witnesses {
-        compare_witness(&mut checkpoints, witness, database.node_id(), key, &mut report)?;
+        compare_witness(database, &mut checkpoints, witness, key, &mut report).await?;
     }
     report.checkpoints = checkpoints.len();
     let signed = signed_heads(&checkpoints, &mut report);
