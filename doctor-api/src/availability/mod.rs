@@ -8,8 +8,9 @@ pub mod put_exceptions;
 pub mod put_rules;
 pub mod release_hold;
 
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use database::{ScheduleRow, Span};
+use database::{DatabaseError, ScheduleRow, ScheduleUpdate, Span};
 use model::{
     clinical::Doctor,
     schedule::{
@@ -26,7 +27,10 @@ use crate::{
     audit,
     consultations::create_consultation::{DURATION_DEFAULT_MINUTES, DURATION_MAX_MINUTES},
     errors,
-    input::check::Checks,
+    input::{
+        check::Checks,
+        etag::{changed_meanwhile, entity_tag, expected_version},
+    },
     policy::{Permit, UpdateDoctor},
     state::AppState,
 };
@@ -156,6 +160,23 @@ async fn require_own(state: &AppState, permit: &Permit<UpdateDoctor>, doctor: Uu
     }
     audit::refused(state, &permit.caller, "update_doctor").await?;
     Err(Problem::forbidden())
+}
+
+/// Replaces hours or exceptions when they are still those that the ETag names; gives their new ETag and what is kept now.
+async fn replace(
+    state: &AppState,
+    permit: &Permit<UpdateDoctor>,
+    (id, headers): (Uuid, &HeaderMap),
+    update: ScheduleUpdate,
+) -> Result<([(HeaderName, HeaderValue); 1], ScheduleRow), Problem> {
+    let (version, actor) = (expected_version(headers)?, permit.caller.actor());
+    let updated = state.database().update_schedule(id, version, &update, &actor).await;
+    let version = updated.map_err(|error| match error {
+        DatabaseError::Conflict(_) => changed_meanwhile(),
+        other => errors::database(other),
+    })?;
+    let schedule = state.database().schedule(id).await.map_err(errors::database)?;
+    Ok(([(header::ETAG, entity_tag(version))], schedule))
 }
 
 async fn require_doctor(state: &AppState, doctor: Uuid) -> Result<Doctor, Problem> {

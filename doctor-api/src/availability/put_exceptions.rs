@@ -3,21 +3,16 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
 };
-use database::{DatabaseError, ScheduleUpdate};
+use database::ScheduleUpdate;
 use model::schedule::{Exception, check_exceptions};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{ExceptionsBody, refuse_all, require_own};
+use super::{ExceptionsBody, refuse_all, replace, require_own};
 use crate::{
-    errors,
-    input::{
-        etag::{changed_meanwhile, entity_tag, expected_version},
-        json::JsonBody,
-        path::PathParameters,
-    },
+    input::{json::JsonBody, path::PathParameters},
     policy::{Permit, UpdateDoctor},
     state::AppState,
 };
@@ -55,14 +50,7 @@ pub async fn put_exceptions(
     let exceptions: Vec<Exception> = body.exceptions.into_iter().map(Into::into).collect();
     refuse_all(check_exceptions(&exceptions))?;
     let update = ScheduleUpdate::Exceptions(exceptions);
-    let version = expected_version(&headers)?;
-    let actor = permit.caller.actor();
-    let updated = state.database().update_schedule(id, version, &update, &actor).await;
-    let version = updated.map_err(|error| match error {
-        DatabaseError::Conflict(_) => changed_meanwhile(),
-        other => errors::database(other),
-    })?;
-    let schedule = state.database().schedule(id).await.map_err(errors::database)?;
+    let (tag, schedule) = replace(&state, &permit, (id, &headers), update).await?;
     let exceptions = schedule.exceptions.into_iter().map(Into::into).collect();
-    Ok(([(header::ETAG, entity_tag(version))], Json(ExceptionsBody { exceptions })))
+    Ok((tag, Json(ExceptionsBody { exceptions })))
 }

@@ -3,21 +3,16 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
 };
-use database::{DatabaseError, ScheduleUpdate};
+use database::ScheduleUpdate;
 use model::schedule::{Rules, check_rules};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{RulesBody, refuse_all, require_own};
+use super::{RulesBody, refuse_all, replace, require_own};
 use crate::{
-    errors,
-    input::{
-        etag::{changed_meanwhile, entity_tag, expected_version},
-        json::JsonBody,
-        path::PathParameters,
-    },
+    input::{json::JsonBody, path::PathParameters},
     policy::{Permit, UpdateDoctor},
     state::AppState,
 };
@@ -55,13 +50,6 @@ pub async fn put_rules(
     let rules = Rules::from(body);
     refuse_all(check_rules(&rules))?;
     let update = ScheduleUpdate::Rules(rules);
-    let version = expected_version(&headers)?;
-    let actor = permit.caller.actor();
-    let updated = state.database().update_schedule(id, version, &update, &actor).await;
-    let version = updated.map_err(|error| match error {
-        DatabaseError::Conflict(_) => changed_meanwhile(),
-        other => errors::database(other),
-    })?;
-    let schedule = state.database().schedule(id).await.map_err(errors::database)?;
-    Ok(([(header::ETAG, entity_tag(version))], Json(schedule.rules.into())))
+    let (tag, schedule) = replace(&state, &permit, (id, &headers), update).await?;
+    Ok((tag, Json(schedule.rules.into())))
 }

@@ -1,25 +1,19 @@
 //! Meetings of a doctor and a patient, and the studies linked to them.
 
 pub mod amend_consultation;
-pub mod arrive_consultation;
-pub mod cancel_consultation;
 pub mod change;
-pub mod close_consultation;
-pub mod complete_consultation;
-pub mod confirm_consultation;
+pub mod commands;
 pub mod create_consultation;
 pub mod edit_consultation;
 pub mod get_consultation;
 pub mod issue_viewer_token;
 pub mod link_study;
 pub mod list_consultations;
-pub mod no_show_consultation;
 pub mod read_history;
 pub mod read_notes;
 pub mod reassign_consultation;
 pub mod reschedule_consultation;
 pub mod revoke_viewer_token;
-pub mod start_consultation;
 pub mod unlink_study;
 pub mod write_note;
 
