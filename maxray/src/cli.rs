@@ -2,6 +2,7 @@
 
 pub mod ae;
 pub mod dicom_client;
+pub mod grant;
 
 use std::path::PathBuf;
 
@@ -55,7 +56,7 @@ pub enum Command {
     Key(KeyCommand),
     /// Manage what viewers and doctors may read beyond what is theirs
     #[command(subcommand)]
-    Grant(GrantCommand),
+    Grant(grant::GrantCommand),
     /// Manage the DICOM application entities that may send, query and retrieve from other machines
     #[command(subcommand)]
     Ae(ae::AeCommand),
@@ -219,55 +220,6 @@ pub struct UserAddOptions {
     /// Read the password from standard input instead of making and printing one
     #[arg(long)]
     pub password_stdin: bool,
-}
-
-/// `grant ...`
-#[derive(Debug, Subcommand)]
-pub enum GrantCommand {
-    /// Let an account read a study, a patient's studies, or everything; works while the server runs
-    Add(GrantAddOptions),
-    /// List the grants that were not taken back
-    List {
-        /// Of one account
-        #[arg(long)]
-        username: Option<String>,
-    },
-    /// Take a grant back, at once
-    Remove {
-        /// Its id, as `grant list` shows it
-        id: Uuid,
-    },
-}
-
-/// Options of `grant add`.
-#[derive(Debug, Args)]
-pub struct GrantAddOptions {
-    /// The account: a viewer's, or a doctor's for a study or a patient
-    #[arg(long)]
-    pub username: String,
-    #[command(flatten)]
-    pub what: GrantWhat,
-    /// Issuer of Patient ID, with --patient; without it any
-    #[arg(long, value_name = "ISSUER", requires = "patient")]
-    pub issuer: Option<String>,
-    /// Hours after which it ends by itself; never, when left out
-    #[arg(long, value_name = "HOURS")]
-    pub hours: Option<u32>,
-}
-
-/// One of them.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub struct GrantWhat {
-    /// A study by its UID; it may come later
-    #[arg(long, value_name = "UID")]
-    pub study: Option<String>,
-    /// Every study of a patient
-    #[arg(long, value_name = "PATIENT_ID")]
-    pub patient: Option<String>,
-    /// Every study, also those to come
-    #[arg(long)]
-    pub everything: bool,
 }
 
 /// `tls ...`

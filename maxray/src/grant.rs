@@ -7,7 +7,7 @@ use model::{StudyInstanceUid, clock::Clock};
 use uuid::Uuid;
 
 use crate::{
-    cli::{GrantAddOptions, GrantCommand},
+    cli::grant::{GrantAddOptions, GrantCommand},
     home,
     settings::Settings,
 };

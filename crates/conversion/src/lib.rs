@@ -9,6 +9,7 @@ mod edits;
 mod frame;
 mod instance;
 mod payload;
+mod pixel_data;
 mod ways;
 
 use std::{sync::Arc, time::Duration};
