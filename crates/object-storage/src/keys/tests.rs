@@ -1,6 +1,11 @@
 //! Keys: refused starts, destruction, rotation of the root key (threats.md section 4, rows 57, K38, K39, I13).
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -223,6 +228,10 @@ async fn a_root_key_in_the_settings_is_changed_with_the_one_before() {
     refusal(root.path(), &settings(1, None)).await;
 }
 
+fn key_objects(root: &Path) -> usize {
+    fs::read_dir(root.join("keys")).expect("keys").count()
+}
+
 // Found by the test above, which failed once in many runs: keys that were being made while a rotation began were wrapped
 // by the old root key, listed by nobody, and could not be read after the rotation.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,9 +239,14 @@ async fn keys_made_while_a_rotation_begins_are_readable_after_it() {
     let root = TempDir::new().expect("tempdir");
     for round in 0..3 {
         let storage = open(root.path()).await;
-        // More spares are made in the background from now on.
+        let before = key_objects(root.path());
+        // The first one is made at once, and more in the background from then on: the rotation begins among those.
         let mut ids = vec![storage.keys().spare().await.expect("a key").id()];
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while key_objects(root.path()) < before + 2 {
+            assert!(Instant::now() < deadline, "no spare keys are made");
+            tokio::task::yield_now().await;
+        }
         storage.keys().begin_root_rotation().await.expect("begun");
         storage.keys().rewrap_all(|_| ()).await.expect("rewrapped");
         storage.keys().finish_root_rotation().await.expect("finished");
