@@ -59,13 +59,12 @@ impl Archive {
             // Its name in REST paths is what it was.
             new.id = deleted.instance;
             new.origin.door = "restore";
-            new.origin.user_id = deleted.uploaded_by;
             match self.index(new).await? {
                 StoreOutcome::Stored { .. } => restored.stored += 1,
                 StoreOutcome::Duplicate { .. } => restored.duplicates += 1,
                 StoreOutcome::Conflict { .. } => restored.conflicts += 1,
             }
-            self.database().record_restored(deleted.instance).await?;
+            self.database().record_restored(&deleted).await?;
         }
         self.database().end_restoration(deletion, actor).await?;
         restored.links = self.database().restore_links().await?;

@@ -163,3 +163,34 @@ async fn what_is_deleted_is_purged() {
     assert_eq!(count(&viewer, &patient).await, 1);
     platform.assert_verified(None, "after a purge");
 }
+
+/// A paramedic sees the own uploads: also those that were gone for a while. Who gave them back is in the trail.
+#[tokio::test]
+async fn a_restored_study_is_its_senders_again() {
+    let options = options(Engine::Sqlite).with("MAXRAY_ARCHIVE__DELETE_TWO_PERSON", "false");
+    let platform = Platform::start(options).await;
+    platform.add_user("medic", "paramedic");
+    let medic = platform.sign_in("medic", PASSWORD).await;
+    let admin = platform.user("first", "admin").await;
+    let sent = Synthetic::cr("DELETE-3", 64, 64);
+    let stored = medic
+        .request(Method::POST, "/dicomweb/studies")
+        .header("Content-Type", "application/dicom")
+        .body(sent.part10());
+    assert_eq!(stored.send().await.expect("an answer").status(), 200);
+    let metadata = format!("{}/metadata", instance_path(&sent));
+    assert_eq!(medic.get(&metadata).await.status(), 200);
+    let (status, answer) = delete(&admin, &study_path(&sent)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(medic.get(&metadata).await.status(), 404);
+    succeed(&platform, &["deletion", "restore", answer["deletion_id"].as_str().expect("an id")]);
+    assert_eq!(medic.get(&metadata).await.status(), 200);
+    let trail = succeed(&platform, &["audit", "export", "--format", "jsonl"]);
+    let records: Vec<Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let stores: Vec<&str> = records
+        .iter()
+        .filter(|record| record["action"] == "store_instance")
+        .filter_map(|record| record["role"].as_str())
+        .collect();
+    assert_eq!(stores, ["user", "operator"], "{trail}");
+}

@@ -2,9 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use database::{
-    AuditActor, AuditRecord, DatabaseError, NewInstance, Origin, StoreInstanceError, StoreOutcome,
-};
+use database::{AuditRecord, DatabaseError, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 use model::{SopInstanceUid, StudyInstanceUid, access::Scope, instance::InstanceHeader};
 use object_storage::{ObjectKey, SealedObject};
 use uuid::Uuid;
@@ -61,21 +59,11 @@ fn describe(header: &InstanceHeader) -> Stored {
 }
 
 fn record_of_duplicate(origin: &Origin, stored: &Stored, id: Uuid) -> AuditRecord {
-    let mut record =
-        AuditRecord::success(&actor(origin), "store_instance").about(id).of_study(&stored.study_instance_uid);
+    let mut record = AuditRecord::success(&origin.actor(), "store_instance")
+        .about(id)
+        .of_study(&stored.study_instance_uid);
     record.detail = format!("{}: duplicate", origin.door);
     record
-}
-
-fn actor(origin: &Origin) -> AuditActor {
-    AuditActor {
-        user_id: origin.user_id,
-        role: if origin.user_id.is_some() { "user" } else { "modality" }.to_owned(),
-        calling_ae: origin.calling_ae.as_ref().map_or_else(String::new, ToString::to_string),
-        source_address: origin.source_address.clone(),
-        request_id: origin.request_id.clone(),
-        ..AuditActor::default()
-    }
 }
 
 /// How often an instance is sealed anew, because its patient key turned out to be another patient's.

@@ -5,7 +5,11 @@ use uuid::Uuid;
 
 use super::{COLUMNS, Deletion};
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, keys::drop_objects,
+    AuditActor, AuditRecord, Database, DatabaseError,
+    audit::insert_audit,
+    engine::Tx,
+    keys::drop_objects,
+    statement::{Statement, uuid_rows},
 };
 
 /// So long nothing is purged beside the restoration.
@@ -56,16 +60,25 @@ impl Database {
     }
 
     /// An instance is in the index again. Its object goes unless a row names it: the same instance may have come
-    /// again in the meantime.
+    /// again in the meantime. A study that is there again by it is its sender's again; one that came again is not.
     ///
     /// # Errors
     /// Failures of the database.
-    pub async fn record_restored(&self, instance: Uuid) -> Result<(), DatabaseError> {
+    pub async fn record_restored(&self, restored: &DeletedInstance) -> Result<(), DatabaseError> {
         const TAKE: &str = "DELETE FROM deleted_instance WHERE instance = $1 RETURNING object_key";
+        const OWN: &str = "UPDATE study SET uploaded_by = $2 WHERE uploaded_by IS NULL \
+            AND id IN (SELECT series.study FROM instance JOIN series ON series.id = instance.series \
+            WHERE instance.id = $1) AND NOT EXISTS (SELECT 1 FROM series JOIN instance ON instance.series = series.id \
+            WHERE series.study = study.id AND instance.id <> $1)";
+        let instance = restored.instance;
         let mut tx = self.begin().await?;
         let object: Option<Uuid> = on_tx!(tx, connection => sqlx::query_scalar(TAKE).bind(instance).fetch_optional(connection).await?);
         if let Some(object) = object {
             drop_unless_named(&mut tx, &[object]).await?;
+        }
+        if let Some(sender) = restored.uploaded_by {
+            on_tx!(tx, connection =>
+                sqlx::query(OWN).bind(instance).bind(sender).execute(connection).await.map(drop)?);
         }
         self.commit(tx).await
     }
@@ -98,17 +111,15 @@ async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Option<Deletion>, DatabaseError>
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?))
 }
 
-/// Has objects removed that no instance is kept in.
+/// Has objects removed that no instance is kept in: a restoration that was cut off may have given one back already.
 pub(super) async fn drop_unless_named(tx: &mut Tx, objects: &[Uuid]) -> Result<(), DatabaseError> {
-    const NAMED: &str = "SELECT COUNT(*) FROM instance WHERE object_key = $1";
-    let mut unnamed = Vec::with_capacity(objects.len());
-    for object in objects {
-        let named: i64 =
-            on_tx!(tx, connection => sqlx::query_scalar(NAMED).bind(object).fetch_one(connection).await?);
-        if named == 0 {
-            unnamed.push(*object);
-        }
-    }
+    static UNNAMED: Statement = Statement::new(
+        "SELECT r.key FROM ROWS($1: key uuid) AS r \
+         WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.object_key = r.key)",
+    );
+    let (sql, list) = (UNNAMED.on(tx.dialect()), uuid_rows(objects.iter().copied()));
+    let unnamed: Vec<Uuid> =
+        on_tx!(tx, connection => sqlx::query_scalar(sql).bind(list).fetch_all(connection).await?);
     let now = tx.now;
     drop_objects(tx, &unnamed, now).await
 }

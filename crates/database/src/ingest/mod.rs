@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::{Database, DatabaseError};
+use crate::{AuditActor, Database, DatabaseError};
 
 pub(crate) use group_commit::{Waiting, commit_in_groups};
 pub(crate) use prepare::demographics;
@@ -53,7 +53,7 @@ pub struct NewInstance {
 /// By which door an instance came, and from whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// `dimse`, `stow-rs`, `rest` or `import`.
+    /// `dimse`, `stow-rs` or `rest`; of the operator's commands `import`, `reindex` or `restore`.
     pub door: &'static str,
     /// Calling AE title.
     pub calling_ae: Option<AeTitle>,
@@ -67,6 +67,25 @@ pub struct Origin {
     pub source_address: String,
     /// The request or association it belongs to.
     pub request_id: String,
+}
+
+impl Origin {
+    /// The sender, for the audit trail.
+    pub fn actor(&self) -> AuditActor {
+        let role = match self.door {
+            "import" | "reindex" | "restore" => "operator",
+            _ if self.user_id.is_some() => "user",
+            _ => "modality",
+        };
+        AuditActor {
+            user_id: self.user_id,
+            role: role.to_owned(),
+            calling_ae: self.calling_ae.as_ref().map_or_else(String::new, ToString::to_string),
+            source_address: self.source_address.clone(),
+            request_id: self.request_id.clone(),
+            ..AuditActor::default()
+        }
+    }
 }
 
 /// What to do with other content under a known SOP Instance UID.

@@ -6,7 +6,7 @@ use model::instance::{InstanceHeader, PatientAttributes, SeriesAttributes, Study
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ConflictPolicy, NewInstance, Origin};
+use super::{ConflictPolicy, NewInstance};
 use crate::{
     AuditActor, DatabaseError,
     header::pack,
@@ -90,21 +90,10 @@ fn prepare_now(new: &NewInstance) -> Result<Prepared, DatabaseError> {
         instance: instance_values(new),
         header: vec![uuid_value(new.id), bytes_value(&dicom_json), bytes_value(&layout)],
         has_pixel_data: new.header.pixel_module.is_some(),
-        actor: actor(&new.origin),
+        actor: new.origin.actor(),
         door: new.origin.door,
         own_studies_only: new.origin.own_studies_only,
     })
-}
-
-fn actor(origin: &Origin) -> AuditActor {
-    AuditActor {
-        user_id: origin.user_id,
-        role: if origin.user_id.is_some() { "user" } else { "modality" }.to_owned(),
-        calling_ae: origin.calling_ae.as_ref().map(ToString::to_string).unwrap_or_default(),
-        source_address: origin.source_address.clone(),
-        request_id: origin.request_id.clone(),
-        ..AuditActor::default()
-    }
 }
 
 pub(crate) fn demographics(patient: &PatientAttributes) -> Demographics {
