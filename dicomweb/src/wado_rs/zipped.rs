@@ -67,15 +67,13 @@ fn files(
     async_stream::try_stream! {
         let (mut zip, mut records) = (ZipWriter::default(), Vec::with_capacity(selected.len()));
         let (mut first, mut series) = (Some(first), HashMap::new());
-        let mut numbers = 1..;
         for chunk in selected.chunks(HEADERS_AT_ONCE) {
-            let headers = headers(&app, chunk).await?;
-            for (selected, number) in chunk.iter().zip(&mut numbers) {
+            for (selected, mut record) in chunk.iter().zip(members(&app, chunk).await?) {
                 let mut opened = match first.take() {
                     Some(first) => first,
                     None => open_later(&app, selected).await?,
                 };
-                let next = series.len() + 1;
+                let (next, number) = (series.len() + 1, records.len() + 1);
                 let series = *series.entry(selected.instance.series_instance_uid.clone()).or_insert(next);
                 let name = ["DICOM".to_owned(), format!("S{series:07}"), format!("I{number:07}")];
                 yield Bytes::from(zip.begin(&name.join("/")));
@@ -83,8 +81,10 @@ fn files(
                     yield Bytes::from(zip.data(&bytes?));
                 }
                 yield Bytes::from(zip.end());
-                let header = headers.get(&selected.instance.id).ok_or(ReadError::Damaged("a header is gone"))?;
-                records.push(record(selected, &opened.transfer_syntax, name.join("\\"), header));
+                record.file_id = name.join("\\");
+                record.sop_instance_uid = sent_uid(selected, &opened.transfer_syntax);
+                record.transfer_syntax_uid = opened.transfer_syntax;
+                records.push(record);
             }
         }
         if let Some(uid) = &directory {
@@ -97,32 +97,33 @@ fn files(
     }
 }
 
-async fn headers(app: &App, chunk: &[Selected]) -> Result<HashMap<Uuid, HeaderRecord>, ReadError> {
+/// What the directory says of these. Of their headers, which may be long, nothing is held while a file is sent.
+async fn members(app: &App, chunk: &[Selected]) -> Result<Vec<dicomdir::Member>, ReadError> {
     let ids: Vec<Uuid> = chunk.iter().map(|selected| selected.instance.id).collect();
     let found = app.database().headers(&ids).await.map_err(|error| {
         tracing::error!(%error, "a body was cut: headers could not be read");
         ReadError::Damaged("a header cannot be read")
     })?;
-    Ok(found.into_iter().map(|header| (header.instance_id, header)).collect())
+    let headers: HashMap<Uuid, HeaderRecord> =
+        found.into_iter().map(|header| (header.instance_id, header)).collect();
+    let member = |selected: &Selected| {
+        let header = headers.get(&selected.instance.id).ok_or(ReadError::Damaged("a header is gone"))?;
+        Ok(dicomdir::Member::new(selected.instance.sop_class_uid.as_str(), &header.json))
+    };
+    chunk.iter().map(member).collect()
 }
 
-fn record(
-    selected: &Selected,
-    transfer_syntax: &str,
-    file_id: String,
-    header: &HeaderRecord,
-) -> dicomdir::Member {
+/// SOP Instance UID of what is sent: another one when the image was compressed with loss (PS3.3 C.12.4.1.1).
+fn sent_uid(selected: &Selected, transfer_syntax: &str) -> String {
     let instance = &selected.instance;
-    let derived = match selected.offer.way {
+    match selected.offer.way {
         conversion::Way::Transcoded { target, .. }
             if target.is_lossy() && transfer_syntax == target.transfer_syntax() =>
         {
-            conversion::derived_uid(instance, target)
+            conversion::derived_uid(instance, target).to_string()
         }
-        _ => instance.sop_instance_uid.clone(),
-    };
-    let uids = [instance.sop_class_uid.as_str(), derived.as_str(), transfer_syntax];
-    dicomdir::Member::new(file_id, uids, &header.json)
+        _ => instance.sop_instance_uid.to_string(),
+    }
 }
 
 #[cfg(test)]

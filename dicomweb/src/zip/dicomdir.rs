@@ -42,14 +42,20 @@ const SERIES: &[(u32, VR)] = &[(0x0008_0060, VR::CS), (0x0020_000E, VR::UI), (0x
 const INSTANCE: &[(u32, VR)] = &[(0x0020_0013, VR::IS)];
 
 impl Member {
-    /// From a stored header in DICOM JSON.
-    pub fn new(file_id: String, uids: [&str; 3], json: &str) -> Self {
+    /// From a stored header in DICOM JSON; what its file will be is filled in when it is made.
+    pub fn new(sop_class_uid: &str, json: &str) -> Self {
         let json: Value = serde_json::from_str(json).unwrap_or_default();
         let all = [PATIENT, STUDY, SERIES, INSTANCE].into_iter().flatten();
         let values = all.map(|(tag, _)| (*tag, text(&json, *tag))).collect();
-        let [sop_class_uid, sop_instance_uid, transfer_syntax_uid] = uids.map(str::to_owned);
         let is_image = !json["00280010"]["Value"].is_null() && !json["00280011"]["Value"].is_null();
-        Self { file_id, sop_class_uid, sop_instance_uid, transfer_syntax_uid, values, is_image }
+        Self {
+            file_id: String::new(),
+            sop_class_uid: sop_class_uid.to_owned(),
+            sop_instance_uid: String::new(),
+            transfer_syntax_uid: String::new(),
+            values,
+            is_image,
+        }
     }
 
     fn value(&self, tag: u32) -> &str {
@@ -211,8 +217,12 @@ mod tests {
             "00280010": if rows { serde_json::json!({"vr": "US", "Value": [2]}) } else { Value::Null },
             "00280011": {"vr": "US", "Value": [2]},
         });
-        let uids = ["1.2.840.10008.5.1.4.1.1.1", "1.2.3", EXPLICIT_VR_LITTLE_ENDIAN];
-        Member::new(format!("DICOM\\S\\I{number}"), uids, &json.to_string())
+        Member {
+            file_id: format!("DICOM\\S\\I{number}"),
+            sop_instance_uid: "1.2.3".to_owned(),
+            transfer_syntax_uid: EXPLICIT_VR_LITTLE_ENDIAN.to_owned(),
+            ..Member::new("1.2.840.10008.5.1.4.1.1.1", &json.to_string())
+        }
     }
 
     #[test]
