@@ -64,7 +64,9 @@ pub use header::HeaderRecord;
 pub use idempotency::{Claim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 pub use instance::{Counts, StoredInstance};
-pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind};
+pub use keys::{
+    Erased, Erasure, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind,
+};
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use schedule::{ScheduleRow, ScheduleUpdate};

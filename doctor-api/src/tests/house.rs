@@ -156,6 +156,11 @@ impl House {
     pub async fn store(&self, patient_id: &str, number: u32) -> (Uuid, String) {
         let study = format!("1.2.3.{number}");
         let file = part10::file(patient_id, &study, &format!("{study}.1"), &format!("{study}.1.1"));
+        (self.store_file(file).await, study)
+    }
+
+    /// Stores a Part 10 file that is new.
+    pub async fn store_file(&self, file: Vec<u8>) -> Uuid {
         let origin = Origin {
             door: "import",
             calling_ae: None,
@@ -168,7 +173,7 @@ impl House {
         let mut writer = self.archive.store_instance(origin, Form::Part10 { expected_study: None });
         writer.write(Bytes::from(file)).await.expect("written");
         match writer.commit().await.expect("stored").outcome {
-            StoreOutcome::Stored { id } => (id, study),
+            StoreOutcome::Stored { id } => id,
             other => panic!("{other:?}"),
         }
     }

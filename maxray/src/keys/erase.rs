@@ -1,7 +1,7 @@
 //! `maxray erase patient`: prints a receipt, one JSON object a patient record.
 
 use anyhow::bail;
-use database::{DatabaseError, Erased};
+use database::{DatabaseError, Erased, Erasure};
 
 use super::{EraseCommand, ErasePatientOptions, close, open, operator, records};
 use crate::settings::Settings;
@@ -15,9 +15,9 @@ pub async fn erase(settings: Settings, command: EraseCommand) -> anyhow::Result<
     let (archive, lock) = open(&settings).await?;
     let found =
         chosen(records(archive.database(), &options.patient_id, options.issuer.as_deref()).await?, &options)?;
+    let erasure = Erasure { reason: &options.reason, any_name: options.any_name };
     for patient in found {
-        let erased =
-            archive.erase_patient(patient.id, &options.reason, &operator()).await.map_err(explain)?;
+        let erased = archive.erase_patient(patient.id, erasure, &operator()).await.map_err(explain)?;
         println!("{:#}", receipt(&erased, &options.reason));
     }
     close(archive, lock.is_some()).await
@@ -69,6 +69,7 @@ fn receipt(erased: &Erased, reason: &str) -> serde_json::Value {
         "studies": erased.studies,
         "instances": erased.instances,
         "consultations_without_name": erased.consultations,
+        "consultations_left_for_another_name": erased.consultations_left,
         "objects_removed": erased.objects.len(),
         "keys_destroyed": erased.keys,
     })

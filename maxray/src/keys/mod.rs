@@ -67,6 +67,10 @@ pub struct ErasePatientOptions {
     /// Which of several patient records with this Patient ID
     #[arg(long, value_name = "ID")]
     pub record: Option<Uuid>,
+    /// Consultations under this Patient ID whose name of the patient is written in another way go, too; without it the
+    /// receipt lists them
+    #[arg(long)]
+    pub any_name: bool,
     /// Erase every patient record with this Patient ID
     #[arg(long, conflicts_with = "record")]
     pub all_records: bool,

@@ -1,6 +1,6 @@
 //! `maxray erase`: a patient is gone, at once for everybody and for good.
 
-use database::{AuditActor, Erased};
+use database::{AuditActor, Erased, Erasure};
 use fail_point::Point;
 use uuid::Uuid;
 
@@ -15,10 +15,10 @@ impl Archive {
     pub async fn erase_patient(
         &self,
         patient: Uuid,
-        reason: &str,
+        erasure: Erasure<'_>,
         actor: &AuditActor,
     ) -> Result<Erased, StoreError> {
-        let erased = self.database().erase_patient(patient, reason, actor).await?;
+        let erased = self.database().erase_patient(patient, erasure, actor).await?;
         fail_point::pass(Point::K34RowsErased);
         self.sweep_dropped().await?;
         tracing::info!(%patient, keys = erased.keys.len(), objects = erased.objects.len(), "a patient was erased");

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use database::AuditActor;
+use database::{AuditActor, Erasure};
 use object_storage::Destruction;
 use uuid::Uuid;
 
@@ -48,7 +48,7 @@ impl Archive {
                     tracing::warn!(%patient, "an old copy of the database brought an erased patient back");
                     let actor = AuditActor { role: "archive".to_owned(), ..AuditActor::default() };
                     let reason = "erased before; an old copy of the database brought the patient back";
-                    self.erase_patient(patient, reason, &actor).await?;
+                    self.erase_patient(patient, Erasure { reason, any_name: false }, &actor).await?;
                 }
                 Some(Destruction::Rotated) => tracing::error!(
                     %patient,

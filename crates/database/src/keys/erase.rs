@@ -14,6 +14,15 @@ use crate::{
     text::{clean, index_fold_person_name},
 };
 
+/// Why somebody is erased, and how much goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erasure<'a> {
+    /// For the audit trail; it names nobody.
+    pub reason: &'a str,
+    /// Whether consultations go whose name of the patient was written in another way, too.
+    pub any_name: bool,
+}
+
 /// What was erased. The receipt of an erasure: it names nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erased {
@@ -27,6 +36,8 @@ pub struct Erased {
     pub instances: u64,
     /// Consultations of which the patient's name was taken.
     pub consultations: u64,
+    /// Consultations under the same Patient ID and another name, which stay.
+    pub consultations_left: Vec<Uuid>,
     /// Objects to remove.
     pub objects: Vec<Uuid>,
     /// Keys to destroy.
@@ -50,13 +61,13 @@ impl Database {
     pub async fn erase_patient(
         &self,
         patient: Uuid,
-        reason: &str,
+        erasure: Erasure<'_>,
         actor: &AuditActor,
     ) -> Result<Erased, DatabaseError> {
         let mut tx = self.begin().await?;
         retire_keys(&mut tx).await?;
         overwrite_what_is_deleted(&mut tx, true).await?;
-        let taken = take_rows(&mut tx, patient, reason, actor).await;
+        let taken = take_rows(&mut tx, patient, erasure, actor).await;
         overwrite_what_is_deleted(&mut tx, false).await?;
         let erased = taken?;
         self.commit(tx).await?;
@@ -95,7 +106,7 @@ async fn overwrite_what_is_deleted(tx: &mut Tx, on: bool) -> Result<(), Database
 async fn take_rows(
     tx: &mut Tx,
     patient: Uuid,
-    reason: &str,
+    erasure: Erasure<'_>,
     actor: &AuditActor,
 ) -> Result<Erased, DatabaseError> {
     let of = lock(tx, patient).await?;
@@ -110,7 +121,10 @@ async fn take_rows(
     let (ledger, list) = (LEDGER.on(tx.dialect()), uuid_rows(keys.iter().copied()));
     on_tx!(tx, connection => sqlx::query(ledger).bind(list).bind(now).execute(connection).await.map(drop)?);
     drop_objects(tx, &objects, now).await?;
-    let consultations = forget_in_consultations(tx, &of).await?;
+    let (consultations, consultations_left) = forget_in_consultations(tx, &of, erasure.any_name).await?;
+    // Which of the answers that are kept for repeated requests are about the patient nothing tells: whoever repeats a
+    // request later repeats it anew.
+    on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
     forget_rights(tx, patient, &of).await?;
     let (studies, instances) = delete_rows(tx, patient).await?;
     let mut record = AuditRecord::success(actor, "erase_patient").about(patient);
@@ -118,11 +132,11 @@ async fn take_rows(
         "{studies} studies, {instances} instances, {} objects, {} keys; reason: {}",
         objects.len(),
         keys.len(),
-        clean(reason)
+        clean(erasure.reason)
     );
     insert_events(tx, &[Event::PatientErased { patient }]).await?;
     insert_audit(tx, &[record]).await?;
-    Ok(Erased { patient, at: now, studies, instances, consultations, objects, keys })
+    Ok(Erased { patient, at: now, studies, instances, consultations, consultations_left, objects, keys })
 }
 
 /// How consultations name the patient.
@@ -149,14 +163,19 @@ async fn lock(tx: &mut Tx, patient: Uuid) -> Result<Named, DatabaseError> {
     Ok(named)
 }
 
+/// Objects of the patient. The rows of previews are taken away with it.
 async fn objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, DatabaseError> {
-    const SQL: &str = "SELECT instance.object_key, preview.preview_key, preview.thumbnail_key FROM study \
-        JOIN series ON series.study = study.id JOIN instance ON instance.series = series.id \
-        LEFT JOIN preview ON preview.instance = instance.id WHERE study.patient = $1";
-    let found: Vec<(Uuid, Option<Uuid>, Option<Uuid>)> =
-        on_tx!(tx, connection => sqlx::query_as(SQL).bind(patient).fetch_all(connection).await?);
-    let all = found.into_iter().flat_map(|(object, preview, thumbnail)| [Some(object), preview, thumbnail]);
-    let mut all: Vec<Uuid> = all.flatten().collect();
+    const SQL: &str = "SELECT instance.object_key FROM study JOIN series ON series.study = study.id \
+        JOIN instance ON instance.series = series.id WHERE study.patient = $1";
+    // What the rows name in the moment they go: one may have been made since they were looked at.
+    let previews = format!(
+        "DELETE FROM preview WHERE instance IN ({INSTANCES_OF}) RETURNING preview_key, thumbnail_key"
+    );
+    let previews: Vec<(Option<Uuid>, Option<Uuid>)> = on_tx!(tx, connection =>
+        sqlx::query_as(sqlx::AssertSqlSafe(previews)).bind(patient).fetch_all(connection).await?);
+    let mut all: Vec<Uuid> =
+        on_tx!(tx, connection => sqlx::query_scalar(SQL).bind(patient).fetch_all(connection).await?);
+    all.extend(previews.into_iter().flat_map(|(large, small)| [large, small]).flatten());
     all.extend(deleted_objects(tx, patient).await?);
     Ok(all)
 }
@@ -168,25 +187,32 @@ async fn deleted_objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, Databa
     Ok(on_tx!(tx, connection => sqlx::query_scalar(SQL).bind(patient).fetch_all(connection).await?))
 }
 
-/// Consultations name their patient in words. One under the same Patient ID is another's when the name says so.
-async fn forget_in_consultations(tx: &mut Tx, of: &Named) -> Result<u64, DatabaseError> {
-    const FIND: &str =
-        "SELECT id, patient_name FROM consultation WHERE patient_id = $1 AND issuer_of_patient_id = $2";
+/// Consultations name their patient in words, and the issuer where somebody knew it. One under the same Patient ID is
+/// another's when the name says so, unless `any_name`. Gives how many forgot the patient, and which did not.
+async fn forget_in_consultations(
+    tx: &mut Tx,
+    of: &Named,
+    any_name: bool,
+) -> Result<(u64, Vec<Uuid>), DatabaseError> {
+    const FIND: &str = "SELECT id, patient_name FROM consultation WHERE patient_id = $1 \
+        AND issuer_of_patient_id IN ($2, '') ORDER BY id";
     const FORGET: &str = "UPDATE consultation SET patient_id = '', issuer_of_patient_id = '', \
         patient_name = 'erased', reason = '', version = version + 1, updated_at = $2 WHERE id = $1";
     if of.patient_id.is_empty() {
-        return Ok(0);
+        return Ok((0, Vec::new()));
     }
     let found: Vec<(Uuid, String)> = on_tx!(tx, connection => sqlx::query_as(FIND)
         .bind(&of.patient_id)
         .bind(&of.issuer_of_patient_id)
         .fetch_all(connection)
         .await?);
-    let mut forgotten = 0;
+    let (mut forgotten, mut left) = (0, Vec::new());
     let now = tx.now;
     for (id, name) in found {
         let folded = index_fold_person_name(&name);
-        if !folded.is_empty() && !of.patient_name_folded.is_empty() && folded != of.patient_name_folded {
+        let same = folded.is_empty() || of.patient_name_folded.is_empty() || folded == of.patient_name_folded;
+        if !same && !any_name {
+            left.push(id);
             continue;
         }
         forgotten += 1;
@@ -194,10 +220,10 @@ async fn forget_in_consultations(tx: &mut Tx, of: &Named) -> Result<u64, Databas
         forget_what_was_written(tx, id).await?;
         on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
     }
-    Ok(forgotten)
+    Ok((forgotten, left))
 }
 
-/// What doctors wrote in a consultation is about the patient, too, and so are answers that are kept for repeated requests.
+/// What doctors wrote in a consultation is about the patient, too.
 async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), DatabaseError> {
     for sql in [
         "DELETE FROM prescription WHERE consultation_id = $1",
@@ -207,8 +233,6 @@ async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), 
     ] {
         on_tx!(tx, connection => sqlx::query(sql).bind(consultation).execute(connection).await.map(drop)?);
     }
-    // Which of the kept answers are about the patient nothing tells: whoever repeats a request later repeats it anew.
-    on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
     Ok(())
 }
 
@@ -235,7 +259,6 @@ async fn forget_rights(tx: &mut Tx, patient: Uuid, of: &Named) -> Result<(), Dat
 /// Gives how many studies and instances there were. What refers to a study or an instance goes with it.
 async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseError> {
     let statements = [
-        format!("DELETE FROM preview WHERE instance IN ({INSTANCES_OF})"),
         format!("DELETE FROM instance_header WHERE instance IN ({INSTANCES_OF})"),
         format!("DELETE FROM instance WHERE id IN ({INSTANCES_OF})"),
         "DELETE FROM series WHERE study IN (SELECT id FROM study WHERE patient = $1)".to_owned(),
@@ -259,5 +282,5 @@ async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseE
             .await?
             .rows_affected()));
     }
-    Ok((counts[4], counts[2]))
+    Ok((counts[3], counts[1]))
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub(crate) use drop::drop_objects;
-pub use erase::Erased;
+pub use erase::{Erased, Erasure};
 pub(crate) use gate::{hold_keys, retire_keys};
 pub use job::{KeyJob, KeyJobKind, KeyJobState};
 pub use legal_hold::LegalHold;
