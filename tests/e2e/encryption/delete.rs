@@ -1,5 +1,7 @@
 //! `DELETE` of studies and instances: two administrators, a grace period with a way back, then gone for good.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::Value;
 use tests::{
@@ -11,6 +13,9 @@ use tests::{
 };
 
 use super::{fail, instance_path, send, succeed, wait_for_objects, wait_until};
+
+/// The grace of the test in which it ends.
+const GRACE: Duration = Duration::from_millis(1500);
 
 fn options(engine: Engine) -> Options {
     Options::on(engine)
@@ -134,7 +139,7 @@ async fn xray_id(viewer: &Session, instance: &Synthetic) -> String {
 async fn what_is_deleted_is_purged() {
     let options = options(Engine::Sqlite)
         .with("MAXRAY_ARCHIVE__DELETE_TWO_PERSON", "false")
-        .with("MAXRAY_ARCHIVE__DELETE_GRACE_MS", "1500");
+        .with("MAXRAY_ARCHIVE__DELETE_GRACE_MS", &GRACE.as_millis().to_string());
     let mut platform = Platform::start(options).await;
     platform.add_user("viewer", "viewer");
     let admin = platform.user("first", "admin").await;
@@ -146,10 +151,16 @@ async fn what_is_deleted_is_purged() {
     let series = format!("{}/series/{}", study_path(&patient), patient.series_instance_uid);
     let (status, answer) = delete(&admin, &series).await;
     assert_eq!((status, answer["state"].as_str()), (200, Some("deleted")), "{answer}");
+    let id = answer["deletion_id"].as_str().expect("an id");
+    // A hold that comes after the deletion stops its end.
+    let said = succeed(&platform, &["hold", "add", "DELETE-2", "--reason", "court order"]);
+    let hold = said.split_whitespace().nth(1).expect("an id").to_owned();
+    tokio::time::sleep(GRACE * 2).await;
+    assert!(succeed(&platform, &["deletion", "list"]).contains(&format!("{id}\tdeleted")));
     // Dead in between: the next start goes on with it.
     platform.kill();
+    succeed(&platform, &["hold", "remove", &hold]);
     platform.restart().await;
-    let id = answer["deletion_id"].as_str().expect("an id");
     let purged = format!("{id}\tpurged");
     wait_until(&platform, "it is purged", || succeed(&platform, &["deletion", "list"]).contains(&purged))
         .await;
@@ -180,11 +191,17 @@ async fn a_restored_study_is_its_senders_again() {
     assert_eq!(stored.send().await.expect("an answer").status(), 200);
     let metadata = format!("{}/metadata", instance_path(&sent));
     assert_eq!(medic.get(&metadata).await.status(), 200);
+    let xray = format!("/xrays/{}", xray_id(&medic, &sent).await);
+    let said = medic.request(Method::PATCH, &xray).header("If-Match", "\"0\"");
+    let said =
+        said.json(&serde_json::json!({ "notes": "fell from a tree" })).send().await.expect("an answer");
+    assert_eq!(said.status(), 200, "{}", said.text().await.expect("text"));
     let (status, answer) = delete(&admin, &study_path(&sent)).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(medic.get(&metadata).await.status(), 404);
     succeed(&platform, &["deletion", "restore", answer["deletion_id"].as_str().expect("an id")]);
     assert_eq!(medic.get(&metadata).await.status(), 200);
+    assert_eq!(medic.get_json(&xray).await["said"]["notes"], "fell from a tree");
     let trail = succeed(&platform, &["audit", "export", "--format", "jsonl"]);
     let records: Vec<Value> = trail.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let stores: Vec<&str> = records

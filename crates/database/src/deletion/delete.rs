@@ -23,6 +23,14 @@ static KEEP: Statement = Statement::new(
      FROM ROWS($1: instance uuid, key_id uuid, object_key uuid, seal bytes) AS r WHERE true",
 );
 
+/// Columns as in `xray_metadata`.
+static KEEP_SAID: Statement = Statement::new(
+    "INSERT INTO deleted_xray_metadata (instance, consultation_id, captured_at, paramedic, body_part, view_position, \
+     laterality, notes, version, updated_by, updated_at) \
+     SELECT instance, consultation_id, captured_at, paramedic, body_part, view_position, laterality, notes, version, \
+     updated_by, updated_at FROM xray_metadata WHERE instance IN (SELECT id FROM ROWS($1: id uuid) AS r)",
+);
+
 #[derive(sqlx::FromRow)]
 struct Study {
     id: Uuid,
@@ -200,8 +208,10 @@ async fn take(
         .execute(connection)
         .await
         .map(drop)?);
-    let after = tx.now + rules.preview_grace;
+    let sql = KEEP_SAID.on(tx.dialect());
     let ids = uuid_rows(found.iter().map(|row| row.id));
+    on_tx!(tx, connection => sqlx::query(sql).bind(&ids).execute(connection).await.map(drop)?);
+    let after = tx.now + rules.preview_grace;
     let sql = PREVIEWS.on(tx.dialect());
     let previews: Vec<(Option<Uuid>, Option<Uuid>)> =
         on_tx!(tx, connection => sqlx::query_as(sql).bind(&ids).fetch_all(connection).await?);

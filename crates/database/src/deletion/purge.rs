@@ -9,14 +9,15 @@ use crate::{AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audi
 const AT_ONCE: i64 = 100;
 
 impl Database {
-    /// Lets go of what was deleted longer ago than its grace period: the objects are removed with the next sweep.
+    /// Lets go of what was deleted longer ago than its grace period, unless a legal hold came meanwhile: the objects are
+    /// removed with the next sweep.
     /// Gives how many deletions ended.
     ///
     /// # Errors
     /// Failures of the database.
     pub async fn purge_deleted(&self) -> Result<u64, DatabaseError> {
-        const DUE: &str = "SELECT id FROM deletion WHERE state = 'deleted' AND purge_after <= $1 \
-            ORDER BY purge_after LIMIT $2";
+        const DUE: &str = "SELECT id FROM deletion WHERE state = 'deleted' AND purge_after <= $1 AND NOT EXISTS \
+            (SELECT 1 FROM legal_hold WHERE legal_hold.patient = deletion.patient) ORDER BY purge_after LIMIT $2";
         let now = self.shared().clock.now();
         let due: Vec<Uuid> = on!(self, engine =>
             sqlx::query_scalar(DUE).bind(now).bind(AT_ONCE).fetch_all(&engine.read).await?);
@@ -35,7 +36,9 @@ impl Database {
 /// False when it was restored, or purged by another node.
 async fn purge(tx: &mut Tx, id: Uuid) -> Result<bool, DatabaseError> {
     const END: &str = "UPDATE deletion SET state = 'purged' WHERE id = $1 AND state = 'deleted' \
-        AND purge_after <= $2 RETURNING patient, study_instance_uid";
+        AND purge_after <= $2 AND NOT EXISTS \
+        (SELECT 1 FROM legal_hold WHERE legal_hold.patient = deletion.patient) \
+        RETURNING patient, study_instance_uid";
     const TAKE: &str = "DELETE FROM deleted_instance WHERE deletion = $1 RETURNING object_key";
     // A study of the same UID that comes later is another one.
     const LINKS: &str = "DELETE FROM remembered_link WHERE study_instance_uid = $1 \

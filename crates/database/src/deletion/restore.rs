@@ -66,12 +66,18 @@ impl Database {
     /// Failures of the database.
     pub async fn record_restored(&self, restored: &DeletedInstance) -> Result<(), DatabaseError> {
         const TAKE: &str = "DELETE FROM deleted_instance WHERE instance = $1 RETURNING object_key";
+        const SAY: &str = "INSERT INTO xray_metadata (instance, consultation_id, captured_at, paramedic, body_part, \
+            view_position, laterality, notes, version, updated_by, updated_at) \
+            SELECT instance, consultation_id, captured_at, paramedic, body_part, view_position, laterality, notes, \
+            version, updated_by, updated_at FROM deleted_xray_metadata WHERE instance = $1 \
+            AND EXISTS (SELECT 1 FROM instance WHERE instance.id = $1) ON CONFLICT DO NOTHING";
         const OWN: &str = "UPDATE study SET uploaded_by = $2 WHERE uploaded_by IS NULL \
             AND id IN (SELECT series.study FROM instance JOIN series ON series.id = instance.series \
             WHERE instance.id = $1) AND NOT EXISTS (SELECT 1 FROM series JOIN instance ON instance.series = series.id \
             WHERE series.study = study.id AND instance.id <> $1)";
         let instance = restored.instance;
         let mut tx = self.begin().await?;
+        on_tx!(tx, connection => sqlx::query(SAY).bind(instance).execute(connection).await.map(drop)?);
         let object: Option<Uuid> = on_tx!(tx, connection => sqlx::query_scalar(TAKE).bind(instance).fetch_optional(connection).await?);
         if let Some(object) = object {
             drop_unless_named(&mut tx, &[object]).await?;
