@@ -63,7 +63,7 @@ pub use error::DatabaseError;
 pub use header::HeaderRecord;
 pub use idempotency::{Claim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
-pub use instance::{Counts, StoredInstance};
+pub use instance::{Counts, InstanceKeys, StoredInstance};
 pub use keys::{Erased, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind};
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
