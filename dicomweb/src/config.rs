@@ -29,7 +29,7 @@ pub struct DicomwebConfig {
     pub store_idle_timeout_ms: u64,
     /// Instances of one STOW-RS request that may wait for their commit while the next one is read.
     pub store_commits_max: usize,
-    /// Frames decoded and rendered at once.
+    /// Frames decoded, rendered or made anew at once, for all doors together: C-GET and C-MOVE convert in the same places.
     pub renders_max: usize,
     /// Longest wait for one of these places before the answer is 503.
     pub render_wait_timeout_ms: u64,

@@ -51,6 +51,12 @@ impl Rights {
         }
     }
 
+    /// Without what shows patients to the peer.
+    fn to_send_only(mut self) -> Self {
+        self.operations.retain(|operation| AeProfile::default().operations.contains(operation));
+        self
+    }
+
     /// What a request is held to.
     pub fn narrow(&self, rules: &NegotiationRules) -> NegotiationRules {
         NegotiationRules {
@@ -142,13 +148,21 @@ pub fn check(
     if !profile.called_titles.is_empty() && !profile.called_titles.contains(&peer.called_ae_title) {
         return Err(Denied::CalledTitle);
     }
-    if !trusted_here {
-        if !profile.is_at(peer.address) {
-            return Err(Denied::Address);
-        }
-        check_certificate(certificates_demanded, registry, ae, peer.certificate.as_ref())?;
+    let rights = Rights::of(profile);
+    match prove(certificates_demanded, registry, ae, peer) {
+        Ok(()) => Ok(rights),
+        // Any program on this machine can say the title: it gets no more by that than one that nobody has registered.
+        Err(_) if trusted_here => Ok(rights.to_send_only()),
+        Err(denied) => Err(denied),
     }
-    Ok(Rights::of(profile))
+}
+
+/// Whether the peer is where its registration says, and shows what the registration asks for.
+fn prove(certificates_demanded: bool, registry: &[Ae], ae: &Ae, peer: &Peer) -> Result<(), Denied> {
+    if !ae.profile.is_at(peer.address) {
+        return Err(Denied::Address);
+    }
+    check_certificate(certificates_demanded, registry, ae, peer.certificate.as_ref())
 }
 
 fn check_certificate(
@@ -256,6 +270,43 @@ mod tests {
         for (title, address, shown, demanded, expected) in rows {
             let outcome = check(&PacsConfig::default(), demanded, &registry, &peer(title, address, shown));
             assert_eq!(outcome.err(), expected, "{title} {address:?} {demanded}");
+        }
+    }
+
+    // threats.md rows 1, 2
+    #[test]
+    fn on_this_machine_a_title_alone_shows_nobody_anything() {
+        let (first, other) = (certificate("a.example"), certificate("b.example"));
+        let all = |profile: &mut AeProfile| profile.operations = AeOperation::ALL.to_vec();
+        let here = |profile: &mut AeProfile| {
+            all(profile);
+            profile.addresses = vec!["127.0.0.0/8".parse().expect("a network")];
+        };
+        let registry = [
+            ae("ELSEWHERE", all),
+            ae("HERE", here),
+            ae("KEY", |profile| {
+                here(profile);
+                profile.certificate = Some(AeCertificate::PublicKey(*first.public_key_sha256()));
+            }),
+            ae("FINDONLY", |profile| profile.operations = vec![AeOperation::Find]),
+        ];
+        let sends = [AeOperation::Echo, AeOperation::Store];
+        let rows: [(&str, Option<&PeerCertificate>, bool, &[AeOperation]); 8] = [
+            ("ELSEWHERE", None, false, &sends),
+            ("HERE", None, false, &AeOperation::ALL),
+            ("HERE", None, true, &sends),
+            ("HERE", Some(&first), false, &sends),
+            ("KEY", Some(&first), true, &AeOperation::ALL),
+            ("KEY", Some(&other), true, &sends),
+            ("KEY", None, false, &sends),
+            ("FINDONLY", None, false, &[]),
+        ];
+        for (title, shown, demanded, expected) in rows {
+            let peer = peer(title, [127, 0, 0, 1], shown);
+            let rights = check(&PacsConfig::default(), demanded, &registry, &peer).expect("let in");
+            let allowed: Vec<_> = AeOperation::ALL.into_iter().filter(|one| rights.allow(*one)).collect();
+            assert_eq!(allowed, expected, "{title} {demanded}");
         }
     }
 

@@ -4,10 +4,13 @@
 use archive::ReadError;
 use bytes::Bytes;
 use conversion::{Form, Outgoing, Patience, TranscodeError, Way};
-use database::{AuditRecord, DatabaseError, PatientRow, SearchQuery, SearchResult, StoredInstance};
+use database::{
+    AuditOutcome, AuditRecord, DatabaseError, InstanceKeys, PatientRow, SearchQuery, SearchResult,
+    StoredInstance,
+};
 use futures_util::{StreamExt as _, stream};
 use model::{
-    SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid,
+    TransferSyntaxUid,
     access::{Action, Principal, Role, Scope},
 };
 use uuid::Uuid;
@@ -18,13 +21,20 @@ use crate::{
     backend::{Backend, Peer, RefusedAct, Unavailable},
     dimse::status,
     query_retrieve::{
-        lookup::{Looked, Lookup, NotOpened, Opened},
-        response::Refused,
+        lookup::{Ending, Looked, Lookup, NotOpened, Opened},
+        response::{Counts, Refused},
     },
 };
 
 /// What a peer is told about failures that are not its own: the operator's log says more.
 const NOT_NOW: &str = "the archive cannot be asked now";
+
+/// The action of a retrieval in the audit trail.
+const RETRIEVE: &str = "retrieve_instances";
+
+fn how(destination: Option<String>) -> String {
+    destination.map_or("C-GET".to_owned(), |title| format!("C-MOVE to {title}"))
+}
 
 fn not_now(error: &DatabaseError) -> Refused {
     tracing::error!(%error, "the index cannot be asked");
@@ -129,11 +139,10 @@ impl Lookup for House {
     async fn instances(
         &self,
         scope: &Scope,
-        study: &StudyInstanceUid,
-        series: Option<&SeriesInstanceUid>,
-        instance: Option<&SopInstanceUid>,
+        keys: InstanceKeys<'_>,
+        limit: u64,
     ) -> Result<Vec<StoredInstance>, Refused> {
-        let found = self.archive().database().instances(scope, study, series, instance).await;
+        let found = self.archive().database().listed_instances(scope, keys, limit).await;
         found.map_err(|error| not_now(&error))
     }
 
@@ -157,14 +166,27 @@ impl Lookup for House {
                     .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"));
                 study.into_iter().fold(record, AuditRecord::of_study)
             }
-            Looked::Retrieved { study, instances, destination } => {
-                let how = destination.map_or("C-GET".to_owned(), |title| format!("C-MOVE to {title}"));
-                AuditRecord::success(&actor, "retrieve_instances")
-                    .of_study(study)
-                    .saying(format!("{how}, {instances} instances"))
+            Looked::Retrieved { study, instances, destination } => AuditRecord::success(&actor, RETRIEVE)
+                .of_study(study)
+                .saying(format!("{}, asked for {instances}", how(destination))),
+            Looked::RetrievalEnded { study, counts, ending, destination } => {
+                let Counts { remaining, completed, failed, warning } = counts;
+                let ended = match ending {
+                    Ending::Done => "",
+                    Ending::Cancelled => ", cancelled",
+                    Ending::BrokenOff => ", broken off",
+                };
+                let detail = format!(
+                    "{}, {completed} completed, {failed} failed, {warning} with a warning, {remaining} remaining{ended}",
+                    how(destination)
+                );
+                let has_failed = failed > 0 || (ending == Ending::BrokenOff && remaining > 0);
+                let outcome = if has_failed { AuditOutcome::Failed } else { AuditOutcome::Success };
+                let record = AuditRecord::success(&actor, RETRIEVE).of_study(study).saying(detail);
+                AuditRecord { outcome, ..record }
             }
             Looked::NotRetrieved { study, reason } => {
-                AuditRecord::refused(&actor, "retrieve_instances").of_study(study).saying(reason)
+                AuditRecord::refused(&actor, RETRIEVE).of_study(study).saying(reason)
             }
         };
         self.record_act(record).await

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{AeTitle, ae::AeOperation};
+use model::ae::AeOperation;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Rights,
-    backend::{Backend, Peer, RefusedAct},
+    backend::{Backend, Peer, RefusedAct, Unavailable},
+    connection::Door,
     dimse::{
         command_set::{CommandSet, command_field, encode_response},
         message::{receive_command, receive_value},
         status,
     },
-    echo_scp, find_scp, get_scp, move_scp, store_scp,
+    echo_scp, find_scp, get_scp, move_scp,
+    query_retrieve::response::{Asked, Refused},
+    reception::TurnedAway,
+    store_scp,
     upper_layer::{
         End, Indication, UpperLayer,
         framing::Transport,
@@ -57,8 +61,8 @@ pub struct Association<'a, S, B> {
     pub(crate) contexts: Vec<PresentationContext>,
     pub(crate) peer: Peer,
     pub(crate) rights: Rights,
-    /// Our AE title, which is not always the one that we are called by.
-    pub(crate) our_title: AeTitle,
+    /// The door that it came through.
+    pub(crate) door: &'a Door<B>,
     pub(crate) denied_operations: u32,
     pub(crate) backend: Arc<B>,
     pub(crate) tally: Tally,
@@ -102,8 +106,16 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     }
 
     async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
-        if let Some(operation) = operation_of(command).filter(|operation| !self.rights.allow(*operation)) {
-            return self.deny(context, command, operation).await;
+        if let Some(operation) = operation_of(command) {
+            match self.may(operation).await {
+                Ok(true) => {}
+                Ok(false) => return self.deny(context, command, operation).await,
+                Err(Unavailable) => {
+                    self.skip_data_set(context, command).await?;
+                    let said = Refused::saying(status::OUT_OF_RESOURCES, "the registry cannot be read now");
+                    return Asked::of(context, command)?.refuse(self, said).await;
+                }
+            }
         }
         match command.command_field {
             command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
@@ -121,6 +133,19 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
                 self.respond(context, command, status::UNRECOGNIZED_OPERATION, "").await
             }
         }
+    }
+
+    /// Whether the peer may do it now. An association can live for days, so that what shows patients is asked of the
+    /// registry each time: whom an operator has taken the right from has lost it.
+    async fn may(&mut self, operation: AeOperation) -> Result<bool, Unavailable> {
+        if matches!(operation, AeOperation::Find | AeOperation::Move | AeOperation::Get) {
+            match self.door.rights(&self.peer).await {
+                Ok(rights) => self.rights = rights,
+                Err(TurnedAway::Denied(_)) => return Ok(false),
+                Err(TurnedAway::Later(_)) => return Err(Unavailable),
+            }
+        }
+        Ok(self.rights.allow(operation))
     }
 
     /// PS3.7 9.1: Refused: Not Authorized.

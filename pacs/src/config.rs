@@ -51,6 +51,8 @@ pub struct PacsConfig {
     pub accept_unknown_sop_classes: bool,
     /// Store data sets in transfer syntaxes that the Standard does not register.
     pub accept_unknown_transfer_syntaxes: bool,
+    /// Instances of one C-GET or C-MOVE: their list is in memory while it runs.
+    pub retrieve_instances_max: u32,
     /// Section `[pacs.tls]`.
     pub tls: TlsConfig,
 }
@@ -76,6 +78,7 @@ impl Default for PacsConfig {
             transfer_syntax_preferences: Vec::new(),
             accept_unknown_sop_classes: false,
             accept_unknown_transfer_syntaxes: false,
+            retrieve_instances_max: 100_000,
             tls: TlsConfig::default(),
         }
     }
@@ -125,6 +128,7 @@ impl PacsConfig {
             ("artim_timeout_ms", self.artim_timeout_ms),
             ("association_idle_timeout_ms", self.association_idle_timeout_ms),
             ("rate_window_ms", self.rate_window_ms),
+            ("retrieve_instances_max", self.retrieve_instances_max.into()),
         ];
         counts
             .iter()

@@ -132,7 +132,7 @@ impl<B: Backend> Door<B> {
             contexts: agreement.contexts,
             peer,
             rights,
-            our_title: self.config.ae_title.clone(),
+            door: self,
             denied_operations: 0,
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),

@@ -9,22 +9,22 @@ use model::{
 
 use crate::{
     dimse::{
-        command_set::{CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element},
+        command_set::{
+            CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, PRIORITY_MEDIUM, command_field,
+            element,
+        },
         message::{receive_command, receive_value},
         status,
     },
-    query_retrieve::data_set::DataSet,
+    query_retrieve::{data_set::DataSet, information_model::QUERY_RETRIEVE_LEVEL},
     store_scu::{Proposal, ScuAssociation, ScuError},
     upper_layer::{End, framing::Transport, pdu::AbortReason},
 };
 
 pub use crate::query_retrieve::information_model::QueryLevel;
 
-/// Medium (PS3.7 9.3.2.1).
-const PRIORITY_MEDIUM: u16 = 0x0000;
 /// Longest answer that is taken.
 const ANSWER_LENGTH_MAX_BYTES: usize = 1 << 20;
-const QUERY_RETRIEVE_LEVEL: u32 = 0x0008_0052;
 
 /// How a query ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +102,7 @@ impl<S: Transport> ScuAssociation<S> {
                     }
                 }
                 status => {
-                    let error_comment = command.text(element::ERROR_COMMENT).unwrap_or_default().to_owned();
-                    return Ok(FindResponse { status, error_comment });
+                    return Ok(FindResponse { status, error_comment: command.error_comment() });
                 }
             }
         }

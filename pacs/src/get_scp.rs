@@ -9,7 +9,7 @@ use model::ae::AeOperation;
 use crate::{
     association::Association,
     backend::Backend,
-    dimse::command_set::{CommandSet, CommandSetBuilder, DATA_SET_PRESENT, command_field, element},
+    dimse::command_set::{CommandSet, command_field, element},
     query_retrieve::{
         cancel::{self, Cancel},
         lookup::NotOpened,
@@ -19,13 +19,11 @@ use crate::{
         self,
         sub_operations::{Outcome, SubOperations},
     },
+    store_scu::store_request,
     upper_layer::{
         End, framing::Transport, message::SendError, negotiation::PresentationContext, pdu::AbortReason,
     },
 };
-
-/// Medium (PS3.7 9.3.1.1).
-const PRIORITY_MEDIUM: u16 = 0x0000;
 
 /// Answers a C-GET-RQ.
 pub(crate) async fn serve<S: Transport, B: Backend>(
@@ -33,29 +31,38 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<(), End> {
-    let message_id =
-        command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
-    let asked = Asked { context, command, message_id };
+    let asked = Asked::of(context, command)?;
     metrics::counter!("maxray_dimse_c_get_total").increment(1);
     let Some(instances) = retrieve::begin(association, asked, AeOperation::Get).await? else {
         return Ok(());
     };
-    if !retrieve::record(association, asked, &instances, None).await? {
+    let mut sub_operations = SubOperations::new(instances.iter().map(|one| &one.study_instance_uid));
+    if !retrieve::record(association, asked, &sub_operations, None).await? {
         return Ok(());
     }
-    let mut cancel = Cancel::of(message_id);
-    let mut sub_operations = SubOperations::new(instances.len());
-    for instance in &instances {
+    let ended = send_each(association, asked, &instances, &mut sub_operations).await;
+    retrieve::finish(association, asked, &sub_operations, None, ended).await
+}
+
+/// True: cancelled before the last one.
+async fn send_each<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    asked: Asked<'_>,
+    instances: &[StoredInstance],
+    sub_operations: &mut SubOperations,
+) -> Result<bool, End> {
+    let mut cancel = Cancel::of(asked.message_id);
+    for instance in instances {
         if cancel.is_requested(association.upper_layer).await? {
-            return retrieve::finish(association, asked, &sub_operations, true).await;
+            return Ok(true);
         }
         let outcome = send(association, &mut cancel, instance).await?;
-        sub_operations.note(outcome, &instance.sop_instance_uid);
+        sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);
         if sub_operations.counts.remaining > 0 {
             asked.respond(association, &sub_operations.pending(), None).await?;
         }
     }
-    retrieve::finish(association, asked, &sub_operations, false).await
+    Ok(false)
 }
 
 /// One C-STORE sub-operation.
@@ -87,14 +94,7 @@ async fn send<S: Transport, B: Backend>(
     };
     association.message_id = association.message_id.wrapping_add(1);
     let message_id = association.message_id;
-    let command = CommandSetBuilder::default()
-        .uid(element::AFFECTED_SOP_CLASS_UID, Some(instance.sop_class_uid.as_str()))
-        .number(element::COMMAND_FIELD, command_field::C_STORE_RQ)
-        .number(element::MESSAGE_ID, message_id)
-        .number(element::PRIORITY, PRIORITY_MEDIUM)
-        .number(element::COMMAND_DATA_SET_TYPE, DATA_SET_PRESENT)
-        .uid(element::AFFECTED_SOP_INSTANCE_UID, Some(instance.sop_instance_uid.as_str()))
-        .build();
+    let command = store_request(&instance.sop_class_uid, &instance.sop_instance_uid, message_id, None);
     association.upper_layer.send(context.id, true, true, &command).await?;
     let sent = association.upper_layer.send_data_set(context.id, retrieve::reader(opened.data_set)).await;
     sent.map_err(|error| match error {

@@ -40,12 +40,16 @@ impl TurnedAway {
 }
 
 impl<B: Backend> Door<B> {
-    /// Who may associate, for what, and how many.
-    pub(crate) async fn admit(&self, peer: &Peer) -> Result<(Rights, Permit), TurnedAway> {
+    /// What the registry lets a peer do by now.
+    pub(crate) async fn rights(&self, peer: &Peer) -> Result<Rights, TurnedAway> {
         let registry = self.backend.registry().await;
         let registry = registry.map_err(|_| TurnedAway::Later(Rejection::TemporaryCongestion))?;
-        let rights = access::check(&self.config, self.certificates_demanded, &registry, peer)
-            .map_err(TurnedAway::Denied)?;
+        access::check(&self.config, self.certificates_demanded, &registry, peer).map_err(TurnedAway::Denied)
+    }
+
+    /// Who may associate, for what, and how many.
+    pub(crate) async fn admit(&self, peer: &Peer) -> Result<(Rights, Permit), TurnedAway> {
+        let rights = self.rights(peer).await?;
         if self.stopping.is_cancelled() {
             return Err(TurnedAway::Later(Rejection::TemporaryCongestion));
         }

@@ -63,8 +63,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
 /// What the command says will come. The class must be the one of the presentation context (PS3.7 9.1.1.1.3).
 fn read_identity(context: &PresentationContext, command: &CommandSet) -> Result<Identity, Refused> {
     let refused = |status, comment: &str| Refused::saying(status, comment);
-    let sop_class_uid = command.text(element::AFFECTED_SOP_CLASS_UID).unwrap_or_default();
-    if context.service != Service::Storage || sop_class_uid != context.abstract_syntax.as_str() {
+    if context.service != Service::Storage || !context.is_of(command) {
         let comment = "the SOP class is not that of the presentation context";
         return Err(refused(status::SOP_CLASS_NOT_SUPPORTED, comment));
     }

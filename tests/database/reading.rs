@@ -1,6 +1,10 @@
 //! Reading instances and headers.
 
-use model::{SeriesInstanceUid, access::Scope};
+use database::InstanceKeys;
+use model::{
+    SeriesInstanceUid,
+    access::{Action, Principal, Role, Scope},
+};
 use uuid::Uuid;
 
 use crate::support::{Home, START, at, instance, sop_uid, study_uid, with_uids};
@@ -42,6 +46,25 @@ async fn instances_come_in_reading_order(home: Home) {
     assert_eq!(uids(one), ["1.2.1.3"]);
     let none = database.instances(&scope, &study, Some(&series), Some(&sop)).await.expect("instances");
     assert!(none.is_empty());
+    let studies = [study, study_uid("1.9")];
+    for (series, instances, limit, expected) in [
+        (&[][..], &[][..], 3, &["1.2.1.2", "1.2.1.1", "1.2.1.3"][..]),
+        (&["1.2.2", "1.2.3"], &[], 9, &["1.2.2.1", "1.2.3.1"]),
+        (&[], &["1.2.3.1", "1.2.1.2", "1.2.1.1"], 9, &["1.2.1.2", "1.2.1.1", "1.2.3.1"]),
+        (&["1.2.1"], &["1.2.3.1", "1.2.1.2"], 9, &["1.2.1.2"]),
+    ] {
+        let keys = InstanceKeys { studies: &studies, series, instances };
+        let found = database.listed_instances(&scope, keys, limit).await.expect("instances");
+        assert_eq!(uids(found), expected);
+        let found = database.listed_instances(&nothing(), keys, limit).await.expect("instances");
+        assert!(found.is_empty());
+    }
+}
+
+/// The reach of an account that nothing was granted to.
+fn nothing() -> Scope {
+    let viewer = Principal::new(Uuid::now_v7(), Role::Viewer, None);
+    viewer.authorize(Action::ReadStudy).expect("a scope")
 }
 
 async fn an_instance_comes_back_as_it_was(home: Home) {

@@ -9,7 +9,10 @@ use model::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::{Database, DatabaseError};
+use crate::{
+    Database, DatabaseError,
+    statement::{rows, spell},
+};
 
 /// An instance and its object.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -65,6 +68,17 @@ pub struct StoredInstance {
     pub current: bool,
     /// When it became durable.
     pub stored_at: DateTime<Utc>,
+}
+
+/// Instances by the unique keys of their levels.
+#[derive(Debug, Clone, Copy)]
+pub struct InstanceKeys<'a> {
+    /// Study Instance UIDs.
+    pub studies: &'a [StudyInstanceUid],
+    /// Series Instance UIDs; none: every series of the studies.
+    pub series: &'a [&'a str],
+    /// SOP Instance UIDs; none: every instance of the series.
+    pub instances: &'a [&'a str],
 }
 
 /// What the archive holds.
@@ -143,6 +157,49 @@ impl Database {
         }))
     }
 
+    /// The current instances that all keys name and that are in reach, in the order of [`Self::instances`]; at most
+    /// `limit` of them, in one query whatever the number of keys.
+    pub async fn listed_instances(
+        &self,
+        scope: &Scope,
+        keys: InstanceKeys<'_>,
+        limit: u64,
+    ) -> Result<Vec<StoredInstance>, DatabaseError> {
+        let reach = self.study_reach(scope, 2).await?;
+        let dialect = self.dialect();
+        let (before, after) = dialect.any_of();
+        let any = |column: &str, parameter: usize| {
+            spell(
+                &format!("{column} {before}SELECT r.uid FROM ROWS(${parameter}: uid text) AS r{after}"),
+                dialect,
+            )
+        };
+        let mut sql = format!(
+            "{STORED_INSTANCE} FROM study JOIN series ON series.study = study.id \
+             JOIN instance ON instance.series = series.id WHERE {} AND instance.current{}",
+            any("study.study_instance_uid", 1),
+            reach.sql
+        );
+        let mut lists = Vec::new();
+        for (column, uids) in
+            [("series.series_instance_uid", keys.series), ("instance.sop_instance_uid", keys.instances)]
+        {
+            if !uids.is_empty() {
+                let _ = write!(sql, " AND {}", any(column, reach.next_parameter() + lists.len()));
+                lists.push(uid_rows(uids.iter().copied()));
+            }
+        }
+        let _ = write!(sql, " ORDER BY {INSTANCE_ORDER} LIMIT {limit}");
+        let studies = uid_rows(keys.studies.iter().map(StudyInstanceUid::as_str));
+        Ok(on!(self, engine => {
+            let mut query = bind_reach!(sqlx::query_as(AssertSqlSafe(sql)).bind(studies), reach);
+            for list in lists {
+                query = query.bind(list);
+            }
+            query.fetch_all(&engine.read).await?
+        }))
+    }
+
     /// A current instance by its id; `None` when it is not in reach.
     pub async fn instance_by_id(
         &self,
@@ -187,4 +244,8 @@ impl Database {
             (SELECT CAST(COALESCE(SUM(object_length_bytes), 0) AS BIGINT) FROM instance) AS bytes";
         Ok(on!(self, engine => sqlx::query_as(SQL).fetch_one(&engine.read).await?))
     }
+}
+
+fn uid_rows<'a>(uids: impl Iterator<Item = &'a str>) -> String {
+    rows(uids.map(|uid| vec![uid.into()]).collect())
 }

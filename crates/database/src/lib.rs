@@ -63,7 +63,7 @@ pub use error::DatabaseError;
 pub use header::HeaderRecord;
 pub use idempotency::{Claim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
-pub use instance::{Counts, StoredInstance};
+pub use instance::{Counts, InstanceKeys, StoredInstance};
 pub use keys::{
     Erased, Erasure, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind,
 };

@@ -77,6 +77,8 @@ pub mod command_field {
 pub const NO_DATA_SET: u16 = 0x0101;
 /// What we send when one does.
 pub const DATA_SET_PRESENT: u16 = 0x0000;
+/// Value of Priority (0000,0700): medium (PS3.7 9.3.1.1).
+pub const PRIORITY_MEDIUM: u16 = 0x0000;
 
 /// Bytes that are no command set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +159,12 @@ impl CommandSet {
     pub fn text(&self, element: u16) -> Option<&str> {
         let text = std::str::from_utf8(self.value(element)?).ok().filter(|text| text.is_ascii())?;
         Some(text.trim_end_matches(['\0', ' ']).trim_start_matches(' '))
+    }
+
+    /// ErrorComment (0000,0902) without control characters: people read it on a terminal.
+    pub fn error_comment(&self) -> String {
+        let comment = self.text(element::ERROR_COMMENT).unwrap_or_default();
+        comment.chars().filter(|character| !character.is_control()).collect()
     }
 
     /// MessageID (0000,0110).

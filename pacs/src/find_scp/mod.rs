@@ -6,7 +6,7 @@ mod query;
 mod row;
 
 use database::{PatientRow, SearchRow};
-use model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
+use model::{ae::AeOperation, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 
 use self::pages::Pages;
 pub(crate) use self::query::{Query, check_hierarchy};
@@ -20,12 +20,7 @@ use crate::{
         lookup::Looked,
         response::{Asked, Refused, Response},
     },
-    upper_layer::{
-        End,
-        framing::Transport,
-        negotiation::{PresentationContext, Service},
-        pdu::AbortReason,
-    },
+    upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
 
 /// Something that was found.
@@ -40,15 +35,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<(), End> {
-    let message_id =
-        command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
-    let asked = Asked { context, command, message_id };
+    let asked = Asked::of(context, command)?;
     metrics::counter!("maxray_dimse_c_find_total").increment(1);
-    let Service::QueryRetrieve(model, model::ae::AeOperation::Find) = context.service else {
-        association.skip_data_set(context, command).await?;
-        let said = Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, "the SOP class is none of C-FIND");
-        return asked.refuse(association, said).await;
-    };
+    let Some(model) = asked.model(association, AeOperation::Find).await? else { return Ok(()) };
     let received = identifier::receive(association, context, command).await?;
     let read = received.and_then(|identifier| {
         Query::read(model, context.options, &identifier).map(|query| (identifier, query))
@@ -133,7 +122,7 @@ async fn pending<S: Transport, B: Backend>(
         Found::Patient(patient) => row::of_patient(patient),
         Found::Row(found) => row::of(found),
     };
-    let supported = row::select(&mut data_set, query.level, &association.our_title, identifier);
+    let supported = row::select(&mut data_set, query.level, &association.door.config.ae_title, identifier);
     let status = if supported && query.is_fully_matched {
         status::PENDING
     } else {

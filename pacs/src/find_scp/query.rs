@@ -8,7 +8,7 @@ use crate::{
     dimse::status,
     query_retrieve::{
         identifier::{Identifier, Key},
-        information_model::{InformationModel, QueryLevel},
+        information_model::{InformationModel, QUERY_RETRIEVE_LEVEL, QueryLevel},
         options::QueryOptions,
         response::Refused,
     },
@@ -18,7 +18,7 @@ use crate::{
 pub const REQUEST_ATTRIBUTES_SEQUENCE: u32 = 0x0040_0275;
 /// Attributes that say how to read the rest, and are matched on by nobody: character set, level, retrieve AE title,
 /// instance availability, timezone.
-pub const NOT_MATCHED: [u32; 5] = [0x0008_0005, 0x0008_0052, 0x0008_0054, 0x0008_0056, 0x0008_0201];
+pub const NOT_MATCHED: [u32; 5] = [0x0008_0005, QUERY_RETRIEVE_LEVEL, 0x0008_0054, 0x0008_0056, 0x0008_0201];
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub fn check_hierarchy(
     let level = identifier.level;
     if !model.levels().contains(&level) {
         let comment = format!("the information model has no level {}", level.as_str());
-        return Err(Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, comment).at(0x0008_0052));
+        return Err(Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, comment).at(QUERY_RETRIEVE_LEVEL));
     }
     if options.relational {
         return Ok(());

@@ -8,9 +8,12 @@ use model::{
 };
 
 use super::query::{NOT_MATCHED, REQUEST_ATTRIBUTES_SEQUENCE};
-use crate::query_retrieve::{data_set::DataSet, identifier::Identifier, information_model::QueryLevel};
+use crate::query_retrieve::{
+    data_set::DataSet,
+    identifier::Identifier,
+    information_model::{QUERY_RETRIEVE_LEVEL, QueryLevel},
+};
 
-const QUERY_RETRIEVE_LEVEL: u32 = 0x0008_0052;
 const RETRIEVE_AE_TITLE: u32 = 0x0008_0054;
 const INSTANCE_AVAILABILITY: u32 = 0x0008_0056;
 

@@ -4,10 +4,8 @@
 macro_rules! empty_lookup {
     ($house:ty) => {
         const _: () = {
-            use database::{PatientRow, SearchQuery, SearchResult, StoredInstance};
-            use model::{
-                SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid, access::Scope,
-            };
+            use database::{InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance};
+            use model::{TransferSyntaxUid, access::Scope};
             use uuid::Uuid;
 
             use $crate::{
@@ -40,9 +38,8 @@ macro_rules! empty_lookup {
                 async fn instances(
                     &self,
                     _: &Scope,
-                    _: &StudyInstanceUid,
-                    _: Option<&SeriesInstanceUid>,
-                    _: Option<&SopInstanceUid>,
+                    _: InstanceKeys<'_>,
+                    _: u64,
                 ) -> Result<Vec<StoredInstance>, Refusal> {
                     Ok(Vec::new())
                 }

@@ -24,7 +24,7 @@ use crate::{
     },
     retrieve::{self, sub_operations::SubOperations},
     store_scu::Originator,
-    upper_layer::{End, framing::Transport, negotiation::PresentationContext, pdu::AbortReason},
+    upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
 
 /// Answers a C-MOVE-RQ.
@@ -33,21 +33,22 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<(), End> {
-    let message_id =
-        command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
-    let asked = Asked { context, command, message_id };
+    let asked = Asked::of(context, command)?;
     metrics::counter!("maxray_dimse_c_move_total").increment(1);
     let Some(instances) = retrieve::begin(association, asked, AeOperation::Move).await? else {
         return Ok(());
     };
     let Some(ae) = find_destination(association, asked).await? else { return Ok(()) };
-    if !retrieve::record(association, asked, &instances, Some(ae.title.as_str())).await? {
+    let title = ae.title.clone();
+    let mut sub_operations = SubOperations::new(instances.iter().map(|one| &one.study_instance_uid));
+    if !retrieve::record(association, asked, &sub_operations, Some(title.as_str())).await? {
         return Ok(());
     }
+    let message_id = asked.message_id;
     let originator = Originator { ae_title: association.peer.calling_ae_title.clone(), message_id };
-    let mut destination = Destination::new(ae, association.our_title.clone(), originator, &instances);
+    let our_title = association.door.config.ae_title.clone();
+    let mut destination = Destination::new(ae, our_title, originator, &instances);
     let mut cancel = Cancel::of(message_id);
-    let mut sub_operations = SubOperations::new(instances.len());
     let backend = Arc::clone(&association.backend);
     let moved = async {
         for instance in &instances {
@@ -55,7 +56,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
                 return Ok(true);
             }
             let outcome = destination.send(backend.as_ref(), instance).await;
-            sub_operations.note(outcome, &instance.sop_instance_uid);
+            sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);
             if sub_operations.counts.remaining > 0 {
                 asked.respond(association, &sub_operations.pending(), None).await?;
             }
@@ -64,7 +65,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     }
     .await;
     destination.release().await;
-    retrieve::finish(association, asked, &sub_operations, moved?).await
+    retrieve::finish(association, asked, &sub_operations, Some(title.as_str()), moved).await
 }
 
 /// The registration of the Move Destination. `None`: there is none, and the request has its answer already.
@@ -74,7 +75,8 @@ async fn find_destination<S: Transport, B: Backend>(
 ) -> Result<Option<Ae>, End> {
     let backend = Arc::clone(&association.backend);
     let Ok(registry) = backend.registry().await else {
-        let said = Refused::saying(status::OUT_OF_RESOURCES, "the registry cannot be read now");
+        let comment = "the registry cannot be read now";
+        let said = Refused::saying(status::SUB_OPERATIONS_NOT_PERFORMED, comment);
         return asked.refuse(association, said).await.map(|()| None);
     };
     let title = asked.command.text(element::MOVE_DESTINATION).and_then(|text| AeTitle::parse(text).ok());

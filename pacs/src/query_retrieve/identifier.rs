@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use dicom_header::{HeaderReader, JsonAttribute, JsonDataSet, JsonModelError, Limits, PlainDataSet};
 use model::TransferSyntaxUid;
 
-use super::{information_model::QueryLevel, response::Refused};
+use super::{
+    information_model::{QUERY_RETRIEVE_LEVEL, QueryLevel},
+    response::Refused,
+};
 use crate::{
     association::Association,
     backend::Backend,
@@ -19,7 +22,6 @@ const IDENTIFIER_LENGTH_MAX_BYTES: usize = 256 * 1024;
 const ELEMENTS_MAX: u64 = 4096;
 /// Sequences inside sequences: keys are matched in one.
 const SEQUENCE_DEPTH_MAX: usize = 8;
-const QUERY_RETRIEVE_LEVEL: u32 = 0x0008_0052;
 
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

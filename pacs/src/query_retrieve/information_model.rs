@@ -3,6 +3,9 @@
 use dicom_dictionary_std::uids;
 use model::ae::AeOperation;
 
+/// Query/Retrieve Level (0008,0052).
+pub const QUERY_RETRIEVE_LEVEL: u32 = 0x0008_0052;
+
 /// What a query or retrieve goes through, from the top down (PS3.4 C.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InformationModel {

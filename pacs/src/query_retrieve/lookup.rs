@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use archive::ByteStream;
-use database::{PatientRow, SearchQuery, SearchResult, StoredInstance};
-use model::{SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid, access::Scope};
+use database::{InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance};
+use model::{StudyInstanceUid, TransferSyntaxUid, access::Scope};
 use uuid::Uuid;
 
-use super::response::Refused;
+use super::response::{Counts, Refused};
 use crate::{
     access::Rights,
     backend::{Peer, Unavailable},
@@ -27,12 +27,23 @@ pub enum Looked {
         /// The study, when the filter names one.
         study: Option<String>,
     },
-    /// C-GET or C-MOVE of something of a study.
+    /// C-GET or C-MOVE of something of a study, before anything of it leaves.
     Retrieved {
         /// The study.
         study: StudyInstanceUid,
-        /// Instances of it.
-        instances: usize,
+        /// Instances of it that were asked for.
+        instances: u32,
+        /// The destination of C-MOVE; none for C-GET.
+        destination: Option<String>,
+    },
+    /// The same when it is over.
+    RetrievalEnded {
+        /// The study.
+        study: StudyInstanceUid,
+        /// What became of its instances.
+        counts: Counts,
+        /// What else there is to say.
+        ending: Ending,
         /// The destination of C-MOVE; none for C-GET.
         destination: Option<String>,
     },
@@ -43,6 +54,17 @@ pub enum Looked {
         /// Why.
         reason: &'static str,
     },
+}
+
+/// Why a retrieval is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing is left to do.
+    Done,
+    /// By C-CANCEL.
+    Cancelled,
+    /// The association that asked for it ended.
+    BrokenOff,
 }
 
 /// An instance that is ready to be sent.
@@ -82,13 +104,12 @@ pub trait Lookup: Send + Sync + 'static {
         after: Option<Uuid>,
     ) -> impl Future<Output = Result<Vec<PatientRow>, Refused>> + Send;
 
-    /// The instances of a study, or of one series, or one of them.
+    /// The instances that these keys name, at most `limit`; each study's by series number and instance number.
     fn instances(
         &self,
         scope: &Scope,
-        study: &StudyInstanceUid,
-        series: Option<&SeriesInstanceUid>,
-        instance: Option<&SopInstanceUid>,
+        keys: InstanceKeys<'_>,
+        limit: u64,
     ) -> impl Future<Output = Result<Vec<StoredInstance>, Refused>> + Send;
 
     /// Opens an instance in the first of the transfer syntaxes that it can be had in, as it is stored if that is

@@ -1,12 +1,21 @@
 //! PS3.7 9.3.2 to 9.3.4: responses to C-FIND, C-GET and C-MOVE.
 
+use model::ae::AeOperation;
+
+use super::information_model::InformationModel;
 use crate::{
     association::Association,
     backend::Backend,
-    dimse::command_set::{
-        CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element,
+    dimse::{
+        command_set::{CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element},
+        status,
     },
-    upper_layer::{End, framing::Transport, negotiation::PresentationContext},
+    upper_layer::{
+        End,
+        framing::Transport,
+        negotiation::{PresentationContext, Service},
+        pdu::AbortReason,
+    },
 };
 
 /// Why a request is not served. No text holds patient data: the peer sent it, others read the log.
@@ -106,7 +115,34 @@ pub struct Asked<'a> {
     pub message_id: u16,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// A command of a context.
+    pub(crate) fn of(context: &'a PresentationContext, command: &'a CommandSet) -> Result<Self, End> {
+        let message_id = command.message_id();
+        let message_id = message_id.map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
+        Ok(Self { context, command, message_id })
+    }
+
+    /// The information model that is asked by. `None`: the context is for something else, or the command is of another
+    /// SOP class than the context, and the request has its answer already.
+    pub(crate) async fn model<S: Transport, B: Backend>(
+        self,
+        association: &mut Association<'_, S, B>,
+        operation: AeOperation,
+    ) -> Result<Option<InformationModel>, End> {
+        match self.context.service {
+            Service::QueryRetrieve(model, of) if of == operation && self.context.is_of(self.command) => {
+                Ok(Some(model))
+            }
+            _ => {
+                association.skip_data_set(self.context, self.command).await?;
+                let comment = "the SOP class is not that of the presentation context";
+                let said = Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, comment);
+                self.refuse(association, said).await.map(|()| None)
+            }
+        }
+    }
+
     /// Sends a response, with its data set when it has one, in one write.
     pub(crate) async fn respond<S: Transport, B: Backend>(
         self,
@@ -125,6 +161,7 @@ impl Asked<'_> {
         association: &mut Association<'_, S, B>,
         said: Refused,
     ) -> Result<(), End> {
+        let said = Refused { status: status_of(self.command.command_field, said.status), ..said };
         tracing::warn!(
             status = format_args!("{:#06x}", said.status),
             reason = said.comment,
@@ -134,11 +171,34 @@ impl Asked<'_> {
     }
 }
 
+/// Retrievals have no 0xA700: they tell apart what could not be found and what could not be sent (PS3.4 C.4.2.1.5 and
+/// C.4.3.1.4).
+fn status_of(command_field: u16, status: u16) -> u16 {
+    match (command_field, status) {
+        (command_field::C_GET_RQ | command_field::C_MOVE_RQ, status::OUT_OF_RESOURCES) => {
+            status::MATCHES_NOT_COUNTED
+        }
+        _ => status,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
+
+    #[test]
+    fn a_retrieval_that_has_no_resources_says_for_what() {
+        for (field, expected) in [
+            (command_field::C_FIND_RQ, 0xA700),
+            (command_field::C_GET_RQ, 0xA701),
+            (command_field::C_MOVE_RQ, 0xA701),
+        ] {
+            assert_eq!(status_of(field, status::OUT_OF_RESOURCES), expected);
+            assert_eq!(status_of(field, status::UNABLE_TO_PROCESS), 0xC001);
+        }
+    }
 
     #[test]
     fn a_response_tells_what_its_status_allows() {

@@ -3,11 +3,11 @@
 pub mod selection;
 pub mod sub_operations;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use archive::ByteStream;
 use database::StoredInstance;
-use futures_util::TryStreamExt as _;
+use futures_util::{TryStreamExt as _, future::join_all};
 use model::{StudyInstanceUid, ae::AeOperation, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 use tokio::io::AsyncRead;
 use tokio_util::io::StreamReader;
@@ -19,10 +19,10 @@ use crate::{
     dimse::status,
     query_retrieve::{
         identifier,
-        lookup::Looked,
+        lookup::{Ending, Looked},
         response::{Asked, Refused},
     },
-    upper_layer::{End, framing::Transport, negotiation::Service},
+    upper_layer::{End, framing::Transport},
 };
 
 /// Receives the Identifier and finds the instances. `None`: the request has its answer already.
@@ -31,23 +31,17 @@ pub(crate) async fn begin<S: Transport, B: Backend>(
     asked: Asked<'_>,
     operation: AeOperation,
 ) -> Result<Option<Vec<StoredInstance>>, End> {
-    let model = match asked.context.service {
-        Service::QueryRetrieve(model, of) if of == operation => model,
-        _ => {
-            association.skip_data_set(asked.context, asked.command).await?;
-            let said =
-                Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, "the SOP class is of another command");
-            return asked.refuse(association, said).await.map(|()| None);
-        }
-    };
+    let Some(model) = asked.model(association, operation).await? else { return Ok(None) };
     let identifier = match identifier::receive(association, asked.context, asked.command).await? {
         Ok(identifier) => identifier,
         Err(refused) => return asked.refuse(association, refused).await.map(|()| None),
     };
     let backend = Arc::clone(&association.backend);
+    let instances_max = u64::from(association.door.config.retrieve_instances_max);
     let found = async {
         let scope = backend.scope(&association.peer, &association.rights).await?;
-        selection::select(backend.as_ref(), &scope, model, asked.context.options, &identifier).await
+        let options = asked.context.options;
+        selection::select(backend.as_ref(), &scope, model, options, &identifier, instances_max).await
     };
     match found.await {
         Ok(instances) => {
@@ -70,34 +64,53 @@ pub(crate) async fn begin<S: Transport, B: Backend>(
 pub(crate) async fn record<S: Transport, B: Backend>(
     association: &mut Association<'_, S, B>,
     asked: Asked<'_>,
-    instances: &[StoredInstance],
+    sub_operations: &SubOperations,
     destination: Option<&str>,
 ) -> Result<bool, End> {
-    let mut studies: BTreeMap<&str, (&StudyInstanceUid, usize)> = BTreeMap::new();
-    for instance in instances {
-        let study = &instance.study_instance_uid;
-        studies.entry(study.as_str()).or_insert((study, 0)).1 += 1;
+    let looked = sub_operations.by_study.iter().map(|(study, counts)| Looked::Retrieved {
+        study: study.clone(),
+        instances: counts.remaining,
+        destination: destination.map(str::to_owned),
+    });
+    if record_together(association, looked).await {
+        return Ok(true);
     }
-    let backend = Arc::clone(&association.backend);
-    for (study, instances) in studies.into_values() {
-        let destination = destination.map(str::to_owned);
-        let looked = Looked::Retrieved { study: study.clone(), instances, destination };
-        if backend.record(&association.peer, &association.rights, looked).await.is_err() {
-            let said = Refused::saying(status::UNABLE_TO_PROCESS, "what is asked for cannot be recorded");
-            asked.refuse(association, said).await?;
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let said = Refused::saying(status::UNABLE_TO_PROCESS, "what is asked for cannot be recorded");
+    asked.refuse(association, said).await.map(|()| false)
 }
 
-/// Sends the last response, with the list of what failed.
+/// All of them are queued before the first is waited for: they share a commit. False when one cannot be kept.
+async fn record_together<S: Transport, B: Backend>(
+    association: &Association<'_, S, B>,
+    looked: impl Iterator<Item = Looked>,
+) -> bool {
+    let record = |looked| association.backend.record(&association.peer, &association.rights, looked);
+    join_all(looked.map(record)).await.into_iter().all(|kept| kept.is_ok())
+}
+
+/// Keeps a record of how it went for each study, and sends the last response, with the list of what failed. `ended` is
+/// true after a cancel, and an error when the association is over: the record is kept all the same.
 pub(crate) async fn finish<S: Transport, B: Backend>(
     association: &mut Association<'_, S, B>,
     asked: Asked<'_>,
     sub_operations: &SubOperations,
-    is_cancelled: bool,
+    destination: Option<&str>,
+    ended: Result<bool, End>,
 ) -> Result<(), End> {
+    let ending = match ended {
+        Ok(false) => Ending::Done,
+        Ok(true) => Ending::Cancelled,
+        Err(_) => Ending::BrokenOff,
+    };
+    let looked = sub_operations.by_study.iter().map(|(study, counts)| Looked::RetrievalEnded {
+        study: study.clone(),
+        counts: *counts,
+        ending,
+        destination: destination.map(str::to_owned),
+    });
+    // What was sent is sent, and the trail has that it was asked for; the log has what it misses.
+    record_together(association, looked).await;
+    let is_cancelled = ended?;
     let counts = sub_operations.counts;
     tracing::info!(
         completed = counts.completed,

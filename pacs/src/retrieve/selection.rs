@@ -1,9 +1,12 @@
 //! PS3.4 C.4.2.2.1: the instances that an Identifier names by the unique keys of its level.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use database::{Attribute, Condition, Level, Matching, MatchingRules, Order, SearchQuery, StoredInstance};
-use model::{SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, access::Scope};
+use database::{
+    Attribute, Condition, InstanceKeys, Level, Matching, MatchingRules, Order, SearchQuery, SearchRow,
+    StoredInstance,
+};
+use model::{StudyInstanceUid, access::Scope};
 
 use crate::{
     dimse::status,
@@ -17,12 +20,12 @@ use crate::{
     },
 };
 
-/// Instances of one retrieval: their list is in memory while it runs.
-const INSTANCES_MAX: usize = 100_000;
 /// Studies looked for at once.
 const PAGE_ROWS: u32 = 200;
+/// Issuer of Patient ID: with it, and not without it, a Patient ID is one patient's.
+const ISSUER_OF_PATIENT_ID: u32 = 0x0010_0021;
 
-/// Finds them, each study's by series number and instance number.
+/// Finds them, each study's by series number and instance number. More than `instances_max` are refused, and not read.
 ///
 /// # Errors
 /// When the Identifier does not name anything, or too much; when the index cannot be asked.
@@ -32,29 +35,80 @@ pub async fn select<L: Lookup>(
     model: InformationModel,
     options: QueryOptions,
     identifier: &Identifier,
+    instances_max: u64,
 ) -> Result<Vec<StoredInstance>, Refused> {
     check_hierarchy(model, options, identifier)?;
-    let conditions = conditions(identifier)?;
-    let one_of = |level: QueryLevel| identifier.values(level.unique_key());
-    let (series, images) = (one_of(QueryLevel::Series), one_of(QueryLevel::Image));
-    let only_series = only(&series).and_then(|uid| SeriesInstanceUid::parse(uid).ok());
-    let only_image = only(&images).and_then(|uid| SopInstanceUid::parse(uid).ok());
-    let (series, images): (HashSet<&str>, HashSet<&str>) =
-        (series.into_iter().collect(), images.into_iter().collect());
+    let mut query = SearchQuery {
+        level: Level::Study,
+        conditions: conditions(identifier)?,
+        order: Order::OldestFirst,
+        limit: PAGE_ROWS,
+        ..SearchQuery::default()
+    };
+    let series = identifier.values(QueryLevel::Series.unique_key());
+    let images = identifier.values(QueryLevel::Image.unique_key());
+    let mut patients = Patients::of(identifier);
     let mut instances = Vec::new();
-    for study in studies(lookup, scope, identifier, conditions).await? {
-        let mut found = lookup.instances(scope, &study, only_series.as_ref(), only_image.as_ref()).await?;
-        found.retain(|one| {
-            (series.is_empty() || series.contains(one.series_instance_uid.as_str()))
-                && (images.is_empty() || images.contains(one.sop_instance_uid.as_str()))
-        });
-        instances.append(&mut found);
-        if instances.len() > INSTANCES_MAX {
-            let comment = format!("more than {INSTANCES_MAX} instances");
+    loop {
+        let found = lookup.search(scope, &query).await?;
+        query.offset += found.rows.len() as u64;
+        let studies = patients.studies(found.rows)?;
+        if !studies.is_empty() {
+            let keys = InstanceKeys { studies: &studies, series: &series, instances: &images };
+            // One more than is allowed tells that there are too many.
+            let limit = (instances_max + 1).saturating_sub(instances.len() as u64);
+            let mut page = lookup.instances(scope, keys, limit).await?;
+            let places: HashMap<&str, usize> =
+                studies.iter().enumerate().map(|(place, uid)| (uid.as_str(), place)).collect();
+            page.sort_by_key(|one| places.get(one.study_instance_uid.as_str()).copied());
+            instances.append(&mut page);
+        }
+        if instances.len() as u64 > instances_max {
+            let comment = format!("more than {instances_max} instances");
             return Err(Refused::saying(status::MATCHES_NOT_COUNTED, comment));
         }
+        if !found.more {
+            return Ok(instances);
+        }
     }
-    Ok(instances)
+}
+
+/// Whose studies are asked for, when a Patient ID is.
+struct Patients<'a> {
+    id: Option<&'a str>,
+    issuer: Option<&'a str>,
+    issuers: HashSet<String>,
+}
+
+impl<'a> Patients<'a> {
+    fn of(identifier: &'a Identifier) -> Self {
+        Self {
+            id: only(&identifier.values(QueryLevel::Patient.unique_key())),
+            issuer: only(&identifier.values(ISSUER_OF_PATIENT_ID)),
+            issuers: HashSet::new(),
+        }
+    }
+
+    /// The studies of the one patient. A search takes p1 for P1, and an ID stands for another person where somebody else
+    /// gives them out: nobody gets the other's images.
+    fn studies(&mut self, rows: Vec<SearchRow>) -> Result<Vec<StudyInstanceUid>, Refused> {
+        let mut studies = Vec::with_capacity(rows.len());
+        for SearchRow { patient, study, .. } in rows {
+            let issuer = patient.issuer_of_patient_id.trim();
+            if self.id.is_some_and(|asked| patient.patient_id.trim() != asked)
+                || self.issuer.is_some_and(|asked| issuer != asked)
+            {
+                continue;
+            }
+            studies.push(study.study_instance_uid);
+            if self.id.is_some() && self.issuers.insert(issuer.to_owned()) && self.issuers.len() > 1 {
+                let comment = "the Patient ID is of several issuers: one has to be named";
+                let refused = Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, comment);
+                return Err(refused.at(ISSUER_OF_PATIENT_ID));
+            }
+        }
+        Ok(studies)
+    }
 }
 
 fn only<'a>(values: &[&'a str]) -> Option<&'a str> {
@@ -90,37 +144,18 @@ fn conditions(identifier: &Identifier) -> Result<Vec<Condition>, Refused> {
         };
         conditions.push(Condition { attribute, matching });
     }
-    Ok(conditions)
-}
-
-async fn studies<L: Lookup>(
-    lookup: &L,
-    scope: &Scope,
-    identifier: &Identifier,
-    conditions: Vec<Condition>,
-) -> Result<Vec<StudyInstanceUid>, Refused> {
-    let patient_id = identifier.values(QueryLevel::Patient.unique_key());
-    let mut query = SearchQuery {
-        level: Level::Study,
-        conditions,
-        order: Order::OldestFirst,
-        limit: PAGE_ROWS,
-        ..SearchQuery::default()
-    };
-    let mut studies = Vec::new();
-    loop {
-        let found = lookup.search(scope, &query).await?;
-        query.offset += found.rows.len() as u64;
-        // A search takes p1 for P1. Those may be two patients, and nobody gets the other's images.
-        let rows = found
-            .rows
-            .into_iter()
-            .filter(|row| only(&patient_id).is_none_or(|asked| row.patient.patient_id.trim() == asked));
-        studies.extend(rows.map(|row| row.study.study_instance_uid));
-        if !found.more || studies.len() > INSTANCES_MAX {
-            return Ok(studies);
+    match identifier.values(ISSUER_OF_PATIENT_ID).as_slice() {
+        [] => {}
+        [issuer] => conditions.push(Condition {
+            attribute: Attribute::IssuerOfPatientID,
+            matching: Matching::Equals((*issuer).to_owned()),
+        }),
+        _ => {
+            let refused = Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, "IssuerOfPatientID: one value");
+            return Err(refused.at(ISSUER_OF_PATIENT_ID));
         }
     }
+    Ok(conditions)
 }
 
 #[cfg(test)]
@@ -153,6 +188,10 @@ mod tests {
             }
         }
         assert_eq!(named(QueryLevel::Patient, &[(0x0010_0020, "1\\2")]), REFUSED);
+        assert_eq!(
+            named(QueryLevel::Patient, &[(0x0010_0020, "1"), (ISSUER_OF_PATIENT_ID, "A\\B")]),
+            REFUSED
+        );
         let lower = [(0x0020_000D, "1.2"), (0x0020_000E, "1.3"), (0x0010_0020, "P")];
         assert_eq!(
             named(QueryLevel::Study, &lower),

@@ -1,7 +1,9 @@
 //! PS3.4 C.4.2.1.5 to C.4.2.1.9: how the sub-operations of a retrieval go, and what is said of them.
 
+use std::collections::BTreeMap;
+
 use dicom_header::VR;
-use model::SopInstanceUid;
+use model::{SopInstanceUid, StudyInstanceUid};
 
 use crate::{
     dimse::status,
@@ -42,29 +44,39 @@ impl Outcome {
 pub struct SubOperations {
     /// How many.
     pub counts: Counts,
+    /// How many of each study.
+    pub by_study: BTreeMap<StudyInstanceUid, Counts>,
     failed: Vec<SopInstanceUid>,
 }
 
 impl SubOperations {
-    /// So many are to do.
-    pub fn new(total: usize) -> Self {
-        let remaining = u32::try_from(total).unwrap_or(u32::MAX);
-        Self { counts: Counts { remaining, ..Counts::default() }, failed: Vec::new() }
+    /// One is to do for each instance, told by its study.
+    pub fn new<'a>(studies: impl IntoIterator<Item = &'a StudyInstanceUid>) -> Self {
+        let mut all = Self { counts: Counts::default(), by_study: BTreeMap::new(), failed: Vec::new() };
+        for study in studies {
+            all.counts.remaining += 1;
+            all.by_study.entry(study.clone()).or_default().remaining += 1;
+        }
+        all
     }
 
     /// One more is done.
-    pub fn note(&mut self, outcome: Outcome, sop_instance_uid: &SopInstanceUid) {
-        let counts = &mut self.counts;
-        counts.remaining = counts.remaining.saturating_sub(1);
-        match outcome {
-            Outcome::Completed => counts.completed += 1,
-            Outcome::Warning => counts.warning += 1,
-            Outcome::Failed => {
-                counts.failed += 1;
-                if self.failed.len() < FAILED_LISTED_MAX {
-                    self.failed.push(sop_instance_uid.clone());
-                }
+    pub fn note(
+        &mut self,
+        outcome: Outcome,
+        study_instance_uid: &StudyInstanceUid,
+        sop_instance_uid: &SopInstanceUid,
+    ) {
+        for counts in self.by_study.get_mut(study_instance_uid).into_iter().chain([&mut self.counts]) {
+            counts.remaining = counts.remaining.saturating_sub(1);
+            match outcome {
+                Outcome::Completed => counts.completed += 1,
+                Outcome::Warning => counts.warning += 1,
+                Outcome::Failed => counts.failed += 1,
             }
+        }
+        if outcome == Outcome::Failed && self.failed.len() < FAILED_LISTED_MAX {
+            self.failed.push(sop_instance_uid.clone());
         }
     }
 
@@ -106,6 +118,10 @@ impl SubOperations {
 mod tests {
     use super::*;
 
+    fn study(uid: &str) -> StudyInstanceUid {
+        StudyInstanceUid::parse(uid).expect("a UID")
+    }
+
     #[test]
     fn the_last_word_depends_on_how_all_of_them_went() {
         use Outcome::{Completed, Failed, Warning};
@@ -117,11 +133,14 @@ mod tests {
             (&[Completed, Warning], false, 0xB000),
             (&[Completed, Failed], true, 0xFE00),
         ] {
-            let mut all = SubOperations::new(3);
+            let (study, other) = (study("1.1"), study("1.9"));
+            let mut all = SubOperations::new([&study, &study, &other]);
             let uid = SopInstanceUid::parse("1.2").expect("a UID");
             for outcome in outcomes {
-                all.note(*outcome, &uid);
+                all.note(*outcome, &study, &uid);
             }
+            assert_eq!(all.by_study[&other], Counts { remaining: 1, ..Counts::default() });
+            assert_eq!(all.by_study[&study], Counts { remaining: all.counts.remaining - 1, ..all.counts });
             let last = all.last(is_cancelled);
             assert_eq!((last.said.status, last.tells_remaining), (expected, is_cancelled), "{outcomes:?}");
             assert_eq!(all.failed_list(true).is_some(), outcomes.contains(&Failed));
@@ -144,10 +163,11 @@ mod tests {
 
     #[test]
     fn a_list_of_failures_fits_its_value() {
-        let mut all = SubOperations::new(70_000);
+        let study = study("1.1");
+        let mut all = SubOperations::new(std::iter::repeat_n(&study, 70_000));
         let uid = SopInstanceUid::parse(&format!("2.25.{}", "1".repeat(59))).expect("a UID");
         for _ in 0..70_000 {
-            all.note(Outcome::Failed, &uid);
+            all.note(Outcome::Failed, &study, &uid);
         }
         let list = all.failed_list(false).expect("a list");
         assert_eq!((&list[4..6], all.counts.failed), (&b"UI"[..], 70_000));

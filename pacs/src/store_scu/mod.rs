@@ -6,6 +6,7 @@
 mod error;
 mod files;
 mod proposal;
+mod request;
 mod response;
 
 use std::{io, time::Duration};
@@ -22,6 +23,8 @@ pub use error::ScuError;
 pub use files::{FileError, FileOutcome, store_files};
 pub(crate) use proposal::PROPOSALS_MAX;
 pub use proposal::Proposal;
+pub use request::Originator;
+pub(crate) use request::store_request;
 pub use response::StoreResponse;
 
 use self::{
@@ -30,7 +33,7 @@ use self::{
 };
 use crate::{
     dimse::{
-        command_set::{CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element},
+        command_set::{CommandSetBuilder, NO_DATA_SET, command_field, element},
         message::receive_command,
     },
     upper_layer::{
@@ -44,8 +47,6 @@ use crate::{
 
 /// Longest P-DATA-TF that we announce to take: responses are short.
 const PDU_LENGTH_MAX_BYTES: u32 = 64 * 1024;
-/// Medium (PS3.7 9.3.1.1).
-const PRIORITY_MEDIUM: u16 = 0x0000;
 
 /// How long a peer may take.
 #[derive(Debug, Clone, Copy)]
@@ -71,15 +72,6 @@ pub struct StoreItem<'a> {
     pub sop_instance_uid: &'a SopInstanceUid,
     /// The transfer syntax that the data set is in.
     pub transfer_syntax_uid: &'a TransferSyntaxUid,
-}
-
-/// Who asked for an instance to be sent, by C-MOVE (PS3.7 9.1.1.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Originator {
-    /// Its AE title.
-    pub ae_title: AeTitle,
-    /// Message ID of its request.
-    pub message_id: u16,
 }
 
 /// An association that we asked for.
@@ -220,19 +212,8 @@ impl<S: Transport> ScuAssociation<S> {
                 transfer_syntax_uid: transfer_syntax_uid.clone(),
             })?;
         let message_id = self.next_message_id();
-        let mut command = CommandSetBuilder::default()
-            .uid(element::AFFECTED_SOP_CLASS_UID, Some(sop_class_uid.as_str()))
-            .number(element::COMMAND_FIELD, command_field::C_STORE_RQ)
-            .number(element::MESSAGE_ID, message_id)
-            .number(element::PRIORITY, PRIORITY_MEDIUM)
-            .number(element::COMMAND_DATA_SET_TYPE, DATA_SET_PRESENT)
-            .uid(element::AFFECTED_SOP_INSTANCE_UID, Some(sop_instance_uid.as_str()));
-        if let Some(Originator { ae_title, message_id }) = originator {
-            command = command
-                .ae_title(element::MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE, ae_title.as_str())
-                .number(element::MOVE_ORIGINATOR_MESSAGE_ID, *message_id);
-        }
-        self.upper_layer.send(context_id, true, true, &command.build()).await?;
+        let command = store_request(sop_class_uid, sop_instance_uid, message_id, originator);
+        self.upper_layer.send(context_id, true, true, &command).await?;
         self.upper_layer.send_data_set(context_id, data_set).await?;
         self.response(message_id).await
     }

@@ -27,6 +27,24 @@ pub fn read_response(command: &CommandSet, message_id: u16) -> Option<StoreRespo
     let is_ours = command.number(element::MESSAGE_ID_BEING_RESPONDED_TO) == Some(message_id);
     let status =
         command.number(element::STATUS).filter(|_| is_response && is_ours && !command.has_data_set)?;
-    let error_comment = command.text(element::ERROR_COMMENT).unwrap_or_default().to_owned();
-    Some(StoreResponse { status, error_comment })
+    Some(StoreResponse { status, error_comment: command.error_comment() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_cannot_write_on_the_terminal() {
+        let comment = b"full\x1b[2J\x07 disk\r\n";
+        let mut bytes = vec![0, 0, 0, 1, 2, 0, 0, 0, 0x01, 0x80];
+        bytes.extend([0, 0, 0x20, 1, 2, 0, 0, 0, 7, 0]);
+        bytes.extend([0, 0, 0, 8, 2, 0, 0, 0, 0x01, 0x01]);
+        bytes.extend([0, 0, 0, 9, 2, 0, 0, 0, 0x00, 0xA7]);
+        bytes.extend([0, 0, 2, 9, comment.len() as u8, 0, 0, 0]);
+        bytes.extend(comment);
+        let command = CommandSet::parse(bytes.into()).expect("a command set");
+        let response = read_response(&command, 7).expect("a response");
+        assert_eq!((response.status, response.error_comment.as_str()), (0xA700, "full[2J disk"));
+    }
 }

@@ -46,7 +46,8 @@ impl<S: Transport> UpperLayer<S> {
         self.send_pdu(&buffer).await
     }
 
-    /// Sends a data set as its source gives it; no more of it is in memory than one write.
+    /// Sends a data set as its source gives it. In memory are what is written, its copy cut into PDUs, and what comes
+    /// after it: at most three times [`WRITE_BYTES`].
     ///
     /// # Errors
     /// See [`SendError`].

@@ -2,7 +2,10 @@
 
 use model::{SopClassUid, TransferSyntaxUid, ae::AeOperation};
 
-use crate::query_retrieve::{information_model::InformationModel, options::QueryOptions};
+use crate::{
+    dimse::command_set::{CommandSet, element},
+    query_retrieve::{information_model::InformationModel, options::QueryOptions},
+};
 
 /// What a presentation context is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,4 +33,11 @@ pub struct PresentationContext {
     pub requestor_is_scp: bool,
     /// What was agreed on for queries and retrievals.
     pub options: QueryOptions,
+}
+
+impl PresentationContext {
+    /// Whether a command that came in it is of its SOP class, as it has to be (PS3.7 9.1.1.1.3).
+    pub fn is_of(&self, command: &CommandSet) -> bool {
+        command.text(element::AFFECTED_SOP_CLASS_UID) == Some(self.abstract_syntax.as_str())
+    }
 }

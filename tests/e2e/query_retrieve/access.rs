@@ -1,5 +1,7 @@
 //! Who may query and retrieve, and what of it: the rights of the AE, and the grants of the account it reads as.
 
+use std::time::{Duration, Instant};
+
 use tests::scu::Dcmtk;
 
 use super::*;
@@ -32,6 +34,102 @@ async fn an_ae_does_what_it_is_registered_for_and_nothing_else() {
     ] {
         let is = |one: &&database::AuditRecord| one.actor.calling_ae == calling && one.detail == operation;
         assert_eq!(refusals.iter().filter(is).count(), 1, "{calling} {operation}");
+    }
+}
+
+/// Any program on this machine can say the title of a workstation: it may send by that, and see nothing.
+// threats.md rows 1, 5
+#[tokio::test]
+async fn a_title_that_is_registered_for_another_machine_shows_nothing_here() {
+    let platform = Platform::start(Options::default()).await;
+    let rights = ["--operation", "echo", "--operation", "store", "--operation", "find"];
+    ae(&platform, &[&["add", "FINDSCU", "192.0.2.7"][..], &rights].concat());
+    let one = Synthetic::cr("P1", 8, 8);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("one.dcm");
+    std::fs::write(&path, one.part10()).expect("a file");
+    let sent = Dcmtk::storescu(platform.dicom(), &["-aet", "FINDSCU"], &[path]);
+    assert_eq!(sent.store_status(), Some(0), "{}", sent.text);
+    let keys: &[(u32, &[u8])] = &[(LEVEL, b"STUDY"), (PATIENT_ID, b"")];
+    let (found, last) = find(&platform, STUDY_FIND, keys, &[]);
+    assert_eq!((found.len(), last.status()), (0, 0x0124));
+    assert_eq!(records(&platform, "use_operation").await.len(), 1);
+    ae(&platform, &["set", "FINDSCU", "192.0.2.7", "127.0.0.1"]);
+    let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &[(STUDY_FIND, IMPLICIT)], &[]);
+    eventually(&mut dialogue, keys, (1, 0));
+    dialogue.release();
+}
+
+/// Asks again until the door has heard of a change.
+fn eventually(dialogue: &mut Dialogue, keys: &[(u32, &[u8])], expected: (usize, u16)) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &identifier(keys)));
+        let (found, last) = dialogue.responses();
+        if (found.len(), last.status()) == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{} found, status {:04x}", found.len(), last.status());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+// threats.md row 5
+#[tokio::test]
+async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
+    let platform = platform(Options::default(), &[("FINDSCU", RETRIEVES)]).await;
+    let made = platform.command(&["user", "add", "--username", "wards", "--role", "viewer"]).output();
+    assert!(made.expect("maxray runs").status.success());
+    let one = Synthetic::cr("P1", 8, 8);
+    store(&platform, std::slice::from_ref(&one));
+    let keys: &[(u32, &[u8])] = &[(LEVEL, b"STUDY"), (STUDY_UID, one.study_instance_uid.as_bytes())];
+    let contexts = [(STUDY_FIND, IMPLICIT)];
+    let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &contexts, &[]);
+    let mut getting = Dialogue::open(platform.dicom(), "FINDSCU", &[(STUDY_GET, IMPLICIT)], &[]);
+    let mut get = || {
+        getting.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(keys)));
+        getting.responses().1.status()
+    };
+    eventually(&mut dialogue, keys, (1, 0));
+    assert_eq!(get(), 0xa702, "nothing was negotiated for it to be sent in");
+    // Nothing was granted to the account that it reads as from now on.
+    ae(&platform, &["set", "FINDSCU", "--reads-as", "wards"]);
+    eventually(&mut dialogue, keys, (0, 0));
+    assert_eq!(get(), 0);
+    ae(&platform, &["set", "FINDSCU", "--reads-everything"]);
+    eventually(&mut dialogue, keys, (1, 0));
+    ae(&platform, &["set", "FINDSCU", "--enabled", "false"]);
+    eventually(&mut dialogue, keys, (0, 0x0124));
+    ae(&platform, &["set", "FINDSCU", "--enabled", "true"]);
+    eventually(&mut dialogue, keys, (1, 0));
+    ae(&platform, &["remove", "FINDSCU"]);
+    eventually(&mut dialogue, keys, (0, 0x0124));
+    assert_eq!(get(), 0x0124);
+    let refusals = records(&platform, "use_operation").await;
+    let told: Vec<&str> = refusals.iter().map(|one| one.detail.as_str()).collect();
+    assert_eq!(told, ["find", "find", "get"]);
+}
+
+/// A command names the SOP class of its context: what was agreed on for one holds for no other.
+#[tokio::test]
+async fn a_command_of_another_sop_class_than_its_context_is_refused() {
+    let platform = platform(Options::default(), &[("FINDSCU", RETRIEVES)]).await;
+    store(&platform, &[Synthetic::cr("P1", 8, 8)]);
+    let keys = identifier(&[(LEVEL, b"STUDY"), (PATIENT_ID, b""), (STUDY_UID, b"1.2.3")]);
+    for (field, context, named) in [
+        (C_FIND, STUDY_FIND, PATIENT_FIND),
+        (C_FIND, STUDY_FIND, STUDY_MOVE),
+        (C_FIND, STUDY_GET, STUDY_FIND),
+        (C_FIND, STUDY_GET, STUDY_GET),
+        (C_GET, STUDY_GET, PATIENT_GET),
+        (C_MOVE, STUDY_MOVE, STUDY_GET),
+        (C_MOVE, STUDY_GET, STUDY_MOVE),
+    ] {
+        let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &[(context, IMPLICIT)], &[]);
+        dialogue.write(&Dialogue::request(field, named, Some("ANYBODY"), &keys));
+        let (found, last) = dialogue.responses();
+        assert_eq!((found.len(), last.status()), (0, 0x0122), "{field:04x} {named} in {context}");
+        dialogue.release();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use database::AuditOutcome;
 use tests::{
     fixtures,
     scu::{Association, Context, Dcmtk, Proposal, padded, provider_role},
@@ -128,9 +129,10 @@ async fn dcmtk_gets_studies_series_and_instances() {
         assert!(received == wanted, "{level}: {:?}", received.keys());
     }
     let told = records(&platform, "retrieve_instances").await;
-    assert_eq!(told.len(), 3);
+    assert_eq!(told.len(), 6, "one before the first byte, and one of the end");
     assert!(told.iter().all(|one| one.study_instance_uid == *study && one.actor.calling_ae == "GETSCU"));
-    assert_eq!(told[0].detail, "C-GET, 4 instances");
+    assert_eq!(told[0].detail, "C-GET, asked for 4");
+    assert_eq!(told[1].detail, "C-GET, 4 completed, 0 failed, 0 with a warning, 0 remaining");
 }
 
 #[tokio::test]
@@ -207,6 +209,69 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
     assert_eq!(get(&mut dialogue, &keys, |_| 0).0.len(), 20);
+    let told = records(&platform, "retrieve_instances").await;
+    let told: Vec<_> = told.iter().map(|one| (one.outcome, one.detail.as_str())).collect();
+    for expected in [
+        (AuditOutcome::Success, "C-GET, 3 completed, 0 failed, 0 with a warning, 17 remaining, cancelled"),
+        (AuditOutcome::Failed, "C-GET, 0 completed, 0 failed, 0 with a warning, 20 remaining, broken off"),
+    ] {
+        assert!(told.contains(&expected), "{told:?}");
+    }
+}
+
+/// One Patient ID of two issuers is two patients, and nobody gets the other's images.
+#[tokio::test]
+async fn a_patient_is_named_with_the_issuer_where_the_id_is_of_several() {
+    const ISSUER: u32 = 0x0010_0021;
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let of = |issuer: &str| Synthetic { issuer_of_patient_id: issuer.to_owned(), ..Synthetic::cr("P1", 8, 8) };
+    let (north, south, alone) = (of("NORTH"), of("SOUTH"), Synthetic::cr("P2", 8, 8));
+    store(&platform, &[north.clone(), south.clone(), alone.clone()]);
+    // Nothing is negotiated for it to be sent in: what would be sent is listed as failed.
+    let mut dialogue = Dialogue::open(platform.dicom(), "GETSCU", &[(PATIENT_GET, IMPLICIT)], &[]);
+    let mut ask = |keys: &[(u32, &[u8])]| {
+        dialogue.write(&Dialogue::request(C_GET, PATIENT_GET, None, &identifier(keys)));
+        let last = dialogue.responses().1;
+        (last.status(), text(&last, 0x0008_0058), offending(&last))
+    };
+    let patient = |id: &'static [u8]| (PATIENT_ID, id);
+    let level = (LEVEL, &b"PATIENT"[..]);
+    assert_eq!(ask(&[level, patient(b"P1")]), (0xa900, String::new(), Some(ISSUER)));
+    for (issuer, expected) in [("NORTH", &north), ("SOUTH", &south)] {
+        let found = ask(&[level, patient(b"P1"), (ISSUER, issuer.as_bytes())]);
+        assert_eq!(found, (0xa702, expected.sop_instance_uid.clone(), None));
+    }
+    for issuer in [&b"EAST"[..], b"north"] {
+        assert_eq!(ask(&[level, patient(b"P1"), (ISSUER, issuer)]), (0, String::new(), None));
+    }
+    let found = ask(&[level, patient(b"P2"), (ISSUER, b"")]);
+    assert_eq!(found, (0xa702, alone.sop_instance_uid, None));
+    let study = [(LEVEL, &b"STUDY"[..]), patient(b"P1"), (STUDY_UID, south.study_instance_uid.as_bytes())];
+    assert_eq!(ask(&study), (0xa702, south.sop_instance_uid, None), "a UID is of one study");
+}
+
+#[tokio::test]
+async fn more_than_one_retrieval_may_have_is_refused_before_anything_is_sent() {
+    let options = Options::default().with("MAXRAY_PACS__RETRIEVE_INSTANCES_MAX", "3");
+    let platform = platform(options, &[("GETSCU", RETRIEVES)]).await;
+    let (few, other) = (Synthetic::cr("P1", 8, 8).series(3), Synthetic::cr("P2", 8, 8));
+    store(&platform, &[few.clone(), vec![other.clone()]].concat());
+    let mut dialogue = open(&platform, &[(&other.sop_class_uid, EXPLICIT)]);
+    let both = format!("{}\\{}", few[0].study_instance_uid, other.study_instance_uid);
+    let one = few[0].study_instance_uid.as_bytes();
+    for (study, received, status) in [(one, 3, 0), (both.as_bytes(), 0, 0xa701), (one, 3, 0)] {
+        let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, study)];
+        let (found, _, last) = get(&mut dialogue, &keys, |_| 0);
+        assert_eq!((found.len(), last.status()), (received, status));
+    }
+    // Retrievals have two words for what C-FIND says with 0xA700.
+    let long = vec![b'1'; 300 * 1024];
+    let keys = [(LEVEL, &b"STUDY"[..]), (PATIENT_ID, &long), (STUDY_UID, one)];
+    assert_eq!(get(&mut dialogue, &keys, |_| 0).2.status(), 0xa701);
+    dialogue.release();
+    let mut moving = Dialogue::open(platform.dicom(), "GETSCU", &[(STUDY_MOVE, IMPLICIT)], &[]);
+    moving.write(&Dialogue::request(C_MOVE, STUDY_MOVE, Some("ANYBODY"), &identifier(&keys)));
+    assert_eq!(moving.responses().1.status(), 0xa701);
 }
 
 /// A receiver that does not take the stored transfer syntax gets the instance in one that it takes: the same values, the

@@ -19,6 +19,7 @@ const STUDY_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const STUDY_MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 const STUDY_GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
 const PATIENT_FIND: &str = "1.2.840.10008.5.1.4.1.2.1.1";
+const PATIENT_GET: &str = "1.2.840.10008.5.1.4.1.2.1.3";
 const IMPLICIT: &str = model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
 const EXPLICIT: &str = model::transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN;
 
@@ -44,8 +45,12 @@ async fn platform(options: Options, aes: &[(&str, &[&str])]) -> Platform {
 }
 
 fn register(platform: &Platform, title: &str, arguments: &[&str]) {
-    let all = [&["ae", "add", title, "127.0.0.1"], arguments].concat();
-    let output = platform.command(&all).output().expect("maxray runs");
+    ae(platform, &[&["add", title, "127.0.0.1"], arguments].concat());
+}
+
+/// `maxray ae`.
+fn ae(platform: &Platform, arguments: &[&str]) {
+    let output = platform.command(&[&["ae"], arguments].concat()).output().expect("maxray runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -85,6 +90,14 @@ fn value(message: &Message, tag: u32) -> Option<Vec<u8>> {
         rest = &after[length..];
     }
     None
+}
+
+/// Offending Element (0000,0901).
+fn offending(message: &Message) -> Option<u32> {
+    message.value(0x0901).map(|tag| {
+        u32::from(u16::from_le_bytes([tag[0], tag[1]])) << 16
+            | u32::from(u16::from_le_bytes([tag[2], tag[3]]))
+    })
 }
 
 fn text(message: &Message, tag: u32) -> String {

@@ -5,6 +5,7 @@ use std::{
     net::TcpListener,
 };
 
+use database::AuditOutcome;
 use tests::{
     fixtures,
     scu::{Dcmtk, Reference, padded},
@@ -85,7 +86,7 @@ async fn dcmtk_moves_what_was_sent_to_a_registered_destination() {
         assert!(received.get(uid) == Some(data_set), "{uid} is not what was sent");
     }
     let told = records(&platform, "retrieve_instances").await;
-    assert_eq!(told.len(), studies.len(), "one record for each study");
+    assert_eq!(told.len(), 2 * studies.len(), "of each study before the first byte and at the end");
     assert!(told.iter().all(|one| one.detail.starts_with("C-MOVE to STORESCP, ")), "{told:?}");
 }
 
@@ -123,6 +124,12 @@ async fn only_registered_destinations_that_answer_get_anything() {
     let told = records(&platform, "retrieve_instances").await;
     let refused = told.iter().filter(|one| one.detail == "the move destination is not registered").count();
     assert_eq!(refused, 4, "{told:?}");
+    // That it was asked for is no success: what came of it is told as well.
+    let silent = told.iter().filter(|one| one.study_instance_uid == *study);
+    let silent: Vec<_> = silent.map(|one| (one.outcome, one.detail.as_str())).collect();
+    let ended = "C-MOVE to SILENT, 0 completed, 5 failed, 0 with a warning, 0 remaining";
+    let asked = (AuditOutcome::Success, "C-MOVE to SILENT, asked for 5");
+    assert_eq!(silent, [asked, (AuditOutcome::Failed, ended)]);
 }
 
 /// Our own door as the destination: it refuses what it may not keep, and stops when it is told to.

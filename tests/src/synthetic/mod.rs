@@ -25,6 +25,8 @@ pub const MULTI_FRAME_WORD_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.7.3";
 pub struct Synthetic {
     /// Patient ID (0010,0020).
     pub patient_id: String,
+    /// Issuer of Patient ID (0010,0021); written when not empty.
+    pub issuer_of_patient_id: String,
     /// Patient's Name (0010,0010).
     pub patient_name: String,
     /// Study Instance UID (0020,000D).
@@ -62,6 +64,7 @@ impl Synthetic {
     pub fn cr(patient_id: &str, rows: u16, columns: u16) -> Self {
         Self {
             patient_id: patient_id.to_owned(),
+            issuer_of_patient_id: String::new(),
             patient_name: format!("Synthetic^{patient_id}"),
             study_instance_uid: new_uid(),
             series_instance_uid: new_uid(),
@@ -152,6 +155,9 @@ impl Synthetic {
         writer.text(0x0008_1030, "LO", "Chest PA");
         writer.text(0x0010_0010, "PN", &self.patient_name);
         writer.text(0x0010_0020, "LO", &self.patient_id);
+        if !self.issuer_of_patient_id.is_empty() {
+            writer.text(0x0010_0021, "LO", &self.issuer_of_patient_id);
+        }
         writer.text(0x0010_0030, "DA", "19700102");
         writer.text(0x0010_0040, "CS", "O");
         writer.text(0x0018_0015, "CS", "CHEST");

@@ -55,9 +55,15 @@ fn single_bytes(high: HighSet, text: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// JIS X 0208 behind its escape sequence, and ASCII before every separator (PS3.5 H.3).
+/// JIS X 0208 behind its escape sequence, and ASCII before every separator (PS3.5 H.3). The encoder of the web writes
+/// katakana of half width as those of full width, and some signs as others that look alike: a name that reads back as
+/// another one is not in the set.
 fn japanese(text: &str) -> Option<Vec<u8>> {
     let bytes = whole(ISO_2022_JP, text)?;
+    let (read_back, had_errors) = ISO_2022_JP.decode_without_bom_handling(&bytes);
+    if had_errors || read_back != text {
+        return None;
+    }
     let allowed = |rest: &[u8]| matches!(rest, [b'(' | b'$', b'B', ..]);
     let escapes = bytes.iter().enumerate().filter(|(_, byte)| **byte == ESCAPE);
     escapes.map(|(at, _)| &bytes[at + 1..]).all(allowed).then_some(bytes)
@@ -80,6 +86,7 @@ mod tests {
             ("ISO_IR 148", "Çavuşoğlu"),
             ("ISO_IR 13", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
             ("\\ISO 2022 IR 87", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+            ("ISO 2022 IR 13\\ISO 2022 IR 87", "ヤマダ^タロウ=山田^太郎=やまだ^たろう"),
             ("GB18030", "Wang=王^小东"),
             ("GBK", "Wang=王^小东"),
         ] {
@@ -100,6 +107,10 @@ mod tests {
             ("ISO_IR 13", "山田"),
             ("ISO 2022 IR 6\\ISO 2022 IR 149", "洪"),
             ("\\ISO 2022 IR 87", "Wang=王^小东"),
+            // Katakana of half width, and the minus sign.
+            ("ISO 2022 IR 13\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"),
+            ("\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"),
+            ("\\ISO 2022 IR 87", "山田\u{2212}太郎"),
         ] {
             assert_eq!(encode(term, text), None, "{term}: {text}");
         }
