@@ -54,14 +54,20 @@ pub struct Looked<'a> {
     pub study_instance_uid: &'a str,
     /// The id of what was asked for, empty for none.
     pub subject: String,
+    /// The consultation by which somebody without studies in reach is known.
+    pub consultation_id: Option<Uuid>,
 }
 
-/// Records a look at patient data before its first byte leaves; one record covers the same look for a while.
+/// Records a look at patient data before its first byte leaves; one record covers the same look for a while. A look at
+/// nothing that has a name is covered by none: nobody knows whether it is the same.
 pub async fn looked(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
     let key = if what.study_instance_uid.is_empty() { &what.subject } else { what.study_instance_uid };
     let look = (caller.principal.user_id, what.action.to_owned(), key.to_owned());
     is_recorded();
     let now = state.clock.now();
+    if key.is_empty() {
+        return state.database().audit(record_of(caller, &what)).await.map_err(unrecorded);
+    }
     if state.recent_looks.is_covered(&look, now) {
         return Ok(());
     }
@@ -118,7 +124,9 @@ pub async fn not_found(
 }
 
 fn record_of(caller: &Caller, what: &Looked<'_>) -> AuditRecord {
-    AuditRecord::success(&caller.actor(), what.action).about(&what.subject).of_study(what.study_instance_uid)
+    let record = AuditRecord::success(&caller.actor(), what.action);
+    let consultation_id = what.consultation_id;
+    AuditRecord { consultation_id, ..record.about(&what.subject).of_study(what.study_instance_uid) }
 }
 
 /// Records that the rules said no.

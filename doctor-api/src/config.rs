@@ -22,6 +22,8 @@ pub struct DoctorApiConfig {
     pub client_tokens_per_minute: u32,
     /// Passwords checked at the same time; each takes 64 MiB.
     pub password_checks_max: usize,
+    /// Pictures made into X-rays at the same time; each may take several hundred MiB.
+    pub picture_decodes_max: usize,
     /// Listeners on `/events` at the same time.
     pub event_listeners_max: usize,
     /// Time between two keep-alive comments on `/events`.
@@ -43,6 +45,7 @@ impl Default for DoctorApiConfig {
             sign_ins_per_minute_per_address: 20,
             client_tokens_per_minute: 60,
             password_checks_max: 4,
+            picture_decodes_max: 2,
             event_listeners_max: 1_024,
             event_keep_alive_ms: 15_000,
             picture_length_max_bytes: 64 << 20,

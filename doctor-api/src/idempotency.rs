@@ -1,7 +1,8 @@
 //! `Idempotency-Key` on any POST with a token: a request that is sent again has its effect once and gets the same answer.
 //!
 //! The claim of a key goes with the request to the database, whose transaction notes in it that the effect is
-//! committed: see `database::Claim`. Answers that hold a secret are not kept.
+//! committed: see `database::Claim`. Answers that hold a secret are not kept, and of requests only a keyed hash is: their
+//! bodies hold passwords.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -10,14 +11,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use database::{Claim, KeptAnswer, NewClaim};
-use service::{
-    http::{bearer::Authenticated, problem::Problem},
-    identity::sha256_of,
-};
+use database::{AuditRecord, Claim, KeptAnswer, NewClaim};
+use model::access::{Grant, Principal};
+use service::http::{bearer::Authenticated, problem::Problem};
 use uuid::Uuid;
 
-use crate::{errors, state::AppState};
+use crate::{audit, errors, policy::Caller, state::AppState};
 
 /// The header.
 const KEY: &str = "idempotency-key";
@@ -29,11 +28,15 @@ const ANSWER_LENGTH_MAX_BYTES: usize = 1 << 20;
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
 
 /// Operations whose answers hold a secret that is shown once.
-const SECRET: &[&str] = &[
+pub const SECRET: &[&str] = &[
     "/clients",
     "/clients/{id}/secret",
     "/consultations/{id}/viewer-token",
     "/devices",
+    "/oauth2/token",
+    "/sessions",
+    "/sessions/refresh",
+    "/shares/redeem",
     "/studies/{study_instance_uid}/shares",
 ];
 
@@ -55,17 +58,24 @@ async fn carry_out(state: &AppState, request: Request, next: Next) -> Result<Res
     let Ok(who) = Authenticated::from_request_parts(&mut parts, state).await else {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
+    let caller = Caller::from(who);
     let key = key(&parts.headers)?;
-    let (body, request_sha256) = fingerprint(state, &parts, body).await?;
-    let new = NewClaim { user_id: who.principal.user_id, key, request_sha256 };
+    refuse_borrowed_token(state, &caller).await?;
+    let (body, request_hmac) = fingerprint(state, &caller.principal, &parts, body).await?;
+    let new = NewClaim { user_id: caller.principal.user_id, key, request_hmac };
+    let template = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let claim = match state.database().claim_idempotency_key(&new).await.map_err(errors::database)? {
         Claim::Yours(claim) => claim,
-        Claim::Answered(answer) => return Ok(again(answer)),
+        Claim::Answered { answer, subject } => {
+            let record = AuditRecord::success(&caller.actor(), "replay_answer").about(subject);
+            audit::written(state, record.saying(format!("POST {template}"))).await?;
+            return Ok(again(answer));
+        }
         Claim::AnswerLost { subject } => return Err(lost(&subject)),
         Claim::Running => return Err(running()),
         Claim::OtherRequest => return Err(other_request()),
     };
-    let secret = parts.extensions.get::<MatchedPath>().is_some_and(|path| SECRET.contains(&path.as_str()));
+    let secret = SECRET.contains(&template);
     parts.extensions.insert(ClaimOfRequest(claim));
     let response = next.run(Request::from_parts(parts, body)).await;
     finish(state, claim, response, secret).await
@@ -83,16 +93,38 @@ fn key(headers: &HeaderMap) -> Result<String, Problem> {
     })
 }
 
-/// What makes a request the same: method, path, query and body. Of a body in parts, which is not held in memory, its
-/// length: the boundary between the parts differs each time.
-async fn fingerprint(state: &AppState, parts: &Parts, body: Body) -> Result<(Body, [u8; 32]), Problem> {
+/// A token for a viewer and the session of a share link are in other hands than the account, and change nothing.
+async fn refuse_borrowed_token(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    match caller.principal.grant {
+        None | Some(Grant::Device) => Ok(()),
+        Some(Grant::Consultation(_) | Grant::Share(_)) => {
+            audit::refused(state, caller, "use_idempotency_key").await?;
+            Err(Problem::forbidden())
+        }
+    }
+}
+
+/// What makes a request the same: as what the account sends it, method, path, query and body. An account that became
+/// another role's or another doctor's does not get what was answered to the former. Of a body in parts, which is not held
+/// in memory, its length: the boundary between the parts differs each time.
+async fn fingerprint(
+    state: &AppState,
+    who: &Principal,
+    parts: &Parts,
+    body: Body,
+) -> Result<(Body, [u8; 32]), Problem> {
     let text = |name| {
         parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default()
     };
-    let line = format!("{} {}\n", parts.method, parts.uri);
+    let sender = format!("{} {:?} {:?}", who.role.as_str(), who.doctor_id, who.grant);
+    let line = format!("{sender}\n{} {}\n", parts.method, parts.uri);
     if text(header::CONTENT_TYPE).to_ascii_lowercase().starts_with("multipart/") {
-        let line = format!("{line}{}", text(header::CONTENT_LENGTH));
-        return Ok((body, sha256_of(line.as_bytes())));
+        let length = text(header::CONTENT_LENGTH);
+        if length.is_empty() {
+            let detail = "a form with an Idempotency-Key needs a Content-Length, by which it is known again";
+            return Err(Problem::new(StatusCode::LENGTH_REQUIRED).detail(detail));
+        }
+        return Ok((body, state.doctor_keys.fingerprint_of(format!("{line}{length}").as_bytes())));
     }
     let length_max = state.config.body_length_max_bytes;
     let bytes = to_bytes(body, length_max).await.map_err(|_| {
@@ -100,7 +132,7 @@ async fn fingerprint(state: &AppState, parts: &Parts, body: Body) -> Result<(Bod
             .detail(format!("the body was cut off or is larger than {length_max} bytes"))
     })?;
     let whole = [line.as_bytes(), &bytes].concat();
-    Ok((Body::from(bytes), sha256_of(&whole)))
+    Ok((Body::from(bytes), state.doctor_keys.fingerprint_of(&whole)))
 }
 
 /// Keeps what was done or refused for good; what may go better next time gives the key back.
@@ -112,11 +144,9 @@ async fn finish(
 ) -> Result<Response, Problem> {
     let status = response.status();
     let settled = status.is_success() || status == StatusCode::CONFLICT;
-    if !settled {
+    if !settled || (secret && status.is_success()) {
+        // What had an effect stays claimed.
         state.database().release_claim(claim).await.map_err(errors::database)?;
-        return Ok(response);
-    }
-    if secret && status.is_success() {
         return Ok(response);
     }
     let (parts, body) = response.into_parts();

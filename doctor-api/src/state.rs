@@ -55,6 +55,8 @@ pub struct Inner {
     pub shutdown: Shutdown,
     /// Bounds the memory that password checks take together.
     pub password_checks: Semaphore,
+    /// Bounds the memory that decoded pictures take together.
+    pub picture_decodes: Semaphore,
     /// The hash that stands in for an unknown user's, so that both take the same time.
     pub stand_in_hash: OnceLock<String>,
     /// Reads that were audited lately.
@@ -69,6 +71,7 @@ impl AppState {
             parts;
         Self(Arc::new(Inner {
             password_checks: Semaphore::new(config.password_checks_max),
+            picture_decodes: Semaphore::new(config.picture_decodes_max),
             stand_in_hash: OnceLock::new(),
             recent_looks: RecentLooks::default(),
             event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),

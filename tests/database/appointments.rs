@@ -21,6 +21,8 @@ on_both_engines!(
     of_a_hundred_racers_for_a_patient_one_wins,
     a_time_is_free_again_when_its_consultation_ends_or_moves,
     a_hold_keeps_a_time_until_it_is_used_given_back_or_over,
+    an_account_holds_no_more_than_it_may_whatever_it_asks_for_at_once,
+    a_patient_without_issuer_is_the_same_under_each,
     the_database_itself_refuses_what_overlaps,
 );
 
@@ -154,10 +156,64 @@ async fn a_hold_keeps_a_time_until_it_is_used_given_back_or_over(home: Home) {
     home.sleep_seconds(301);
     assert!(matches!(book(theirs, Some(held.id)).await, Err(BookingError::HoldGone)), "it is over");
     let held = hold(mine).await.expect("released by itself");
-    let busy = home.database.busy_spans(ann, span, TimeDelta::minutes(30)).await.expect("read");
-    assert_eq!(busy, [span]);
+    let bob = doctor(&home).await;
+    let walk_in = NewConsultation {
+        status: ConsultationStatus::InProgress,
+        scheduled_at: span.starts_at,
+        ..booking(bob, "P2")
+    };
+    take(&home, walk_in).await.expect("begun");
+    let busy = home.database.busy_spans(&[ann, bob], span, TimeDelta::minutes(30)).await.expect("read");
+    assert_eq!(busy, [(ann, span), (bob, span)], "all that were asked about, each its own");
+    let busy = home.database.busy_spans(&[ann], span, TimeDelta::minutes(30)).await.expect("read");
+    assert_eq!(busy, [(ann, span)], "and nobody else");
     book(mine, Some(held.id)).await.expect("booked in its place");
     assert!(matches!(book(mine, Some(held.id)).await, Err(BookingError::HoldGone)));
+}
+
+async fn an_account_holds_no_more_than_it_may_whatever_it_asks_for_at_once(home: Home) {
+    let span = Span { starts_at: at(START + 3_600), ends_at: at(START + 5_400) };
+    let acting = database::AuditActor { user_id: Some(Uuid::now_v7()), ..actor() };
+    let mut racers = JoinSet::new();
+    for _ in 0..8 {
+        let new = NewHold { doctor_id: doctor(&home).await, span, lasts: TimeDelta::minutes(5) };
+        let (database, acting) = (home.database.clone(), acting.clone());
+        racers.spawn(async move { database.create_hold(&Scope::internal(), new, 2, &acting).await });
+    }
+    let mut held = 0;
+    while let Some(result) = racers.join_next().await {
+        match result.expect("a racer") {
+            Ok(_) => held += 1,
+            Err(BookingError::Database(DatabaseError::Conflict(_))) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(held, 2);
+}
+
+async fn a_patient_without_issuer_is_the_same_under_each(home: Home) {
+    let mut doctors = Vec::new();
+    for _ in 0..4 {
+        doctors.push(doctor(&home).await);
+    }
+    let of = |doctor_id, issuer: &str, minute| NewConsultation {
+        issuer_of_patient_id: issuer.to_owned(),
+        ..appointment(doctor_id, "P-1001", minute, 30)
+    };
+    let taken = |result: &Result<Consultation, BookingError>| {
+        matches!(result, Err(BookingError::Taken(Calendar::Patient)))
+    };
+    take(&home, of(doctors[0], "HOSP", 0)).await.expect("booked");
+    take(&home, of(doctors[1], "CLINIC", 0)).await.expect("another site's patient of the same number");
+    let without = take(&home, of(doctors[2], "", 0)).await;
+    assert!(taken(&without), "{without:?}");
+    let again = take(&home, of(doctors[2], "HOSP", 15)).await;
+    assert!(taken(&again), "{again:?}");
+    take(&home, of(doctors[2], "", 60)).await.expect("at another time");
+    let with = take(&home, of(doctors[3], "HOSP", 75)).await;
+    assert!(taken(&with), "{with:?}");
+    let same = take(&home, of(doctors[3], "", 75)).await;
+    assert!(taken(&same), "{same:?}");
 }
 
 /// What no code asked about is refused all the same.

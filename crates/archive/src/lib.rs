@@ -41,7 +41,7 @@ pub use keys::KeyJobError;
 pub use object_storage::StorageError;
 pub use read::{ByteStream, ReadError};
 pub use reindex::ReindexError;
-pub use store::{Form, InstanceWriter, StoreError, Stored};
+pub use store::{ExpectedPatient, Form, InstanceWriter, StoreError, Stored};
 
 /// The archive; cheap to clone.
 #[derive(Clone)]

@@ -20,8 +20,8 @@ pub struct NewClaim {
     pub user_id: Uuid,
     /// The key.
     pub key: String,
-    /// SHA-256 of the request.
-    pub request_sha256: [u8; 32],
+    /// Keyed hash of the request and of who sent it as what.
+    pub request_hmac: [u8; 32],
 }
 
 /// An answer that was given.
@@ -41,7 +41,12 @@ pub enum Claim {
     /// It is yours: carry the request out.
     Yours(Uuid),
     /// The request was carried out, and this was answered.
-    Answered(KeptAnswer),
+    Answered {
+        /// What was answered.
+        answer: KeptAnswer,
+        /// The id of what the request made, empty when unknown.
+        subject: String,
+    },
     /// The request was carried out, and the answer was lost; the id of what it made, empty when unknown.
     AnswerLost {
         /// Id.
@@ -56,7 +61,7 @@ pub enum Claim {
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,
-    request_sha256: Vec<u8>,
+    request_hmac: Vec<u8>,
     claimed_at: chrono::DateTime<chrono::Utc>,
     applied_at: Option<chrono::DateTime<chrono::Utc>>,
     subject: String,
@@ -90,9 +95,9 @@ impl Database {
     /// Claims a key for a request.
     pub async fn claim_idempotency_key(&self, new: &NewClaim) -> Result<Claim, DatabaseError> {
         const FORGET: &str = "DELETE FROM idempotency WHERE claimed_at < $1";
-        const CLAIM: &str = "INSERT INTO idempotency (id, user_id, key, request_sha256, claimed_at, subject, headers) \
+        const CLAIM: &str = "INSERT INTO idempotency (id, user_id, key, request_hmac, claimed_at, subject, headers) \
             VALUES ($1, $2, $3, $4, $5, '', '') ON CONFLICT DO NOTHING";
-        const READ: &str = "SELECT id, request_sha256, claimed_at, applied_at, subject, status, headers, body \
+        const READ: &str = "SELECT id, request_hmac, claimed_at, applied_at, subject, status, headers, body \
             FROM idempotency WHERE user_id = $1 AND key = $2";
         let id = Uuid::now_v7();
         let mut tx = self.begin().await?;
@@ -102,7 +107,7 @@ impl Database {
             .bind(id)
             .bind(new.user_id)
             .bind(&new.key)
-            .bind(&new.request_sha256[..])
+            .bind(&new.request_hmac[..])
             .bind(now)
             .execute(connection)
             .await?
@@ -117,7 +122,7 @@ impl Database {
             .fetch_optional(connection)
             .await?);
         let Some(row) = row else { return Ok(Claim::Running) };
-        if row.request_sha256 != new.request_sha256 {
+        if row.request_hmac != new.request_hmac {
             return Ok(Claim::OtherRequest);
         }
         if row.applied_at.is_some() || row.status.is_some() {
@@ -157,7 +162,10 @@ impl Database {
 
 fn answered(row: Row) -> Claim {
     match (row.status.and_then(|status| u16::try_from(status).ok()), row.body) {
-        (Some(status), Some(body)) => Claim::Answered(KeptAnswer { status, headers: row.headers, body }),
+        (Some(status), Some(body)) => Claim::Answered {
+            answer: KeptAnswer { status, headers: row.headers, body },
+            subject: row.subject,
+        },
         _ => Claim::AnswerLost { subject: row.subject },
     }
 }

@@ -205,17 +205,18 @@ impl Database {
         reach
     }
 
-    /// A condition on the columns of `prescription` with its parameters from `first` on. Drafts are their doctor's alone.
+    /// A condition on the columns of `prescription` with its parameters from `first` on. What was never signed is its
+    /// doctor's alone, also after it was cancelled: so it is the signature that is asked for, not the status.
     pub(crate) fn prescription_reach(&self, scope: &Scope, first: usize) -> Reach {
         let now = self.shared().clock.now();
         let mut reach = Reach::from(first);
         reach.sql = match scope.extent() {
-            Extent::Everything => " AND status <> 'draft'".to_owned(),
+            Extent::Everything => " AND jws IS NOT NULL".to_owned(),
             Extent::Doctor { doctor_id, .. } => {
                 let days = TimeDelta::days(i64::from(self.access().closed_consultation_days));
                 let (doctor, after) = (reach.id(doctor_id), reach.time(now - days));
                 format!(
-                    " AND (doctor_id = {doctor} OR (status <> 'draft' AND EXISTS (SELECT 1 FROM consultation c \
+                    " AND (doctor_id = {doctor} OR (jws IS NOT NULL AND EXISTS (SELECT 1 FROM consultation c \
                      WHERE c.doctor_id = {doctor} AND c.patient_id = prescription.patient_id \
                      AND c.issuer_of_patient_id = prescription.issuer_of_patient_id \
                      AND ({OPEN} OR (c.status = 'completed' AND c.closed_at > {after})) \
@@ -226,7 +227,7 @@ impl Database {
                 let hours = TimeDelta::hours(i64::from(self.access().upload_hours));
                 let (user, after) = (reach.id(user_id), reach.time(now - hours));
                 format!(
-                    " AND status <> 'draft' AND EXISTS (SELECT 1 FROM consultation c \
+                    " AND jws IS NOT NULL AND EXISTS (SELECT 1 FROM consultation c \
                      WHERE c.id = prescription.consultation_id AND c.created_by = {user} \
                      AND (c.closed_at IS NULL OR c.closed_at > {after}))"
                 )

@@ -8,12 +8,12 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::require_doctor;
 use crate::{
     consultations::{
         change::not_booked,
         create_consultation::{DURATION_DEFAULT_MINUTES, check_duration, check_start},
     },
+    doctors::require_doctor_in_reach,
     input::{check::Checks, json::JsonBody, path::PathParameters},
     policy::{CreateConsultation, Permit},
     state::AppState,
@@ -90,10 +90,7 @@ pub async fn create_hold(
     let minutes = request.minutes.unwrap_or(MINUTES_DEFAULT);
     checks.require((1..=MINUTES_MAX).contains(&minutes), "minutes", "must be 1 to 60");
     checks.finish()?;
-    if !permit.scope.includes_doctor(doctor_id) {
-        return Err(Problem::not_found());
-    }
-    let doctor = require_doctor(&state, doctor_id).await?;
+    let doctor = require_doctor_in_reach(&state, &permit.scope, doctor_id).await?;
     if !doctor.active {
         return Err(Problem::conflict("this doctor takes no consultations at present"));
     }

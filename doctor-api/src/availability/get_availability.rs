@@ -8,9 +8,10 @@ use service::http::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::{free, require_doctor};
+use super::{busy, free};
 use crate::{
     consultations::create_consultation::DURATION_MAX_MINUTES,
+    doctors::require_doctor,
     errors,
     input::{check::Checks, path::PathParameters, query::QueryParameters},
     policy::{Permit, ReadDoctor},
@@ -92,7 +93,9 @@ pub async fn get_availability(
     let schedule = state.database().schedule(id).await.map_err(errors::database)?;
     let duration_minutes = query.duration.unwrap_or(schedule.rules.slot_minutes);
     let duration = TimeDelta::minutes(i64::from(duration_minutes));
-    let slots = free(&state, &doctor, &schedule, (query.from, query.to), duration).await?;
+    let period = (query.from, query.to);
+    let busy = busy(&state, &[id], period).await?;
+    let slots = free((&doctor, &schedule), &busy, period, duration, state.clock.now());
     let name = asked.unwrap_or(&doctor.time_zone);
     let zone = time_zone(name).ok_or_else(Problem::not_found)?;
     let show = |at| in_zone(at, &zone);

@@ -8,8 +8,9 @@ use axum::{
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{ExceptionsBody, require_doctor};
+use super::ExceptionsBody;
 use crate::{
+    doctors::require_doctor,
     errors,
     input::{etag::entity_tag, path::PathParameters},
     policy::{Permit, UpdateDoctor},

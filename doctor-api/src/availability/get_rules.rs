@@ -8,8 +8,9 @@ use axum::{
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{RulesBody, require_doctor};
+use super::RulesBody;
 use crate::{
+    doctors::require_doctor,
     errors,
     input::{etag::entity_tag, path::PathParameters},
     policy::{Permit, ReadDoctor},

@@ -8,6 +8,8 @@ pub mod put_exceptions;
 pub mod put_rules;
 pub mod release_hold;
 
+use std::collections::HashMap;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::{DatabaseError, ScheduleRow, ScheduleUpdate, Span};
@@ -24,7 +26,6 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    audit,
     consultations::create_consultation::{DURATION_DEFAULT_MINUTES, DURATION_MAX_MINUTES},
     errors,
     input::{
@@ -153,15 +154,6 @@ impl From<ExceptionBody> for Exception {
     }
 }
 
-/// Profiles are no secret to those who may change one, so this is 403 and not 404.
-async fn require_own(state: &AppState, permit: &Permit<UpdateDoctor>, doctor: Uuid) -> Result<(), Problem> {
-    if permit.scope.includes_doctor(doctor) {
-        return Ok(());
-    }
-    audit::refused(state, &permit.caller, "update_doctor").await?;
-    Err(Problem::forbidden())
-}
-
 /// Replaces hours or exceptions when they are still those that the ETag names; gives their new ETag and what is kept now.
 async fn replace(
     state: &AppState,
@@ -179,11 +171,6 @@ async fn replace(
     Ok(([(header::ETAG, entity_tag(version))], schedule))
 }
 
-async fn require_doctor(state: &AppState, doctor: Uuid) -> Result<Doctor, Problem> {
-    let found = state.database().doctor(doctor).await.map_err(errors::database)?;
-    found.ok_or_else(Problem::not_found)
-}
-
 fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {
     let mut checks = Checks::new();
     for (field, message) in refusals {
@@ -192,24 +179,38 @@ fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {
     checks.finish()
 }
 
-/// What is free of a doctor's time in a period.
-pub async fn free(
+/// What is taken of doctors' time around a period.
+pub struct Busy(HashMap<Uuid, Vec<Slot>>);
+
+/// Asks for all of them at once.
+pub async fn busy(
     state: &AppState,
-    doctor: &Doctor,
-    schedule: &ScheduleRow,
+    doctors: &[Uuid],
     (from, until): (DateTime<Utc>, DateTime<Utc>),
-    duration: TimeDelta,
-) -> Result<Vec<Slot>, Problem> {
-    let zone = time_zone(&doctor.time_zone);
-    let Some(zone) = zone.filter(|_| doctor.active) else { return Ok(Vec::new()) };
+) -> Result<Busy, Problem> {
     // A buffer and a long slot reach over the ends of the period.
     let margin = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
     let within = Span { starts_at: from - margin, ends_at: until + margin };
     let walk_in = TimeDelta::minutes(i64::from(DURATION_DEFAULT_MINUTES));
-    let busy = state.database().busy_spans(doctor.id, within, walk_in).await.map_err(errors::database)?;
-    let busy: Vec<Slot> =
-        busy.into_iter().map(|Span { starts_at, ends_at }| Slot { starts_at, ends_at }).collect();
+    let spans = state.database().busy_spans(doctors, within, walk_in).await.map_err(errors::database)?;
+    let mut busy: HashMap<Uuid, Vec<Slot>> = HashMap::new();
+    for (doctor, Span { starts_at, ends_at }) in spans {
+        busy.entry(doctor).or_default().push(Slot { starts_at, ends_at });
+    }
+    Ok(Busy(busy))
+}
+
+/// What is free of a doctor's time in a period that `busy` was asked about.
+pub fn free(
+    (doctor, schedule): (&Doctor, &ScheduleRow),
+    busy: &Busy,
+    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    duration: TimeDelta,
+    now: DateTime<Utc>,
+) -> Vec<Slot> {
+    let zone = time_zone(&doctor.time_zone);
+    let Some(zone) = zone.filter(|_| doctor.active) else { return Vec::new() };
+    let busy = busy.0.get(&doctor.id).map_or(&[][..], Vec::as_slice);
     let ScheduleRow { rules, exceptions, .. } = schedule;
-    let now = state.clock.now();
-    Ok(free_slots(&Question { rules, exceptions, zone: &zone, busy: &busy, from, until, duration, now }))
+    free_slots(&Question { rules, exceptions, zone: &zone, busy, from, until, duration, now })
 }

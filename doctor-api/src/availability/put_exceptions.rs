@@ -10,9 +10,10 @@ use model::schedule::{Exception, check_exceptions};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{ExceptionsBody, refuse_all, replace, require_own};
+use super::{ExceptionsBody, refuse_all, replace};
 use crate::{
-    input::{json::JsonBody, path::PathParameters},
+    doctors::require_own,
+    input::{check::Checks, json::JsonBody, path::PathParameters},
     policy::{Permit, UpdateDoctor},
     state::AppState,
 };
@@ -48,6 +49,12 @@ pub async fn put_exceptions(
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<ExceptionsBody>), Problem> {
     require_own(&state, &permit, id).await?;
     let exceptions: Vec<Exception> = body.exceptions.into_iter().map(Into::into).collect();
+    let mut checks = Checks::new();
+    for (index, exception) in exceptions.iter().enumerate() {
+        checks.time(&format!("exceptions[{index}].from"), exception.from);
+        checks.time(&format!("exceptions[{index}].to"), exception.to);
+    }
+    checks.finish()?;
     refuse_all(check_exceptions(&exceptions))?;
     let update = ScheduleUpdate::Exceptions(exceptions);
     let (tag, schedule) = replace(&state, &permit, (id, &headers), update).await?;

@@ -10,8 +10,9 @@ use model::schedule::{Rules, check_rules};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{RulesBody, refuse_all, replace, require_own};
+use super::{RulesBody, refuse_all, replace};
 use crate::{
+    doctors::require_own,
     input::{json::JsonBody, path::PathParameters},
     policy::{Permit, UpdateDoctor},
     state::AppState,

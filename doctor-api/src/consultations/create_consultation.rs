@@ -13,8 +13,9 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ConsultationBody, answer, change::not_booked, require_doctor};
+use super::{ConsultationBody, answer, change::not_booked};
 use crate::{
+    doctors::require_doctor_in_reach,
     input::{check::Checks, json::JsonBody, path::PathParameters},
     policy::{CreateConsultation, Permit},
     state::AppState,
@@ -93,7 +94,7 @@ pub async fn create_consultation(
 ) -> Result<Response, Problem> {
     let now = state.clock.now();
     check(&request, now)?;
-    let doctor = require_doctor(&state, &permit.scope, doctor_id).await?;
+    let doctor = require_doctor_in_reach(&state, &permit.scope, doctor_id).await?;
     if !doctor.active {
         return Err(Problem::conflict("this doctor takes no consultations at present"));
     }

@@ -35,6 +35,8 @@ pub struct EditConsultation {
 }
 
 /// Change what a consultation says
+///
+/// Until it is over; a paramedic changes an own case until its doctor is in it.
 #[utoipa::path(
     patch,
     path = "/consultations/{id}",
@@ -48,7 +50,7 @@ pub struct EditConsultation {
     responses(
         (status = 200, description = "Changed", body = ConsultationBody,
          headers(("ETag" = String, description = "Version, for If-Match"))),
-        (status = 409, description = "It is over", body = crate::openapi::Problem,
+        (status = 409, description = "It is over, or its doctor has to do this", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
         (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
          content_type = "application/problem+json"),

@@ -9,8 +9,9 @@ use service::http::problem::Problem;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{ConsultationBody, require_doctor};
+use super::{ConsultationBody};
 use crate::{
+    doctors::require_doctor_in_reach,
     errors,
     input::{
         check::Checks,
@@ -68,7 +69,7 @@ pub async fn list_consultations(
     checks.period("to", query.from, query.to);
     let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
     checks.finish_query()?;
-    require_doctor(&state, &permit.scope, doctor_id).await?;
+    require_doctor_in_reach(&state, &permit.scope, doctor_id).await?;
     let filter = ConsultationFilter {
         status: status.unwrap_or_default(),
         from: query.from,

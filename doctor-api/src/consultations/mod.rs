@@ -25,11 +25,10 @@ use axum::{
 use chrono::{DateTime, Utc};
 use model::clinical::{Consultation, ConsultationCommand};
 use serde::Serialize;
-use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{errors, input::etag::entity_tag, state::AppState};
+use crate::input::etag::entity_tag;
 
 /// One meeting of a doctor and a patient.
 #[derive(Debug, Serialize, ToSchema)]
@@ -83,19 +82,6 @@ impl From<Consultation> for ConsultationBody {
             updated_at: consultation.updated_at,
         }
     }
-}
-
-/// 404 unless the doctor is there and in reach.
-async fn require_doctor(
-    state: &AppState,
-    scope: &model::access::Scope,
-    doctor_id: Uuid,
-) -> Result<model::clinical::Doctor, Problem> {
-    if !scope.includes_doctor(doctor_id) {
-        return Err(Problem::not_found());
-    }
-    let doctor = state.database().doctor(doctor_id).await.map_err(errors::database)?;
-    doctor.ok_or_else(Problem::not_found)
 }
 
 /// The consultation with its ETag.

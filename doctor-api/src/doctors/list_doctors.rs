@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::DoctorBody;
 use crate::{
-    availability, errors,
+    availability,
+    consultations::create_consultation::DURATION_MAX_MINUTES,
+    errors,
     input::{
         check::Checks,
         page::{Page, PageRequest},
@@ -69,6 +71,7 @@ pub async fn list_doctors(
     for (name, value) in [("specialty", &query.specialty), ("language", &query.language), ("q", &query.q)] {
         checks.line(name, value.as_deref().unwrap_or_default(), SEARCH_LENGTH_MAX);
     }
+    checks.time("available_at", query.available_at);
     let page = PageRequest::new(query.limit, query.offset, &state.config, &mut checks);
     checks.finish_query()?;
     let filter = DoctorFilter {
@@ -101,12 +104,16 @@ async fn free_at(
     let ids: Vec<Uuid> = doctors.iter().map(|doctor| doctor.id).collect();
     let schedules = state.database().schedules(&ids).await.map_err(errors::database)?;
     let schedules: HashMap<Uuid, ScheduleRow> = schedules.into_iter().collect();
+    let until = at + TimeDelta::seconds(1);
+    let longest = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
+    let ids: Vec<Uuid> = schedules.keys().copied().collect();
+    let busy = availability::busy(state, &ids, (at - longest, until)).await?;
+    let now = state.clock.now();
     let (mut free, mut to_leave_out) = (Vec::new(), page.offset);
     for doctor in doctors {
         let Some(schedule) = schedules.get(&doctor.id) else { continue };
         let length = TimeDelta::minutes(i64::from(schedule.rules.slot_minutes));
-        let period = (at - length, at + TimeDelta::seconds(1));
-        let slots = availability::free(state, &doctor, schedule, period, length).await?;
+        let slots = availability::free((&doctor, schedule), &busy, (at - length, until), length, now);
         if !slots.iter().any(|slot| slot.starts_at <= at && at < slot.ends_at) {
             continue;
         }

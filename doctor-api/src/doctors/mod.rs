@@ -7,6 +7,7 @@ pub mod get_doctor;
 pub mod list_doctors;
 pub mod patch_doctor;
 pub mod read_profile_history;
+mod require;
 pub mod update_doctor;
 
 use axum::{
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use self::require::{require_doctor, require_doctor_in_reach, require_own};
 use self::details::{DetailsBody, FeeBody, LicenceBody, SpecialtyBody, check_specialties};
 use crate::input::{
     check::{Checks, is_language_tag},

@@ -13,9 +13,9 @@ use model::{
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{DoctorBody, DoctorProfile, answer};
+use super::{DoctorBody, DoctorProfile, answer, require_doctor, require_own};
 use crate::{
-    audit, errors,
+    errors,
     input::{
         check::Checks,
         etag::{changed_meanwhile, expected_version},
@@ -68,13 +68,8 @@ pub async fn current_of(
     headers: &HeaderMap,
 ) -> Result<Doctor, Problem> {
     let version = expected_version(headers)?;
-    // Profiles are no secret to those who may change one, so this is 403 and not 404.
-    if !permit.scope.includes_doctor(id) {
-        audit::refused(state, &permit.caller, &audit::name(Action::UpdateDoctor)).await?;
-        return Err(Problem::forbidden());
-    }
-    let current = state.database().doctor(id).await.map_err(errors::database)?;
-    let current = current.ok_or_else(Problem::not_found)?;
+    require_own(state, permit, id).await?;
+    let current = require_doctor(state, id).await?;
     if current.version == version { Ok(current) } else { Err(changed_meanwhile()) }
 }
 

@@ -63,6 +63,7 @@ pub async fn add_grant(
     let mut checks = Checks::new();
     let future = expires_at.is_none_or(|at| at > state.clock.now());
     checks.require(future, "expires_at", "lies in the past");
+    checks.time("expires_at", expires_at);
     let kind = kind(request, &mut checks);
     checks.finish()?;
     let kind = kind.ok_or_else(Problem::unprocessable)?;

@@ -1,10 +1,15 @@
 //! Checks of single fields; all that fail are answered together.
 
-use chrono::{DateTime, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike as _, Utc};
 use service::http::problem::Problem;
 
 /// Longest Patient ID and Issuer of Patient ID in characters (PS3.5 6.2, LO).
 pub const PATIENT_ID_LENGTH_MAX: usize = 64;
+
+/// Years of the times that are taken: reckoning with others leaves what a calendar, or a column of a database, holds.
+const YEARS: RangeInclusive<i32> = 1900..=2200;
 
 /// Collects what is wrong.
 pub struct Checks(Problem);
@@ -67,8 +72,16 @@ impl Checks {
         self.require(value.trim_matches(' ') == value, field, "begins or ends with a space");
     }
 
-    /// The end must not lie before the start.
+    /// A time that can be reckoned with.
+    pub fn time(&mut self, field: &str, at: impl Into<Option<DateTime<Utc>>>) {
+        let fits = at.into().is_none_or(|at| YEARS.contains(&at.year()));
+        self.require(fits, field, "must be in the years 1900 to 2200");
+    }
+
+    /// From `from` until `field`: the end must not lie before the start.
     pub fn period(&mut self, field: &str, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) {
+        self.time("from", from);
+        self.time(field, to);
         if let (Some(from), Some(to)) = (from, to) {
             self.require(from <= to, field, "lies before the start of the period");
         }
@@ -117,6 +130,21 @@ mod tests {
         let problem = checks.finish().expect_err("refused");
         let fields: Vec<_> = problem.errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["name", "specialties[1]", "patient_id"]);
+    }
+
+    #[test]
+    fn years_that_can_be_reckoned_with() {
+        for (time, refused) in [
+            ("1899-12-31T23:59:59Z", true),
+            ("1900-01-01T00:00:00Z", false),
+            ("2200-12-31T23:59:59Z", false),
+            ("2201-01-01T00:00:00Z", true),
+            ("-262143-01-01T00:00:00Z", true),
+        ] {
+            let mut checks = Checks::new();
+            checks.time("at", time.parse::<DateTime<Utc>>().expect(time));
+            assert_eq!(checks.finish().is_err(), refused, "{time}");
+        }
     }
 
     #[test]

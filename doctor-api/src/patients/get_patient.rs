@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::past::{WhichPatient, past};
 use crate::{
-    audit::{self, Looked},
+    audit,
     input::{path::PathParameters, query::QueryParameters},
     policy::{Permit, ReadStudy},
     state::AppState,
@@ -56,10 +56,7 @@ pub async fn get_patient(
     if past.is_empty() {
         return Err(Problem::not_found());
     }
-    // The trail knows the patient by the study: a Patient ID is nothing to keep there.
-    let study = past.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
-    let what = Looked { action: "read_patient", study_instance_uid: study, subject: String::new() };
-    audit::looked(&state, &permit.caller, what).await?;
+    audit::looked(&state, &permit.caller, past.looked("read_patient")).await?;
     let (studies, consultations) = (past.studies.len(), past.consultations.len());
     let mut records: Vec<PatientBody> = Vec::new();
     for row in past.studies {

@@ -10,6 +10,7 @@ use service::http::problem::Problem;
 use utoipa::IntoParams;
 
 use crate::{
+    audit::Looked,
     errors,
     input::check::Checks,
     policy::{Permit, ReadStudy},
@@ -35,6 +36,22 @@ pub struct Past {
 impl Past {
     pub fn is_empty(&self) -> bool {
         self.studies.is_empty() && self.consultations.is_empty() && self.prescriptions.is_empty()
+    }
+
+    /// What the trail knows the patient by: a study, or else a consultation or a prescription. A Patient ID is nothing to
+    /// keep there.
+    pub fn looked<'a>(&'a self, action: &'a str) -> Looked<'a> {
+        let study_instance_uid =
+            self.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
+        let consultation = self.consultations.first().map(|one| (one.id, one.id));
+        let prescription = || self.prescriptions.first().map(|one| (one.id, one.consultation_id));
+        let known_by = consultation.or_else(prescription).filter(|_| study_instance_uid.is_empty());
+        Looked {
+            action,
+            study_instance_uid,
+            subject: known_by.map(|(id, _)| id.to_string()).unwrap_or_default(),
+            consultation_id: known_by.map(|(_, consultation_id)| consultation_id),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `GET /patients/{patient_id}/history`: studies, consultations and prescriptions in the order of their time.
 
 use axum::{Json, extract::State};
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use database::SearchRow;
 use model::clinical::Prescription;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,9 @@ use service::http::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::past::{WhichPatient, past};
+use super::past::{Past, WhichPatient, past};
 use crate::{
-    audit::{self, Looked},
+    audit,
     consultations::ConsultationBody,
     input::{check::Checks, page::PageRequest, path::PathParameters, query::QueryParameters},
     policy::{Permit, ReadStudy},
@@ -43,8 +43,11 @@ pub struct PatientHistory {
 /// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PatientHistoryItem {
-    /// When: the study's date and time as the machine wrote them, the consultation's start, the prescription's signature.
-    at: Option<DateTime<Utc>>,
+    /// When: the consultation's start and the prescription's signature (RFC 3339); a study's date and time without an
+    /// offset, as the clock of the machine showed them, for machines seldom say in which time zone they stand. In the
+    /// order of the list they count as UTC, so that neighbours within a day may stand the other way round.
+    #[schema(example = "2026-05-03T09:00:00Z")]
+    at: Option<String>,
     /// What.
     #[serde(flatten)]
     what: PatientHistoryKind,
@@ -123,32 +126,40 @@ pub async fn read_patient_history(
     if past.is_empty() {
         return Err(Problem::not_found());
     }
-    let study = past.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
-    let what = Looked { action: "read_patient_history", study_instance_uid: study, subject: String::new() };
-    audit::looked(&state, &permit.caller, what).await?;
-    let studies = past.studies.into_iter().map(|row| PatientHistoryItem {
-        at: made_at(&row),
-        what: PatientHistoryKind::Study { study: row.into() },
-    });
-    let consultations = past.consultations.into_iter().map(|one| PatientHistoryItem {
-        at: Some(one.scheduled_at),
-        what: PatientHistoryKind::Consultation { consultation: one.into() },
-    });
-    let prescriptions = past.prescriptions.into_iter().map(|one| PatientHistoryItem {
-        at: Some(one.signed.as_ref().map_or(one.created_at, |signed| signed.finalized_at)),
-        what: PatientHistoryKind::Prescription { prescription: one.into() },
-    });
-    let mut items: Vec<PatientHistoryItem> = studies.chain(consultations).chain(prescriptions).collect();
-    items.sort_by_key(|item| std::cmp::Reverse(item.at));
+    audit::looked(&state, &permit.caller, past.looked("read_patient_history")).await?;
+    let mut items = in_order(past);
     let more = items.len() > page.limit as usize;
     items.truncate(page.limit as usize);
     Ok(Json(PatientHistory { items, more }))
 }
 
+/// The newest first.
+fn in_order(past: Past) -> Vec<PatientHistoryItem> {
+    let studies = past.studies.into_iter().map(|row| {
+        let (at, study) = (made_at(&row), row.into());
+        let shown = at.map(|at| at.format("%Y-%m-%dT%H:%M:%S").to_string());
+        (at, PatientHistoryItem { at: shown, what: PatientHistoryKind::Study { study } })
+    });
+    let known = |at: DateTime<Utc>, what| {
+        let shown = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        (Some(at.naive_utc()), PatientHistoryItem { at: Some(shown), what })
+    };
+    let consultations = past.consultations.into_iter().map(|one| {
+        known(one.scheduled_at, PatientHistoryKind::Consultation { consultation: one.into() })
+    });
+    let prescriptions = past.prescriptions.into_iter().map(|one| {
+        let at = one.signed.as_ref().map_or(one.created_at, |signed| signed.finalized_at);
+        known(at, PatientHistoryKind::Prescription { prescription: one.into() })
+    });
+    let mut items: Vec<_> = studies.chain(consultations).chain(prescriptions).collect();
+    items.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
 /// Study Date and Study Time (PS3.5 6.2, DA and TM) as the machine's clock showed them; what cannot be read sorts last.
-fn made_at(row: &SearchRow) -> Option<DateTime<Utc>> {
+fn made_at(row: &SearchRow) -> Option<NaiveDateTime> {
     let date = NaiveDate::parse_from_str(&row.study.study_date, "%Y%m%d").ok()?;
     let digits: String = row.study.study_time.chars().take_while(char::is_ascii_digit).take(6).collect();
     let time = NaiveTime::parse_from_str(&format!("{digits:0<6}"), "%H%M%S").unwrap_or_default();
-    Some(date.and_time(time).and_utc())
+    Some(date.and_time(time))
 }

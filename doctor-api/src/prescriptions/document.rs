@@ -1,8 +1,10 @@
 //! What a doctor signs: one JSON document that says it all, so that the signature can be read without this program.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use model::clinical::{Doctor, Prescription};
+use model::clinical::{Doctor, Prescription, PrescriptionContent};
+use serde::Deserialize;
 use serde_json::json;
+use uuid::Uuid;
 
 /// The document, as bytes.
 pub fn document(prescription: &Prescription, doctor: &Doctor, finalized_at: DateTime<Utc>) -> Vec<u8> {
@@ -20,4 +22,93 @@ pub fn document(prescription: &Prescription, doctor: &Doctor, finalized_at: Date
         "finalized_at": finalized_at.to_rfc3339_opts(SecondsFormat::Micros, true),
     });
     document.to_string().into_bytes()
+}
+
+/// What a document says of itself.
+#[derive(Debug, Deserialize)]
+pub struct SignedContent {
+    id: Uuid,
+    patient: SignedPatient,
+    /// Who signed, as it was when it was signed.
+    pub doctor: Signer,
+    content: PrescriptionContent,
+}
+
+#[derive(Debug, Deserialize)]
+struct SignedPatient {
+    patient_id: String,
+    issuer_of_patient_id: String,
+}
+
+/// Who signed.
+#[derive(Debug, Default, Deserialize)]
+pub struct Signer {
+    id: Uuid,
+    pub name: String,
+    pub licence_number: String,
+}
+
+impl SignedContent {
+    /// The document out of its bytes.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Whether it is the document of this prescription: a good signature of another one proves nothing of this.
+    pub fn is_of(&self, prescription: &Prescription) -> bool {
+        let SignedPatient { patient_id, issuer_of_patient_id } = &self.patient;
+        self.id == prescription.id
+            && self.doctor.id == prescription.doctor_id
+            && *patient_id == prescription.patient_id
+            && *issuer_of_patient_id == prescription.issuer_of_patient_id
+            && self.content == prescription.content
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::clinical::PrescriptionStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_document_is_of_one_prescription_alone() {
+        let now = DateTime::UNIX_EPOCH;
+        let prescription = Prescription {
+            id: Uuid::from_u128(1),
+            consultation_id: Uuid::from_u128(2),
+            doctor_id: Uuid::from_u128(3),
+            patient_id: "P1".into(),
+            issuer_of_patient_id: "HOSP".into(),
+            status: PrescriptionStatus::Finalized,
+            version: 2,
+            supersedes: None,
+            content: PrescriptionContent { note: "after meals".into(), ..PrescriptionContent::default() },
+            signed: None,
+            cancelled_at: None,
+            remark: String::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        let doctor = serde_json::json!({
+            "id": prescription.doctor_id, "name": "Ada", "specialties": [], "languages": [], "time_zone": "UTC",
+            "licence_number": "MD-1", "contact": "", "details": {}, "active": true, "version": 1,
+            "created_at": now, "updated_at": now,
+        });
+        let doctor: Doctor = serde_json::from_value(doctor).expect("a doctor");
+        let bytes = document(&prescription, &doctor, now);
+        let read = SignedContent::read(&bytes).expect("a document");
+        assert!(read.is_of(&prescription));
+        assert_eq!((read.doctor.name.as_str(), read.doctor.licence_number.as_str()), ("Ada", "MD-1"));
+        let content = PrescriptionContent { note: "before meals".into(), ..PrescriptionContent::default() };
+        for other in [
+            Prescription { id: Uuid::nil(), ..prescription.clone() },
+            Prescription { doctor_id: Uuid::nil(), ..prescription.clone() },
+            Prescription { patient_id: "P2".into(), ..prescription.clone() },
+            Prescription { issuer_of_patient_id: String::new(), ..prescription.clone() },
+            Prescription { content, ..prescription.clone() },
+        ] {
+            assert!(!read.is_of(&other), "{other:?}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
 /// Sign a prescription
 ///
 /// What is signed says everything: patient, doctor with licence, medicines, time. A prescription that this one replaces
-/// is superseded in the same step.
+/// is superseded in the same step. As when it was begun, the consultation has to be in progress, or completed lately.
 #[utoipa::path(
     post,
     path = "/prescriptions/{id}/finalize",
@@ -36,7 +36,8 @@ use crate::{
     responses(
         (status = 200, description = "Signed", body = PrescriptionBody,
          headers(("ETag" = String, description = "Version, for If-Match"))),
-        (status = 409, description = "It is no draft any more, or what it replaces was taken back",
+        (status = 409, description = "It is no draft any more, what it replaces was taken back, or the consultation was \
+                                      not held or is long over",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
          content_type = "application/problem+json"),

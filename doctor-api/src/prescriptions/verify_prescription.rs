@@ -10,6 +10,7 @@ use service::http::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::document::SignedContent;
 use crate::{
     audit, errors,
     input::{path::PathParameters, query::QueryParameters},
@@ -32,7 +33,7 @@ pub struct VerifyQuery {
 pub struct Verification {
     /// The prescription.
     id: Uuid,
-    /// What is kept is what its doctor signed.
+    /// What is kept is what its doctor signed: the signature holds, and what was signed is this prescription.
     genuine: bool,
     /// `finalized`, `cancelled` or `superseded`: only a finalized one is to be dispensed.
     #[schema(example = "finalized")]
@@ -41,9 +42,9 @@ pub struct Verification {
     finalized_at: DateTime<Utc>,
     /// SHA-256 of what was signed, hexadecimal.
     content_sha256: String,
-    /// Who signed.
+    /// Who signed, as the signed document says; empty when it is not genuine.
     doctor_name: String,
-    /// The doctor's licence number.
+    /// The doctor's licence number, as the signed document says; empty when it is not genuine.
     licence_number: String,
     /// The public key, as a JWK, for those who verify the signature themselves.
     #[schema(value_type = Object)]
@@ -69,18 +70,17 @@ pub async fn verify_prescription(
     if !state.doctor_keys.is_code_of(id, &query.code) {
         return Err(Problem::not_found());
     }
-    // The code is the right to ask; drafts are out of this scope.
+    // The code is the right to ask; what was never signed is out of this scope.
     let found = state.database().prescription(&Scope::internal(), id).await.map_err(errors::database)?;
     let prescription = found.ok_or_else(Problem::not_found)?;
-    // One that was cancelled as a draft was never signed.
-    let signed = prescription.signed.ok_or_else(Problem::not_found)?;
-    let doctor = state.database().doctor(prescription.doctor_id).await.map_err(errors::database)?;
-    let doctor = doctor.ok_or_else(Problem::not_found)?;
+    let signed = prescription.signed.clone().ok_or_else(Problem::not_found)?;
     let actor = database::AuditActor { role: "public".to_owned(), ..source.actor() };
     audit::written(&state, AuditRecord::success(&actor, "verify_prescription").about(id)).await?;
     let document = state.doctor_keys.verify(prescription.doctor_id, &signed.jws);
-    let genuine =
-        document.is_some_and(|document| service::identity::sha256_of(&document) == signed.content_sha256);
+    let document = document.filter(|bytes| service::identity::sha256_of(bytes) == signed.content_sha256);
+    let document = document.and_then(|bytes| SignedContent::read(&bytes)).filter(|of| of.is_of(&prescription));
+    let genuine = document.is_some();
+    let signer = document.map(|document| document.doctor).unwrap_or_default();
     let key = state.doctor_keys.public_jwk(prescription.doctor_id);
     Ok(Json(Verification {
         id,
@@ -88,8 +88,8 @@ pub async fn verify_prescription(
         status: prescription.status.as_str(),
         finalized_at: signed.finalized_at,
         content_sha256: hex(&signed.content_sha256),
-        doctor_name: doctor.name,
-        licence_number: doctor.licence_number,
+        doctor_name: signer.name,
+        licence_number: signer.licence_number,
         key: key.map_err(|error| Problem::internal(&error))?,
     }))
 }

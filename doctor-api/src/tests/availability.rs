@@ -123,16 +123,91 @@ async fn hours_that_cannot_be_are_refused_field_by_field() {
         ("", "from"),
         ("?from=2027-03-27T00:00:00Z&to=2027-05-29T00:00:00Z", "to"),
         ("?from=2027-03-27T00:00:00Z&to=2027-03-26T00:00:00Z", "to"),
+        ("?from=-262143-01-01T00:00:00Z&to=-262143-01-02T00:00:00Z", "from"),
         ("?from=2027-03-27T00:00:00Z&to=2027-03-28T00:00:00Z&duration=4", "duration"),
         ("?from=2027-03-27T00:00:00Z&to=2027-03-28T00:00:00Z&time_zone=Mars/Base", "time_zone"),
     ] {
         let refused = clinic.house.get(&clinic.path(query), &clinic.platform).await;
-        assert_eq!(
-            (refused.status, refused.refused()),
-            (StatusCode::BAD_REQUEST, vec![field.to_owned()]),
-            "{query}"
-        );
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(refused.refused().first().map(String::as_str), Some(field), "{query}");
     }
+}
+
+#[tokio::test]
+async fn years_that_no_calendar_reaches_are_refused_wherever_a_time_is_asked_for() {
+    let clinic = clinic().await;
+    let (house, platform) = (&clinic.house, &clinic.platform);
+    let (_, admin) = house.account(Role::Admin, None).await;
+    let consultations = format!("/doctors/{}/consultations", clinic.doctor);
+    for year in ["-262143", "%2B262142", "1899", "2201"] {
+        let at = format!("{year}-01-01T00:00:00Z");
+        for (path, token, field) in [
+            (format!("/doctors?available_at={at}"), platform, "available_at"),
+            (clinic.path(&format!("?from={at}&to={at}")), platform, "from"),
+            (format!("{consultations}?from={at}"), &clinic.ada, "from"),
+            (format!("/audit?to={at}"), &admin, "to"),
+        ] {
+            let refused = house.get(&path, token).await;
+            assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{path}: {:?}", refused.body);
+            assert_eq!(refused.refused().first().map(String::as_str), Some(field), "{path}");
+        }
+    }
+    let off = json!({ "exceptions": [
+        { "kind": "time_off", "from": "-262143-01-01T00:00:00Z", "to": "+262142-01-01T00:00:00Z" }
+    ] });
+    let refused = clinic.put("/exceptions", "\"0\"", off).await;
+    assert_eq!(refused.refused(), ["exceptions[0].from", "exceptions[0].to"]);
+    let (id, _) = house.store("P1", 1).await;
+    let said = json!({ "captured_at": "-262143-01-01T00:00:00Z" });
+    let path = format!("/xrays/{id}");
+    let refused = house.with_header(("PATCH", &path), platform, ("if-match", "\"0\""), said).await;
+    assert_eq!(refused.refused(), ["captured_at"]);
+}
+
+#[tokio::test]
+async fn an_account_holds_twenty_times_and_no_more() {
+    let clinic = clinic().await;
+    let hold = async |token: &str, minute: u32| {
+        let at = format!("2027-03-29T{:02}:{:02}:00Z", 7 + minute / 60, minute % 60);
+        let body = json!({ "scheduled_at": at, "duration_minutes": 5 });
+        clinic.house.post(&clinic.path("/holds"), token, body).await
+    };
+    for number in 0..20 {
+        let held = hold(&clinic.platform, number * 5).await;
+        assert_eq!(held.status, StatusCode::CREATED, "{number}: {:?}", held.body);
+    }
+    let more = hold(&clinic.platform, 100).await;
+    assert_eq!(more.status, StatusCode::CONFLICT);
+    assert_eq!(more.json()["type"], "urn:maxray:problem:too-many-holds");
+    let other = hold(&clinic.ada, 100).await;
+    assert_eq!(other.status, StatusCode::CREATED, "another account: {:?}", other.body);
+}
+
+#[tokio::test]
+async fn each_of_several_doctors_is_free_or_not_by_the_own_calendar() {
+    let clinic = clinic().await;
+    let house = &clinic.house;
+    let (_, admin) = house.account(Role::Admin, None).await;
+    let mut doctors = vec![clinic.doctor.clone()];
+    for name in ["Ben", "Cy"] {
+        let body = json!({ "name": name, "time_zone": "Europe/Berlin" });
+        doctors.push(house.post("/doctors", &admin, body).await.json()["id"].as_str().expect("id").to_owned());
+    }
+    for doctor in &doctors {
+        let path = format!("/doctors/{doctor}/availability/rules");
+        let put = house.with_header(("PUT", &path), &admin, ("if-match", "\"0\""), mornings()).await;
+        assert_eq!(put.status, StatusCode::OK, "{:?}", put.body);
+    }
+    let booking = json!({ "patient_id": "P1", "scheduled_at": "2027-03-29T07:00:00Z" });
+    let path = format!("/doctors/{}/consultation", doctors[1]);
+    assert_eq!(house.post(&path, &clinic.platform, booking).await.status, StatusCode::CREATED);
+    let names = async |at: &str| {
+        let page = house.get(&format!("/doctors?available_at={at}"), &clinic.platform).await.json();
+        let items = page["items"].as_array().cloned().expect("items");
+        items.iter().map(|item| item["name"].as_str().expect("name").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("2027-03-29T07:10:00Z").await, ["Ada", "Cy"]);
+    assert_eq!(names("2027-03-29T07:40:00Z").await, ["Ada", "Ben", "Cy"]);
 }
 
 #[tokio::test]

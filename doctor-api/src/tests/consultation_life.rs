@@ -180,7 +180,14 @@ async fn a_paramedic_changes_an_own_case_until_it_begins() {
     }
     assert_eq!(house.post(&format!("{path}/arrive"), &other, json!({})).await.status, StatusCode::NOT_FOUND);
     assert_eq!(house.post(&format!("{path}/arrive"), &mine, json!({})).await.status, StatusCode::OK);
+    let edit = async |token: &str, tag: &str| {
+        let body = json!({ "patient_name": "Mensah^Ama", "reason": "fever since" });
+        house.with_header(("PATCH", &path), token, ("if-match", tag), body).await
+    };
+    assert_eq!(edit(&mine, "\"2\"").await.status, StatusCode::OK, "it has not begun");
     assert_eq!(house.post(&format!("{path}/start"), &ada, json!({})).await.status, StatusCode::OK);
+    assert_eq!(kind(&edit(&mine, "\"4\"").await), "409 doctor-has-to");
+    assert_eq!(edit(&ada, "\"4\"").await.status, StatusCode::OK);
     let late = house.post(&format!("{path}/cancel"), &mine, json!({})).await;
     assert_eq!(kind(&late), "409 doctor-has-to");
     assert_eq!(house.post(&format!("{path}/cancel"), &ada, json!({})).await.status, StatusCode::OK);

@@ -123,6 +123,11 @@ impl House {
         self.issuer.issue(&principal).expect("token").access_token
     }
 
+    /// A token that proves this.
+    pub fn token_of(&self, principal: &Principal) -> String {
+        self.issuer.issue(principal).expect("token").access_token
+    }
+
     /// A token of an account that there is, whose sessions can be opened.
     pub async fn account(&self, role: Role, doctor_id: Option<Uuid>) -> (Principal, String) {
         let username = Uuid::now_v7().to_string();

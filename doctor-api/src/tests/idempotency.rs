@@ -1,10 +1,19 @@
 //! Requests that are sent again.
 
-use axum::http::{StatusCode, header};
+use std::collections::BTreeSet;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
 use model::access::Role;
 use serde_json::{Value, json};
 
-use super::house::{Answer, House};
+use super::{
+    house::{Answer, House},
+    part10,
+};
+use crate::idempotency::SECRET;
 
 async fn send(house: &House, path: &str, token: &str, key: &str, body: Value) -> Answer {
     house.with_header(("POST", path), token, ("idempotency-key", key), body).await
@@ -90,4 +99,118 @@ async fn of_many_at_once_one_has_the_effect() {
     }
     let list = house.get(&format!("/doctors/{}/consultations", doctor.id), &token).await.json();
     assert_eq!(list["items"].as_array().map(Vec::len), Some(1));
+}
+
+/// Names of all fields of a schema and of what it refers to.
+fn fields(document: &Value, schema: &Value, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(pointer) = map.get("$ref").and_then(Value::as_str) {
+                let pointer = pointer.trim_start_matches('#');
+                fields(document, document.pointer(pointer).expect("a schema"), names);
+            }
+            if let Some(Value::Object(properties)) = map.get("properties") {
+                names.extend(properties.keys().cloned());
+            }
+            map.values().for_each(|value| fields(document, value, names));
+        }
+        Value::Array(list) => list.iter().for_each(|value| fields(document, value, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_answer_that_holds_a_secret_is_named_as_such() {
+    let document = serde_json::to_value(crate::openapi()).expect("JSON");
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let Some(responses) = item["post"]["responses"].as_object() else { continue };
+        let mut names = BTreeSet::new();
+        for (_, answer) in responses.iter().filter(|(status, _)| status.starts_with('2')) {
+            fields(&document, answer, &mut names);
+        }
+        let secret = ["token", "secret", "client_secret", "password", "access_token", "refresh_token"];
+        if secret.iter().any(|name| names.contains(*name)) {
+            found.push(path.as_str());
+        }
+    }
+    assert_eq!(found, SECRET, "left: what the document says, right: what is not kept");
+}
+
+#[tokio::test]
+async fn tokens_are_kept_nowhere_and_the_key_is_free_again() {
+    let house = House::open().await;
+    let (_, token) = house.account(Role::Service, None).await;
+    house.user("kofi", "correct horse battery", Role::Paramedic, None).await;
+    let body = json!({ "username": "kofi", "password": "correct horse battery" });
+    let first = send(&house, "/sessions", &token, "k1", body.clone()).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{:?}", first.body);
+    let again = send(&house, "/sessions", &token, "k1", body).await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (StatusCode::CREATED, ""));
+    assert_ne!(again.json()["access_token"], first.json()["access_token"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_to_whom_it_was_given_and_recorded() {
+    let house = House::open().await;
+    let (ada, ben) = (house.doctor("Ada").await, house.doctor("Ben").await);
+    let (who, token) = house.account(Role::Doctor, Some(ada.id)).await;
+    let path = format!("/doctors/{}/consultation", ada.id);
+    let body = json!({ "patient_id": "P1", "patient_name": "Mensah^Kofi" });
+    let made = send(&house, &path, &token, "k1", body.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(send(&house, &path, &token, "k1", body.clone()).await.header("idempotency-replayed"), "true");
+    let rows = house.database().audit_page(0, 1_000).await.expect("audit");
+    let replays: Vec<_> = rows.iter().filter(|row| row.record.action == "replay_answer").collect();
+    assert_eq!(replays.len(), 1);
+    assert_eq!(replays[0].record.subject, made.json()["id"].as_str().expect("id"));
+    assert_eq!(replays[0].record.detail, "POST /doctors/{id}/consultation");
+    // The account becomes another doctor's: what the first one was told is not for the second.
+    let other = house.token_of(&model::access::Principal { doctor_id: Some(ben.id), ..who });
+    let refused = send(&house, &path, &other, "k1", body).await;
+    assert_eq!(refused.json()["type"], "urn:maxray:problem:idempotency-key-reused");
+    assert!(!String::from_utf8_lossy(&refused.body).contains("Mensah"));
+}
+
+#[tokio::test]
+async fn a_token_in_other_hands_has_no_keys() {
+    let house = House::open().await;
+    let doctor = house.doctor("Ada").await;
+    let (_, token) = house.account(Role::Doctor, Some(doctor.id)).await;
+    let consultation = house.book(&token, &doctor, "P1").await;
+    let viewer = house.post(&format!("/consultations/{consultation}/viewer-token"), &token, json!({})).await;
+    let viewer = viewer.json()["access_token"].as_str().expect("a token").to_owned();
+    let path = format!("/doctors/{}/consultation", doctor.id);
+    let body = json!({ "patient_id": "P1" });
+    assert_eq!(send(&house, &path, &token, "k1", body.clone()).await.status, StatusCode::CREATED);
+    assert_eq!(send(&house, &path, &viewer, "k1", body).await.status, StatusCode::FORBIDDEN);
+    assert!(house.trail().await.contains(&"use_idempotency_key refused".to_owned()));
+}
+
+#[tokio::test]
+async fn a_form_of_unknown_length_has_no_key() {
+    let house = House::open().await;
+    let (_, token) = house.account(Role::Service, None).await;
+    let mut form = b"--edge\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{}\r\n--edge\r\n\
+        Content-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n"
+        .to_vec();
+    form.extend(part10::file("P1", "1.2.3", "1.2.3.1", "1.2.3.1.1"));
+    form.extend_from_slice(b"\r\n--edge--\r\n");
+    let upload = async |length: Option<usize>| {
+        let mut request = Request::post("/xrays")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
+            .header("idempotency-key", "k1");
+        if let Some(length) = length {
+            request = request.header(header::CONTENT_LENGTH, length);
+        }
+        house.call(request.body(Body::from(form.clone())).expect("request")).await
+    };
+    let unknown = upload(None).await;
+    assert_eq!(unknown.status, StatusCode::LENGTH_REQUIRED, "{:?}", unknown.body);
+    assert!(unknown.json()["detail"].as_str().expect("detail").contains("Content-Length"));
+    let first = upload(Some(form.len())).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{:?}", first.body);
+    let again = upload(Some(form.len())).await;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (StatusCode::CREATED, "true"));
 }

@@ -31,10 +31,39 @@ async fn a_patients_past_is_what_is_yours_in_the_order_of_time() {
         history["items"].as_array().expect("items").iter().map(|item| item["kind"].clone()).collect();
     assert_eq!(kinds, ["consultation", "consultation", "study"]);
     assert_eq!(history["items"][2]["study"]["study_instance_uid"], json!(study));
-    assert_eq!(history["items"][2]["at"], "2026-01-02T00:00:00Z");
+    assert_eq!(history["items"][2]["at"], "2026-01-02T00:00:00", "the machine's own clock");
     let short = house.get("/patients/P1/history?limit=2", &for_ada).await.json();
     assert_eq!((short["items"].as_array().map(Vec::len), &short["more"]), (Some(2), &json!(true)));
     for path in ["/patients/P1", "/patients/P1/history", "/patients/P9", "/patients/P9/history"] {
         assert_eq!(house.get(path, &for_ben).await.status, StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+#[tokio::test]
+async fn each_patient_that_is_looked_at_has_a_record_that_names_somebody() {
+    let house = House::open().await;
+    let doctor = house.doctor("Ada").await;
+    let (_, token) = house.account(Role::Doctor, Some(doctor.id)).await;
+    let mut booked = Vec::new();
+    for patient in ["P1", "P2"] {
+        booked.push(house.book(&token, &doctor, patient).await);
+    }
+    for (path, action) in [("", "read_patient"), ("/history", "read_patient_history")] {
+        for patient in ["P1", "P2", "P1"] {
+            let answer = house.get(&format!("/patients/{patient}{path}"), &token).await;
+            assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        }
+        let rows = house.database().audit_page(0, 1_000).await.expect("audit");
+        let records = rows.iter().map(|row| &row.record).filter(|record| record.action == action);
+        let named: Vec<_> =
+            records.map(|record| (record.subject.clone(), record.consultation_id)).collect();
+        let expected: Vec<_> = booked.iter().map(|id| (id.clone(), id.parse().ok())).collect();
+        assert_eq!(named, expected, "{action}: the second look at P1 is covered, P2 is not");
+    }
+    // What names nobody covers nothing.
+    for _ in 0..2 {
+        house.get("/doctors", &token).await;
+    }
+    let lists = house.trail().await.into_iter().filter(|record| record == "list_doctors success").count();
+    assert_eq!(lists, 2);
 }

@@ -119,6 +119,53 @@ async fn a_replacement_takes_the_place_when_it_is_signed() {
 }
 
 #[tokio::test]
+async fn a_draft_is_not_signed_when_its_consultation_was_not_held_after_all() {
+    let practice = practice().await;
+    let path = practice.draft().await;
+    let cancel = format!("/consultations/{}/cancel", practice.consultation);
+    assert_eq!(practice.post(&cancel, json!({})).await.status, StatusCode::OK);
+    let refused = practice.post(&format!("{path}/finalize"), json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{:?}", refused.body);
+    assert_eq!(refused.json()["type"], "urn:maxray:problem:consultation-not-met");
+    assert_eq!(practice.house.get(&path, &practice.ada).await.json()["status"], "draft");
+}
+
+#[tokio::test]
+async fn a_replacement_of_what_was_taken_back_says_so() {
+    let practice = practice().await;
+    let path = practice.draft().await;
+    practice.post(&format!("{path}/finalize"), json!({})).await;
+    let body = json!({ "items": [item("Amoxicillin 250 mg")] });
+    let new = practice.post(&format!("{path}/replace"), body).await.header(header::LOCATION).to_owned();
+    assert_eq!(practice.post(&format!("{path}/cancel"), json!({})).await.status, StatusCode::OK);
+    let refused = practice.post(&format!("{new}/finalize"), json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert_eq!(refused.json()["type"], "urn:maxray:problem:replaced-gone");
+    assert_eq!(practice.house.get(&new, &practice.ada).await.json()["status"], "draft", "it is none the less");
+}
+
+#[tokio::test]
+async fn who_signed_is_who_the_doctor_was_then() {
+    let practice = practice().await;
+    let house = &practice.house;
+    let (_, admin) = house.account(Role::Admin, None).await;
+    let profile = format!("/doctors/{}", practice.doctor.id);
+    let named = async |tag: &str, name: &str, licence: &str| {
+        let body = json!({ "name": name, "licence_number": licence });
+        let changed = house.with_header(("PATCH", &profile), &admin, ("if-match", tag), body).await;
+        assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.body);
+    };
+    named("\"1\"", "Ada Osei", "MD-1").await;
+    let path = practice.draft().await;
+    let signed = practice.post(&format!("{path}/finalize"), json!({})).await.json();
+    named("\"2\"", "Ada Mensah", "MD-2").await;
+    let code = signed["signature"]["verification_code"].as_str().expect("a code");
+    let verified = house.get(&format!("{path}/verify?code={code}"), "").await.json();
+    assert_eq!(verified["genuine"], true);
+    assert_eq!((&verified["doctor_name"], &verified["licence_number"]), (&json!("Ada Osei"), &json!("MD-1")));
+}
+
+#[tokio::test]
 async fn what_cannot_be_prescribed_is_said_field_by_field_and_what_is_odd_is_warned_of() {
     let practice = practice().await;
     let with = |field: &str, value: Value| {
@@ -200,6 +247,20 @@ async fn drafts_are_their_doctors_alone_and_nothing_crosses() {
         Some(json!({ "items": [item("x")] })),
     ));
     assert_eq!(bare.await.status, StatusCode::PRECONDITION_REQUIRED);
+    // Cy has P1 as a patient and the paramedic booked for P1: what keeps them out is that it was never signed.
+    let at = json!({ "patient_id": "P1", "scheduled_at": "2027-05-04T09:00:00Z" });
+    let started = house.post(&format!("/doctors/{}/consultation", practice.doctor.id), &paramedic, at).await;
+    let start = format!("/consultations/{}/start", started.json()["id"].as_str().expect("id"));
+    assert_eq!(practice.post(&start, json!({})).await.status, StatusCode::OK);
+    let body = json!({ "consultation_id": started.json()["id"], "items": [item("x")] });
+    let draft = practice.post(&format!("/doctors/{}/prescription", practice.doctor.id), body).await;
+    let path = draft.header(header::LOCATION).to_owned();
+    let cancelled = practice.post(&format!("{path}/cancel"), json!({})).await;
+    assert_eq!((cancelled.status, &cancelled.json()["status"]), (StatusCode::OK, &json!("cancelled")));
+    for token in [&practice.ben, &cy, &platform, &paramedic] {
+        assert_eq!(house.get(&path, token).await.status, StatusCode::NOT_FOUND, "never signed");
+    }
+    assert_eq!(house.get(&path, &practice.ada).await.status, StatusCode::OK, "its own doctor");
 }
 
 #[tokio::test]

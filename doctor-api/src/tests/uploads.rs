@@ -177,3 +177,82 @@ async fn what_is_said_of_an_xray_is_changed_on_what_was_read() {
     let theirs = house.with_header(("PATCH", &path), &paramedic, ("if-match", "\"1\""), patch).await;
     assert_eq!(theirs.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn what_is_there_already_is_not_described_by_whom_it_does_not_belong_to() {
+    let house = House::open().await;
+    let (_, platform) = house.account(Role::Service, None).await;
+    let (_, stranger) = house.account(Role::Paramedic, None).await;
+    let (id, study) = house.store("P1", 1).await;
+    let file = part10::file("P1", &study, &format!("{study}.1"), &format!("{study}.1.1"));
+    let said = json!({ "notes": "not mine", "paramedic": "Nobody" });
+    let again = picture(&house, &stranger, said.clone(), &file).await;
+    assert_eq!(again.status, StatusCode::OK, "{:?}", again.body);
+    let path = format!("/xrays/{id}");
+    assert_eq!(house.get(&path, &platform).await.json()["said"]["version"], 0, "nothing was said");
+    assert_eq!(picture(&house, &platform, said, &file).await.status, StatusCode::OK);
+    assert_eq!(house.get(&path, &platform).await.json()["said"]["version"], 1, "within reach it may be");
+}
+
+#[tokio::test]
+async fn a_file_of_another_patient_is_refused_for_a_doctor_and_not_put_to_the_consultation() {
+    let house = House::open().await;
+    let doctor = house.doctor("Ada").await;
+    let (_, ada) = house.account(Role::Doctor, Some(doctor.id)).await;
+    let (_, paramedic) = house.account(Role::Paramedic, None).await;
+    let (_, platform) = house.account(Role::Service, None).await;
+    let of = json!({ "consultation_id": house.book(&paramedic, &doctor, "P1").await });
+    let file = part10::file("P9", "1.2.9", "1.2.9.1", "1.2.9.1.1");
+    let refused = picture(&house, &ada, of.clone(), &file).await;
+    assert_eq!((refused.status.as_u16(), refused.refused()), (422, vec!["file".to_owned()]));
+    assert_eq!(house.get("/patients/P9/studies", &platform).await.json()["items"], json!([]));
+    let own = part10::file("P1", "1.2.1", "1.2.1.1", "1.2.1.1.1");
+    let stored = picture(&house, &ada, of.clone(), &own).await;
+    assert_eq!((stored.status, &stored.json()["linked"]), (StatusCode::CREATED, &json!(true)));
+    let said = house.get(stored.header(header::LOCATION), &platform).await.json()["said"].clone();
+    assert_eq!(said["consultation_id"], of["consultation_id"]);
+    let stored = picture(&house, &paramedic, of, &file).await;
+    assert_eq!((stored.status, &stored.json()["linked"]), (StatusCode::CREATED, &json!(false)));
+    let said = house.get(stored.header(header::LOCATION), &platform).await.json()["said"].clone();
+    assert_eq!(said["consultation_id"], Value::Null, "it is none of the consultation's");
+}
+
+#[tokio::test]
+async fn a_form_is_bounded_around_its_file_and_not_by_the_file() {
+    let house = House::open().await;
+    let (_, token) = house.account(Role::Service, None).await;
+    let send = async |body: Vec<u8>| {
+        let request = Request::post("/xrays")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge");
+        house.call(request.body(Body::from(body)).expect("request")).await
+    };
+    let padding = vec![b'x'; 200 << 10];
+    let metadata = b"--edge\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{}\r\n";
+    let file = part10::file("P1", "1.2.3", "1.2.3.1", "1.2.3.1.1");
+    let part = b"--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n";
+    let whole = |before: &[u8], header: &[u8], file: &[u8]| {
+        [before, b"\r\n", metadata, part, header, b"\r\n", file, b"\r\n--edge--\r\n"].concat()
+    };
+    let header = [b"X-Long: ", &padding[..], b"\r\n"].concat();
+    for (what, body) in [("before", whole(&padding, b"", &file)), ("header", whole(b"", &header, &file))] {
+        let refused = send(body).await;
+        assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "{what}: {:?}", refused.body);
+        assert!(refused.json()["detail"].as_str().expect("detail").contains("beside the file"), "{what}");
+    }
+    let kept = house.get("/patients/P1/studies", &token).await.json();
+    assert_eq!(kept["items"], json!([]));
+    let mut noise = 1u32;
+    let pixels = image::ImageBuffer::<image::Luma<u8>, _>::from_fn(700, 700, |_, _| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        image::Luma([(noise >> 24) as u8])
+    });
+    let mut png = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut png, image::ImageFormat::Png).expect("a PNG");
+    assert!(png.get_ref().len() > 400 << 10);
+    let made = picture(&house, &token, json!({ "patient_id": "P1" }), png.get_ref()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    let stored = house.get(&format!("{}/download", made.header(header::LOCATION)), &token).await.body;
+    assert!(stored.ends_with(pixels.as_raw()), "every sample");
+    assert!(contains(&stored, b"\x08\0\x01\x02SH\x06\0+0000"), "times are UTC, and it says so");
+}

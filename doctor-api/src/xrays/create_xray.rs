@@ -1,5 +1,7 @@
 //! `POST /xrays`: an X-ray, or a picture of one, with what people say of it.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -29,8 +31,10 @@ use crate::{
     policy::{Permit, UploadXray},
     state::AppState,
 };
-use archive::{Form, Stored};
+use archive::{ExpectedPatient, Form, Stored};
 
+/// Longest wait until a picture is decoded.
+const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest code string and longest name of a paramedic in characters (PS3.5 6.2, CS and PN).
 const CODE_LENGTH_MAX: usize = 16;
 const NAME_LENGTH_MAX: usize = 64;
@@ -44,7 +48,8 @@ pub struct UploadedXray {
     study_instance_uid: String,
     /// SOP Instance UID (0008,0018).
     sop_instance_uid: String,
-    /// Whether it is linked to the consultation now; false when it is of another patient.
+    /// Whether it is linked to the consultation now; false when it is of another patient, and then nothing that is said
+    /// of it names the consultation.
     linked: bool,
     /// What was read leniently.
     warnings: Vec<String>,
@@ -54,7 +59,7 @@ pub struct UploadedXray {
 
 /// Upload an X-ray
 ///
-/// DICOM is stored as it is. A JPEG or a PNG becomes a Secondary Capture instance: turned the right way up as its Exif
+/// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG or a PNG becomes a Secondary Capture instance: turned the right way up as its Exif
 /// says, which is not kept, so that nothing tells where it was taken.
 #[utoipa::path(
     post,
@@ -65,7 +70,8 @@ pub struct UploadedXray {
     responses(
         (status = 201, description = "Stored", body = UploadedXray,
          headers(("Location" = String, description = "Where the X-ray is"))),
-        (status = 200, description = "It was stored already", body = UploadedXray),
+        (status = 200, description = "It was stored already; what is said of it is kept where the X-ray is the caller's",
+         body = UploadedXray),
     )
 )]
 pub async fn create_xray(
@@ -77,7 +83,7 @@ pub async fn create_xray(
     let consultation = consultation(&state, &permit, &received.metadata).await?;
     let metadata = kept(&received.metadata);
     let stored = if received.is_dicom() {
-        store_dicom(&state, &permit, received).await?
+        store_dicom(&state, &permit, received, consultation.as_ref()).await?
     } else {
         store_picture(&state, &permit, received, consultation.as_ref()).await?
     };
@@ -92,7 +98,10 @@ pub async fn create_xray(
         }
     };
     let linked = link(&state, &permit, consultation.as_ref(), &stored).await?;
-    keep_metadata(&state, &permit, id, metadata).await?;
+    let metadata = KeptMetadata { consultation_id: metadata.consultation_id.filter(|_| linked), ..metadata };
+    // What was there already may be somebody else's: of that is said what the caller may say later, too.
+    let own = if status == StatusCode::CREATED { &Scope::internal() } else { &permit.scope };
+    keep_metadata(&state, &permit, (own, id), metadata).await?;
     let body = UploadedXray {
         id,
         study_instance_uid: stored.study_instance_uid.into(),
@@ -125,6 +134,7 @@ fn check(received: &Received, scope: &Scope) -> Result<(), Problem> {
 
 /// What can be said of an X-ray, at its upload and later.
 pub fn check_said(checks: &mut Checks, said: &KeptMetadata) {
+    checks.time("captured_at", said.captured_at);
     checks.line("paramedic", &said.paramedic, NAME_LENGTH_MAX);
     checks.require(!said.paramedic.contains('\\'), "paramedic", "holds a backslash");
     for (field, value) in [("body_part", &said.body_part), ("view", &said.view_position)] {
@@ -182,8 +192,14 @@ async fn store_dicom(
     state: &AppState,
     permit: &Permit<UploadXray>,
     mut received: Received,
+    consultation: Option<&Consultation>,
 ) -> Result<Stored, Problem> {
     let mut writer = state.archive.store_instance(origin(permit), Form::Part10 { expected_study: None });
+    // A doctor adds to the own consultation's patient alone; whoever made the X-ray may have mistaken the consultation.
+    if let (Some(of), Extent::Doctor { .. }) = (consultation, permit.scope.extent()) {
+        let (patient_id, issuer_of_patient_id) = (of.patient_id.clone(), of.issuer_of_patient_id.clone());
+        writer = writer.of_patient(ExpectedPatient { patient_id, issuer_of_patient_id });
+    }
     while let Some(bytes) = received.next().await? {
         writer.write(bytes).await.map_err(|error| errors::store(&error))?;
     }
@@ -220,6 +236,11 @@ async fn store_picture(
         study_description: "Uploaded picture".to_owned(),
     };
     let file = received.whole(state.config.picture_length_max_bytes).await?;
+    // Kept until it is stored: the data set is as long as the pixels.
+    let turn = tokio::time::timeout(TURN_TIMEOUT, state.picture_decodes.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        return Err(Problem::unavailable("too many pictures at the same time"));
+    };
     let picture = read_picture(&state.decoder, file).await.map_err(|why| {
         let mut checks = Checks::new();
         checks.refuse("file", why);
@@ -254,10 +275,10 @@ async fn link(
 async fn keep_metadata(
     state: &AppState,
     permit: &Permit<UploadXray>,
-    id: Uuid,
+    (scope, id): (&Scope, Uuid),
     metadata: KeptMetadata,
 ) -> Result<(), Problem> {
-    let found = state.database().instance_by_id(&Scope::internal(), id).await.map_err(errors::database)?;
+    let found = state.database().instance_by_id(scope, id).await.map_err(errors::database)?;
     let Some(stored): Option<StoredInstance> = found else { return Ok(()) };
     let version = state.database().xray_metadata(id).await.map_err(errors::database)?.version;
     if version > 0 {

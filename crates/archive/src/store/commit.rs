@@ -8,24 +8,44 @@ use object_storage::{ObjectKey, SealedObject};
 use uuid::Uuid;
 
 use super::{
-    StoreError, Stored,
+    ExpectedPatient, StoreError, Stored,
     intake::{Complete, Intake},
     metrics,
 };
 use crate::Archive;
 
+/// What the data set has to say, as far as the sender said it.
+pub(super) struct Expected {
+    pub(super) study: Option<StudyInstanceUid>,
+    pub(super) patient: Option<ExpectedPatient>,
+}
+
+impl Expected {
+    fn check(&self, header: &InstanceHeader) -> Result<(), StoreError> {
+        if self.study.as_ref().is_some_and(|expected| *expected != header.study.study_instance_uid) {
+            return Err(StoreError::WrongStudy);
+        }
+        let is_of = |ExpectedPatient { patient_id, issuer_of_patient_id }: &ExpectedPatient| {
+            let any = issuer_of_patient_id.is_empty();
+            *patient_id == header.patient.patient_id
+                && (any || *issuer_of_patient_id == header.patient.issuer_of_patient_id)
+        };
+        if self.patient.as_ref().is_none_or(is_of) { Ok(()) } else { Err(StoreError::WrongPatient) }
+    }
+}
+
 pub(super) async fn commit(
     archive: &Archive,
     origin: Origin,
     intake: Intake,
-    expected_study: Option<&StudyInstanceUid>,
+    expected: &Expected,
 ) -> Result<Stored, StoreError> {
     let started = Instant::now();
     let door = origin.door;
     let complete = intake.finish().await?;
-    if expected_study.is_some_and(|expected| *expected != complete.header.study.study_instance_uid) {
+    if let Err(error) = expected.check(&complete.header) {
         complete.object.abort().await;
-        return Err(StoreError::WrongStudy);
+        return Err(error);
     }
     let mut stored = describe(&complete.header);
     let database = archive.database();

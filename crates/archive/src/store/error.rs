@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The data set belongs to another study than the request says.
     #[error("the data set belongs to another study than the one addressed")]
     WrongStudy,
+    /// The data set is of another patient than the sender said.
+    #[error("the data set is of another patient than the one it was sent for")]
+    WrongPatient,
     /// The SOP Instance UID is known under another study or series.
     #[error("this SOP Instance UID is known under another study or series")]
     ForeignStudy,
@@ -78,7 +81,9 @@ impl StoreError {
             | Self::ForeignSeries
             | Self::StudyOfAnotherPatient
             | Self::StudyOfAnotherSender => CANNOT_UNDERSTAND,
-            Self::IdentityMismatch { .. } | Self::WrongStudy => DATA_SET_DOES_NOT_MATCH,
+            Self::IdentityMismatch { .. } | Self::WrongStudy | Self::WrongPatient => {
+                DATA_SET_DOES_NOT_MATCH
+            },
             Self::ForeignStudy | Self::ConflictRefused => DUPLICATE_SOP_INSTANCE,
             Self::Storage(error) if error.is_out_of_resources() => OUT_OF_RESOURCES,
             Self::Database(error) if is_overload(error) => OUT_OF_RESOURCES,
@@ -107,6 +112,7 @@ impl StoreError {
             | Self::Header(_)
             | Self::IdentityMismatch { .. }
             | Self::WrongStudy
+            | Self::WrongPatient
             | Self::ForeignStudy
             | Self::ForeignSeries
             | Self::StudyOfAnotherPatient
@@ -154,6 +160,7 @@ mod tests {
             (StoreError::Header(HeaderError::NotDicom), 0xC000, false),
             (StoreError::IdentityMismatch { attribute: "SOPInstanceUID" }, 0xA900, false),
             (StoreError::WrongStudy, 0xA900, false),
+            (StoreError::WrongPatient, 0xA900, false),
             (StoreError::ForeignStudy, 0x0111, false),
             (StoreError::ForeignSeries, 0xC000, false),
             (StoreError::StudyOfAnotherPatient, 0xC000, false),

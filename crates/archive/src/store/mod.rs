@@ -7,4 +7,4 @@ mod metrics;
 mod writer;
 
 pub use error::StoreError;
-pub use writer::{Form, InstanceWriter, Stored};
+pub use writer::{ExpectedPatient, Form, InstanceWriter, Stored};

@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 
 use super::{
     StoreError,
-    commit::commit,
+    commit::{Expected, commit},
     intake::{Announced, Intake},
     metrics,
 };
@@ -31,6 +31,15 @@ pub enum Form {
         /// The study in the request's path: the data set's must be the same.
         expected_study: Option<StudyInstanceUid>,
     },
+}
+
+/// Whose a data set has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedPatient {
+    /// Patient ID (0010,0020).
+    pub patient_id: String,
+    /// Issuer of Patient ID (0010,0021); empty for any.
+    pub issuer_of_patient_id: String,
 }
 
 /// What was stored.
@@ -55,7 +64,7 @@ pub struct InstanceWriter {
     archive: Archive,
     origin: Origin,
     stage: Stage,
-    expected_study: Option<StudyInstanceUid>,
+    expected: Expected,
     /// As the data set says.
     identity: Option<Identity>,
     /// As the file meta group said.
@@ -93,7 +102,7 @@ impl Archive {
             archive: self.clone(),
             origin,
             stage,
-            expected_study,
+            expected: Expected { study: expected_study, patient: None },
             identity: None,
             file_meta_sop_instance_uid: None,
             warnings: Vec::new(),
@@ -104,6 +113,13 @@ impl Archive {
 }
 
 impl InstanceWriter {
+    /// Refuses a data set that is another patient's.
+    #[must_use]
+    pub fn of_patient(mut self, patient: ExpectedPatient) -> Self {
+        self.expected.patient = Some(patient);
+        self
+    }
+
     /// The data set's UIDs, once they have come; also after an error, for the answer.
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
@@ -184,7 +200,7 @@ impl InstanceWriter {
     /// # Errors
     /// Nothing is visible, except after [`StoreError::CommitUnknown`].
     pub async fn commit(self) -> Result<Stored, StoreError> {
-        let Self { archive, origin, stage, expected_study, received_bytes, mut warnings, .. } = self;
+        let Self { archive, origin, stage, expected, received_bytes, mut warnings, .. } = self;
         let file_meta_sop_instance_uid = self.file_meta_sop_instance_uid;
         let intake = match stage {
             Stage::DataSet(intake) => intake,
@@ -197,7 +213,7 @@ impl InstanceWriter {
         };
         let work = async move {
             let door = origin.door;
-            let result = commit(&archive, origin, *intake, expected_study.as_ref()).await;
+            let result = commit(&archive, origin, *intake, &expected).await;
             metrics::record(door, received_bytes, result.as_ref());
             result
         };

@@ -129,7 +129,8 @@ impl Database {
         Ok(after)
     }
 
-    /// Changes what a consultation that is not over says.
+    /// Changes what a consultation that is not over says. Whoever made it without being its doctor does so until the
+    /// doctor is in it.
     ///
     /// # Errors
     /// See [`ChangeError`].
@@ -148,6 +149,10 @@ impl Database {
         }
         if before.status.is_over() {
             return Err(ChangeError::Illegal(before.status));
+        }
+        let of_maker = matches!(scope.extent(), Extent::Cases { .. });
+        if of_maker && before.status == ConsultationStatus::InProgress {
+            return Err(ChangeError::DoctorHasTo);
         }
         let ConsultationEdit { patient_name, reason } = edit;
         let after = Consultation {

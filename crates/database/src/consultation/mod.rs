@@ -1,5 +1,6 @@
 //! Consultations: one meeting of a doctor and a patient.
 
+mod busy;
 mod change;
 mod create;
 mod history;

@@ -68,25 +68,27 @@ pub struct Hold {
 struct Slot<'a> {
     id: Uuid,
     doctor_id: Uuid,
-    patient_key: Option<&'a str>,
+    /// Patient ID and its issuer.
+    patient: Option<(&'a str, &'a str)>,
     span: Span,
     consultation_id: Option<Uuid>,
     held_by: Option<Uuid>,
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// One text for issuer and Patient ID; an empty Patient ID is nobody's.
-fn patient_key(consultation: &Consultation) -> Option<String> {
+/// Patient ID and issuer, where an empty issuer stands for any; an empty Patient ID is nobody's.
+fn patient_of(consultation: &Consultation) -> Option<(&str, &str)> {
     let Consultation { patient_id, issuer_of_patient_id, .. } = consultation;
-    (!patient_id.is_empty()).then(|| format!("{issuer_of_patient_id}\\{patient_id}"))
+    (!patient_id.is_empty()).then_some((patient_id, issuer_of_patient_id))
 }
 
 /// On PostgreSQL two bookings that exclude each other would wait for each other until one is killed as a deadlock: they
 /// queue here instead, for the doctor first and for the patient then.
 pub(super) async fn lock_calendars(tx: &mut Tx, consultation: &Consultation) -> Result<(), DatabaseError> {
     lock(tx, &consultation.doctor_id.to_string()).await?;
-    match patient_key(consultation) {
-        Some(key) => lock(tx, &key).await,
+    // Without the issuer: one that is empty meets all of them.
+    match patient_of(consultation) {
+        Some((patient_id, _)) => lock(tx, &format!("patient {patient_id}")).await,
         None => Ok(()),
     }
 }
@@ -108,11 +110,10 @@ pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Resul
     let ends_at = consultation.ends_at.filter(|_| consultation.status.is_open());
     give_back_slot(tx, consultation.id).await?;
     let Some(ends_at) = ends_at else { return Ok(()) };
-    let key = patient_key(consultation);
     let slot = Slot {
         id: Uuid::now_v7(),
         doctor_id: consultation.doctor_id,
-        patient_key: key.as_deref(),
+        patient: patient_of(consultation),
         span: Span { starts_at: consultation.scheduled_at, ends_at },
         consultation_id: Some(consultation.id),
         held_by: None,
@@ -130,7 +131,7 @@ async fn give_back_slot(tx: &mut Tx, consultation_id: Uuid) -> Result<(), Databa
 async fn insert_slot(tx: &mut Tx, slot: &Slot<'_>) -> Result<(), BookingError> {
     const EXPIRED: &str = "DELETE FROM slot WHERE doctor_id = $1 AND expires_at <= $2";
     const SQL: &str = "INSERT INTO slot (id, doctor_id, patient_key, starts_at, ends_at, consultation_id, held_by, \
-        expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        expires_at, issuer_of_patient_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let now = tx.now;
     on_tx!(tx, connection =>
         sqlx::query(EXPIRED).bind(slot.doctor_id).bind(now).execute(connection).await.map(drop)
@@ -138,12 +139,13 @@ async fn insert_slot(tx: &mut Tx, slot: &Slot<'_>) -> Result<(), BookingError> {
     let inserted: Result<(), sqlx::Error> = on_tx!(tx, connection => sqlx::query(SQL)
         .bind(slot.id)
         .bind(slot.doctor_id)
-        .bind(slot.patient_key)
+        .bind(slot.patient.map(|(patient_id, _)| patient_id))
         .bind(slot.span.starts_at)
         .bind(slot.span.ends_at)
         .bind(slot.consultation_id)
         .bind(slot.held_by)
         .bind(slot.expires_at)
+        .bind(slot.patient.map(|(_, issuer)| issuer))
         .execute(connection)
         .await
         .map(drop));
@@ -206,6 +208,10 @@ impl Database {
             return Err(DatabaseError::NotFound.into());
         }
         let mut tx = self.begin().await?;
+        // The account first, for it counts with all doctors; a booking takes no account, so nobody waits in a circle.
+        if let Some(account) = actor.user_id {
+            lock(&mut tx, &format!("account {account}")).await?;
+        }
         lock(&mut tx, &new.doctor_id.to_string()).await?;
         let now = tx.now;
         let held: i64 = on_tx!(tx, connection => sqlx::query_scalar(COUNT)
@@ -226,7 +232,7 @@ impl Database {
         let slot = Slot {
             id: hold.id,
             doctor_id: hold.doctor_id,
-            patient_key: None,
+            patient: None,
             span: hold.span,
             consultation_id: None,
             held_by: actor.user_id,
@@ -247,37 +253,5 @@ impl Database {
         insert_audit(&mut tx, &[AuditRecord::success(actor, "release_hold").about(id)]).await?;
         self.commit(tx).await?;
         Ok(true)
-    }
-
-    /// When these doctors are not free in a period: what is taken or held, and consultations that were begun without an
-    /// appointment, each for `walk_in_lasts`.
-    pub async fn busy_spans(
-        &self,
-        doctor_id: Uuid,
-        within: Span,
-        walk_in_lasts: TimeDelta,
-    ) -> Result<Vec<Span>, DatabaseError> {
-        const SLOTS: &str = "SELECT starts_at, ends_at FROM slot WHERE doctor_id = $1 AND starts_at < $3 \
-            AND ends_at > $2 AND (expires_at IS NULL OR expires_at > $4) ORDER BY starts_at";
-        const WALK_INS: &str = "SELECT scheduled_at FROM consultation WHERE doctor_id = $1 AND scheduled_at > $2 \
-            AND scheduled_at < $3 AND ends_at IS NULL AND status IN ('booked', 'arrived', 'in_progress')";
-        let now = self.shared().clock.now();
-        on!(self, engine => {
-            let mut spans: Vec<Span> = sqlx::query_as(SLOTS)
-                .bind(doctor_id)
-                .bind(within.starts_at)
-                .bind(within.ends_at)
-                .bind(now)
-                .fetch_all(&engine.read)
-                .await?;
-            let begun: Vec<DateTime<Utc>> = sqlx::query_scalar(WALK_INS)
-                .bind(doctor_id)
-                .bind(within.starts_at - walk_in_lasts)
-                .bind(within.ends_at)
-                .fetch_all(&engine.read)
-                .await?;
-            spans.extend(begun.into_iter().map(|at| Span { starts_at: at, ends_at: at + walk_in_lasts }));
-            Ok(spans)
-        })
     }
 }

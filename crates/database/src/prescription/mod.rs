@@ -31,6 +31,9 @@ pub enum PrescriptionError {
     /// Another draft takes the place of the same prescription already.
     #[error("another draft takes its place already")]
     ReplacedAlready,
+    /// The prescription whose place it would take was taken back meanwhile.
+    #[error("the prescription whose place it takes was taken back")]
+    ReplacedGone,
     /// Anything else.
     #[error(transparent)]
     Database(#[from] DatabaseError),

@@ -26,7 +26,7 @@ impl Database {
         (expected_version, signed): (i64, SignedPrescription),
         actor: &AuditActor,
     ) -> Result<Prescription, PrescriptionError> {
-        let reach = self.prescription_reach(scope, 2);
+        let (reach, of_doctor) = (self.prescription_reach(scope, 2), self.consultation_reach(scope, 2));
         let mut tx = self.begin().await?;
         let mut prescription = lock_row(&mut tx, id, &reach).await?;
         if !scope.includes_doctor(prescription.doctor_id) {
@@ -38,6 +38,10 @@ impl Database {
         if prescription.version != expected_version {
             return Err(PrescriptionError::Changed);
         }
+        // A draft may lie long, and its consultation may have been cancelled since.
+        let consultation =
+            crate::consultation::lock_row(&mut tx, prescription.consultation_id, &of_doctor).await?;
+        self.is_met(&consultation, &tx)?;
         keep_signature(&mut tx, id, &signed).await?;
         if let Some(old) = prescription.supersedes {
             supersede(&mut tx, old).await?;
@@ -140,5 +144,5 @@ async fn supersede(tx: &mut Tx, old: Uuid) -> Result<(), PrescriptionError> {
         .await
         .map(|done| done.rows_affected())
         .map_err(DatabaseError::from));
-    if done? == 0 { Err(PrescriptionError::Settled(PrescriptionStatus::Cancelled)) } else { Ok(()) }
+    if done? == 0 { Err(PrescriptionError::ReplacedGone) } else { Ok(()) }
 }

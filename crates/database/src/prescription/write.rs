@@ -110,7 +110,7 @@ impl Database {
     }
 
     /// Doctor and patient have met, and not too long ago.
-    fn is_met(&self, consultation: &Consultation, tx: &Tx) -> Result<(), PrescriptionError> {
+    pub(super) fn is_met(&self, consultation: &Consultation, tx: &Tx) -> Result<(), PrescriptionError> {
         let days = TimeDelta::days(i64::from(self.access().closed_consultation_days));
         let met = match consultation.status {
             ConsultationStatus::InProgress => true,

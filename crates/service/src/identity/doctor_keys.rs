@@ -141,6 +141,16 @@ impl DoctorKeys {
         BASE64_URL_SAFE_NO_PAD.encode(&context.sign().as_ref()[..CODE_BYTES])
     }
 
+    /// By which a request is known again. Keyed: whoever reads the database alone cannot try guesses at what was in it.
+    pub fn fingerprint_of(&self, request: &[u8]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"MaxRay request fingerprint 1");
+        context.update(request);
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(context.sign().as_ref());
+        fingerprint
+    }
+
     /// Whether this is the code of a document.
     pub fn is_code_of(&self, document: Uuid, code: &str) -> bool {
         let right = self.code_of(document);
@@ -208,6 +218,17 @@ mod tests {
         assert_eq!(DoctorKeys::ephemeral().expect("keys").verify(ada, &signed.jws), None);
         assert!(keys.is_code_of(ada, &keys.code_of(ada)) && !keys.is_code_of(ben, &keys.code_of(ada)));
         assert!(!keys.is_code_of(ada, ""));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_nothing_without_the_secret() {
+        let (keys, others) =
+            (DoctorKeys::ephemeral().expect("keys"), DoctorKeys::ephemeral().expect("keys"));
+        let fingerprint = keys.fingerprint_of(b"password");
+        assert_eq!(fingerprint, keys.fingerprint_of(b"password"));
+        assert_ne!(fingerprint, keys.fingerprint_of(b"passwore"));
+        assert_ne!(fingerprint, others.fingerprint_of(b"password"));
+        assert_ne!(fingerprint, super::super::sha256_of(b"password"));
     }
 
     /// With the key that anybody gets.

@@ -56,6 +56,8 @@ pub fn data_set(of: &Capture, picture: &Picture) -> (TransferSyntaxUid, Vec<u8>)
     out.text(0x0008_0064, "CS", "DI");
     out.text(0x0008_0070, "LO", "");
     out.text(0x0008_0090, "PN", "");
+    // Timezone Offset From UTC: all times here are UTC.
+    out.text(0x0008_0201, "SH", "+0000");
     out.optional(0x0008_1030, "LO", &of.study_description);
     out.optional(0x0008_1070, "PN", &of.operator);
     out.text(0x0010_0010, "PN", &of.patient_name);

@@ -12,13 +12,14 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::around::{Around, TooMuchAround, bounded};
 use crate::{
     input::{check::Checks, json},
     state::AppState,
 };
 
 /// Longest metadata.
-const METADATA_LENGTH_MAX_BYTES: u64 = 64 << 10;
+pub const METADATA_LENGTH_MAX_BYTES: u64 = 64 << 10;
 /// Where `DICM` stands in a file (PS3.10 7.1).
 const DICM_AT: usize = 128;
 
@@ -80,6 +81,7 @@ pub struct Received {
     pub metadata: XrayMetadata,
     /// The first bytes of the file, enough to know what it is.
     head: Vec<u8>,
+    around: Around,
     multipart: Multipart<'static>,
     field: Field<'static>,
 }
@@ -105,7 +107,8 @@ async fn receive(request: Request, state: &AppState) -> Result<Received, Problem
         .whole_stream(state.archive.config().object_length_max_bytes.saturating_add(1 << 20))
         .for_field("metadata", METADATA_LENGTH_MAX_BYTES);
     let constraints = Constraints::new().allowed_fields(vec!["metadata", "file"]).size_limit(limit);
-    let stream = request.into_body().into_data_stream();
+    let around = Around::default();
+    let stream = bounded(request.into_body().into_data_stream(), around.clone());
     let mut multipart = Multipart::with_constraints(stream, boundary, constraints);
     let mut metadata = None;
     loop {
@@ -117,7 +120,8 @@ async fn receive(request: Request, state: &AppState) -> Result<Received, Problem
                 metadata = Some(json::parse::<XrayMetadata>(&bytes)?);
             }
             (Some("file"), Some(metadata)) => {
-                let mut received = Received { metadata, head: Vec::new(), multipart, field };
+                around.file_begins();
+                let mut received = Received { metadata, head: Vec::new(), around, multipart, field };
                 received.read_head().await?;
                 return Ok(received);
             }
@@ -138,6 +142,10 @@ fn malformed(error: &multer::Error) -> Problem {
         multer::Error::UnknownField { .. } => refused("", "holds a field other than metadata and file"),
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail("the file or its metadata are too large")
+        }
+        multer::Error::StreamReadFailed(cause) if cause.is::<TooMuchAround>() => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
+                .detail(TooMuchAround.to_string())
         }
         _ => Problem::bad_request("the body is no multipart/form-data, or was cut off"),
     }
@@ -189,6 +197,7 @@ impl Received {
     /// Nothing may follow the file: a form that was cut off is no form.
     pub async fn end(mut self) -> Result<(), Problem> {
         drop(self.field);
+        self.around.file_ends();
         match self.multipart.next_field().await.map_err(|error| malformed(&error))? {
             None => Ok(()),
             Some(_) => Err(refused("file", "is followed by another field")),

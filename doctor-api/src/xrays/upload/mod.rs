@@ -3,6 +3,7 @@
 //! A baseline JPEG is kept as it came, without its metadata (which tell where it was taken); others are decoded, turned
 //! the right way up and kept as native pixels.
 
+mod around;
 mod data_set;
 mod exif;
 mod form;
