@@ -9,10 +9,8 @@ ALTER TABLE consultation ADD COLUMN ends_at TIMESTAMPTZ;
 CREATE TABLE slot (
     id UUID NOT NULL PRIMARY KEY,
     doctor_id UUID NOT NULL REFERENCES doctor (id),
-    -- Patient ID; nothing for a hold.
+    -- Issuer and Patient ID in one; nothing for a hold.
     patient_key TEXT,
-    -- Empty for any: such a Patient ID is the same patient as under each issuer.
-    issuer_of_patient_id TEXT,
     starts_at TIMESTAMPTZ NOT NULL,
     ends_at TIMESTAMPTZ NOT NULL,
     consultation_id UUID UNIQUE REFERENCES consultation (id) ON DELETE CASCADE,
@@ -30,11 +28,8 @@ CREATE TYPE uuid_span AS RANGE (subtype = uuid);
 CREATE TYPE text_span AS RANGE (subtype = text, collation = "C");
 ALTER TABLE slot ADD CONSTRAINT slot_of_doctor EXCLUDE USING gist
     (uuid_span(doctor_id, doctor_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&);
--- Any issuer is the range without ends, which overlaps each.
 ALTER TABLE slot ADD CONSTRAINT slot_of_patient EXCLUDE USING gist
-    (text_span(patient_key, patient_key, '[]') WITH &&,
-     text_span(NULLIF(issuer_of_patient_id, ''), NULLIF(issuer_of_patient_id, ''), '[]') WITH &&,
-     tstzrange(starts_at, ends_at) WITH &&)
+    (text_span(patient_key, patient_key, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&)
     WHERE (patient_key IS NOT NULL);
 -- END
 
@@ -44,7 +39,6 @@ BEGIN
     SELECT RAISE(ABORT, 'slot_of_doctor') WHERE EXISTS (SELECT 1 FROM slot s WHERE s.doctor_id = NEW.doctor_id
         AND s.starts_at < NEW.ends_at AND s.ends_at > NEW.starts_at);
     SELECT RAISE(ABORT, 'slot_of_patient') WHERE EXISTS (SELECT 1 FROM slot s WHERE s.patient_key = NEW.patient_key
-        AND (s.issuer_of_patient_id = NEW.issuer_of_patient_id OR s.issuer_of_patient_id = '' OR NEW.issuer_of_patient_id = '')
         AND s.starts_at < NEW.ends_at AND s.ends_at > NEW.starts_at);
 END;
 CREATE TRIGGER slot_stays BEFORE UPDATE OF doctor_id, starts_at, ends_at ON slot
@@ -87,8 +81,7 @@ CREATE TABLE idempotency (
     id UUID NOT NULL PRIMARY KEY,
     user_id UUID NOT NULL,
     key TEXT NOT NULL,
-    -- Keyed with a secret that is not in the database: bodies hold passwords.
-    request_hmac BYTEA NOT NULL,
+    request_sha256 BYTEA NOT NULL,
     claimed_at TIMESTAMPTZ NOT NULL,
     -- When the change was committed, in the same transaction; and the id of what it changed.
     applied_at TIMESTAMPTZ,

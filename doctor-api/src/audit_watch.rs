@@ -74,7 +74,12 @@ pub async fn watch(State(watch): State<Watch>, request: Request, next: Next) -> 
     let shown = method == Method::GET && (status.is_success() || status == StatusCode::NOT_MODIFIED);
     let caller = Caller::from(who);
     let outcome = if shown && !recorded.load(Ordering::Relaxed) {
-        let what = Looked { action: &operation, study_instance_uid: subject.study(), subject: subject.id(), consultation_id: None };
+        let what = Looked {
+            action: &operation,
+            study_instance_uid: subject.study(),
+            subject: subject.id(),
+            consultation_id: None,
+        };
         audit::looked(&watch.state, &caller, what).await
     } else if status == StatusCode::NOT_FOUND && subject.names_something() {
         audit::not_found(&watch.state, &caller, &operation, subject.study(), subject.id()).await

@@ -52,7 +52,7 @@ impl Rights {
     }
 
     /// Without what shows patients to the peer.
-    fn to_send_only(mut self) -> Self {
+    fn sending_only(mut self) -> Self {
         self.operations.retain(|operation| AeProfile::default().operations.contains(operation));
         self
     }
@@ -152,7 +152,7 @@ pub fn check(
     match prove(certificates_demanded, registry, ae, peer) {
         Ok(()) => Ok(rights),
         // Any program on this machine can say the title: it gets no more by that than one that nobody has registered.
-        Err(_) if trusted_here => Ok(rights.to_send_only()),
+        Err(_) if trusted_here => Ok(rights.sending_only()),
         Err(denied) => Err(denied),
     }
 }

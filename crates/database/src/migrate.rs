@@ -23,6 +23,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (10, "appointments", include_str!("../../../migrations/0010_appointments.sql")),
     (11, "prescriptions", include_str!("../../../migrations/0011_prescriptions.sql")),
     (12, "deletion", include_str!("../../../migrations/0012_deletion.sql")),
+    (13, "deleted_xray_metadata", include_str!("../../../migrations/0013_deleted_xray_metadata.sql")),
+    (14, "issuers_in_slots", include_str!("../../../migrations/0014_issuers_in_slots.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,
@@ -90,5 +92,56 @@ mod tests {
             MIGRATIONS.iter().map(|(version, name, _)| format!("{version:04}_{name}.sql")).collect();
         assert_eq!(files, listed);
         assert!(MIGRATIONS.iter().zip(1_i64..).all(|((version, ..), number)| *version == number));
+    }
+    /// A database that a version of before migration 14 wrote: bookings stay taken, two that now exclude each other too.
+    #[tokio::test]
+    async fn bookings_of_before_keep_their_times() {
+        let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let pool = options.connect("sqlite::memory:").await.expect("SQLite");
+        let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
+        let run = async |steps: &[Migrator]| {
+            for step in steps {
+                step.run(&pool).await.expect("migrated");
+            }
+        };
+        run(&steps[..13]).await;
+        let doctor = |id| {
+            format!(
+                "INSERT INTO doctor VALUES ({id}, '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '');\n"
+            )
+        };
+        let booking = |id: u8, doctor: &str, issuer: &str, starts: &str, ends: &str| {
+            format!(
+                "INSERT INTO consultation (id, doctor_id, patient_id, issuer_of_patient_id, patient_name, status, \
+                 scheduled_at, reason, version, created_at, updated_at) \
+                 VALUES (x'0{id}', {doctor}, 'P1', '{issuer}', '', 'booked', '{starts}', '', 1, '', '');\n\
+                 INSERT INTO slot VALUES (x'1{id}', {doctor}, '{issuer}\\P1', '{starts}', '{ends}', x'0{id}', NULL, NULL);\n"
+            )
+        };
+        let old = [
+            doctor("x'0a'"),
+            doctor("x'0b'"),
+            booking(1, "x'0a'", "HOSP", "10:00", "10:30"),
+            booking(2, "x'0b'", "", "10:15", "10:45"),
+            booking(3, "x'0a'", "", "11:00", "11:30"),
+            "INSERT INTO slot VALUES (x'14', x'0b', NULL, '12:00', '12:30', NULL, x'05', '12:05');\n\
+             INSERT INTO idempotency VALUES (x'01', x'02', 'key', x'03', '', NULL, '', NULL, '', NULL);"
+                .to_owned(),
+        ];
+        sqlx::raw_sql(AssertSqlSafe(old.concat()).into_sql_str())
+            .execute(&pool)
+            .await
+            .expect("what was there");
+        run(&steps[13..]).await;
+        let slots: Vec<(Option<String>, Option<String>)> =
+            sqlx::query_as("SELECT patient_key, issuer_of_patient_id FROM slot ORDER BY id")
+                .fetch_all(&pool)
+                .await
+                .expect("slots");
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            slots,
+            [(text("P1"), text("HOSP")), (None, text("")), (text("P1"), text("")), (None, None)]
+        );
     }
 }

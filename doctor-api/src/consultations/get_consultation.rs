@@ -82,7 +82,12 @@ pub async fn get_consultation(
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<ConsultationDetail>), Problem> {
     let found = state.database().consultation(&permit.scope, id).await.map_err(errors::database)?;
     let consultation = found.ok_or_else(Problem::not_found)?;
-    let what = Looked { action: "read_consultation", study_instance_uid: "", subject: id.to_string(), consultation_id: Some(id) };
+    let what = Looked {
+        action: "read_consultation",
+        study_instance_uid: "",
+        subject: id.to_string(),
+        consultation_id: Some(id),
+    };
     audit::looked(&state, &permit.caller, what).await?;
     let linked = state.database().linked_studies(&permit.scope, id).await.map_err(errors::database)?;
     let candidate_studies = candidates(&state, &permit.scope, &consultation, &linked).await?;

@@ -9,7 +9,7 @@ use service::http::problem::Problem;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{ConsultationBody};
+use super::ConsultationBody;
 use crate::{
     doctors::require_doctor_in_reach,
     errors,

@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub use self::require::{require_doctor, require_doctor_in_reach, require_own};
 use self::details::{DetailsBody, FeeBody, LicenceBody, SpecialtyBody, check_specialties};
+pub use self::require::{require_doctor, require_doctor_in_reach, require_own};
 use crate::input::{
     check::{Checks, is_language_tag},
     etag::entity_tag,

@@ -74,7 +74,12 @@ pub async fn list_studies(
     let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
     // The trail knows the patient by the study: a Patient ID is nothing to keep there.
     let study = found.rows.first().map_or("", |row| row.study.study_instance_uid.as_str());
-    let what = Looked { action: "list_studies", study_instance_uid: study, subject: String::new(), consultation_id: None };
+    let what = Looked {
+        action: "list_studies",
+        study_instance_uid: study,
+        subject: String::new(),
+        consultation_id: None,
+    };
     audit::looked(&state, &permit.caller, what).await?;
     // The index folds case; two patients may differ in nothing else.
     let same = found.rows.into_iter().filter(|row| row.patient.patient_id == patient_id);

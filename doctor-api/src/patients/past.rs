@@ -41,8 +41,7 @@ impl Past {
     /// What the trail knows the patient by: a study, or else a consultation or a prescription. A Patient ID is nothing to
     /// keep there.
     pub fn looked<'a>(&'a self, action: &'a str) -> Looked<'a> {
-        let study_instance_uid =
-            self.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
+        let study_instance_uid = self.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
         let consultation = self.consultations.first().map(|one| (one.id, one.id));
         let prescription = || self.prescriptions.first().map(|one| (one.id, one.consultation_id));
         let known_by = consultation.or_else(prescription).filter(|_| study_instance_uid.is_empty());

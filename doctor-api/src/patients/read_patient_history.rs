@@ -144,9 +144,10 @@ fn in_order(past: Past) -> Vec<PatientHistoryItem> {
         let shown = at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         (Some(at.naive_utc()), PatientHistoryItem { at: Some(shown), what })
     };
-    let consultations = past.consultations.into_iter().map(|one| {
-        known(one.scheduled_at, PatientHistoryKind::Consultation { consultation: one.into() })
-    });
+    let consultations = past
+        .consultations
+        .into_iter()
+        .map(|one| known(one.scheduled_at, PatientHistoryKind::Consultation { consultation: one.into() }));
     let prescriptions = past.prescriptions.into_iter().map(|one| {
         let at = one.signed.as_ref().map_or(one.created_at, |signed| signed.finalized_at);
         known(at, PatientHistoryKind::Prescription { prescription: one.into() })

@@ -153,10 +153,10 @@ fn refusal(error: PrescriptionError) -> Problem {
             Problem::conflict("another draft takes the place of this prescription already")
                 .kind("replaced-already")
         }
-        PrescriptionError::ReplacedGone => {
-            Problem::conflict("the prescription whose place it takes was taken back; take this draft back, too")
-                .kind("replaced-gone")
-        }
+        PrescriptionError::ReplacedGone => Problem::conflict(
+            "the prescription whose place it takes was taken back; take this draft back, too",
+        )
+        .kind("replaced-gone"),
         PrescriptionError::Database(error) => errors::database(error),
     }
 }

@@ -78,7 +78,8 @@ pub async fn verify_prescription(
     audit::written(&state, AuditRecord::success(&actor, "verify_prescription").about(id)).await?;
     let document = state.doctor_keys.verify(prescription.doctor_id, &signed.jws);
     let document = document.filter(|bytes| service::identity::sha256_of(bytes) == signed.content_sha256);
-    let document = document.and_then(|bytes| SignedContent::read(&bytes)).filter(|of| of.is_of(&prescription));
+    let document =
+        document.and_then(|bytes| SignedContent::read(&bytes)).filter(|of| of.is_of(&prescription));
     let genuine = document.is_some();
     let signer = document.map(|document| document.doctor).unwrap_or_default();
     let key = state.doctor_keys.public_jwk(prescription.doctor_id);

@@ -191,7 +191,8 @@ async fn each_of_several_doctors_is_free_or_not_by_the_own_calendar() {
     let mut doctors = vec![clinic.doctor.clone()];
     for name in ["Ben", "Cy"] {
         let body = json!({ "name": name, "time_zone": "Europe/Berlin" });
-        doctors.push(house.post("/doctors", &admin, body).await.json()["id"].as_str().expect("id").to_owned());
+        doctors
+            .push(house.post("/doctors", &admin, body).await.json()["id"].as_str().expect("id").to_owned());
     }
     for doctor in &doctors {
         let path = format!("/doctors/{doctor}/availability/rules");

@@ -55,8 +55,7 @@ async fn each_patient_that_is_looked_at_has_a_record_that_names_somebody() {
         }
         let rows = house.database().audit_page(0, 1_000).await.expect("audit");
         let records = rows.iter().map(|row| &row.record).filter(|record| record.action == action);
-        let named: Vec<_> =
-            records.map(|record| (record.subject.clone(), record.consultation_id)).collect();
+        let named: Vec<_> = records.map(|record| (record.subject.clone(), record.consultation_id)).collect();
         let expected: Vec<_> = booked.iter().map(|id| (id.clone(), id.parse().ok())).collect();
         assert_eq!(named, expected, "{action}: the second look at P1 is covered, P2 is not");
     }

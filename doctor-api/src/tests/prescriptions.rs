@@ -141,7 +141,11 @@ async fn a_replacement_of_what_was_taken_back_says_so() {
     let refused = practice.post(&format!("{new}/finalize"), json!({})).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert_eq!(refused.json()["type"], "urn:maxray:problem:replaced-gone");
-    assert_eq!(practice.house.get(&new, &practice.ada).await.json()["status"], "draft", "it is none the less");
+    assert_eq!(
+        practice.house.get(&new, &practice.ada).await.json()["status"],
+        "draft",
+        "it is none the less"
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,12 @@ pub async fn download_xray(
     let found = state.database().instance_by_id(&permit.scope, id).await.map_err(errors::database)?;
     let stored = found.ok_or_else(Problem::not_found)?;
     let study_instance_uid = stored.study_instance_uid.as_str();
-    let what = Looked { action: "download_xray", study_instance_uid, subject: id.to_string(), consultation_id: None };
+    let what = Looked {
+        action: "download_xray",
+        study_instance_uid,
+        subject: id.to_string(),
+        consultation_id: None,
+    };
     audit::exported(&state, &permit.caller, what).await?;
     let bytes = state.archive.read_instance(&stored).await.map_err(|error| errors::read(&error))?;
     // A UID is digits and dots, so it cannot break out of the header or name a path.

@@ -70,7 +70,8 @@ pub async fn get_preview(
         PreviewState::Failed { reason } => return Err(none(reason)),
     };
     let study_instance_uid = stored.study_instance_uid.as_str();
-    let what = Looked { action: "read_preview", study_instance_uid, subject: id.to_string(), consultation_id: None };
+    let what =
+        Looked { action: "read_preview", study_instance_uid, subject: id.to_string(), consultation_id: None };
     audit::looked(&state, &permit.caller, what).await?;
     let (key, seal) = match query.size.unwrap_or_default() {
         PreviewSize::Preview => (preview.preview_key, &preview.preview_seal),

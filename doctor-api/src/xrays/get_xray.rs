@@ -113,8 +113,12 @@ pub async fn get_xray(
     let found = state.database().instance_by_id(&permit.scope, id).await.map_err(errors::database)?;
     let stored = found.ok_or_else(Problem::not_found)?;
     let study_instance_uid = stored.study_instance_uid.to_string();
-    let what =
-        Looked { action: "read_xray", study_instance_uid: &study_instance_uid, subject: id.to_string(), consultation_id: None };
+    let what = Looked {
+        action: "read_xray",
+        study_instance_uid: &study_instance_uid,
+        subject: id.to_string(),
+        consultation_id: None,
+    };
     audit::looked(&state, &permit.caller, what).await?;
     let row = attributes(&state, &permit.scope, &stored).await?;
     let preview = state.database().preview(id).await.map_err(errors::database)?;

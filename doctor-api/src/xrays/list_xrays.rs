@@ -105,7 +105,12 @@ pub async fn list_xrays(
     let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
     let study = found.rows.first().map(|row| row.study.study_instance_uid.as_str());
     let study = study.or(query.study_instance_uid.as_deref()).unwrap_or_default();
-    let what = Looked { action: "list_xrays", study_instance_uid: study, subject: String::new(), consultation_id: None };
+    let what = Looked {
+        action: "list_xrays",
+        study_instance_uid: study,
+        subject: String::new(),
+        consultation_id: None,
+    };
     audit::looked(&state, &permit.caller, what).await?;
     // The index folds case; two patients may differ in nothing else.
     let same_patient = |row: &SearchRow| {

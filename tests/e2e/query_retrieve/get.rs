@@ -224,7 +224,8 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
 async fn a_patient_is_named_with_the_issuer_where_the_id_is_of_several() {
     const ISSUER: u32 = 0x0010_0021;
     let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
-    let of = |issuer: &str| Synthetic { issuer_of_patient_id: issuer.to_owned(), ..Synthetic::cr("P1", 8, 8) };
+    let of =
+        |issuer: &str| Synthetic { issuer_of_patient_id: issuer.to_owned(), ..Synthetic::cr("P1", 8, 8) };
     let (north, south, alone) = (of("NORTH"), of("SOUTH"), Synthetic::cr("P2", 8, 8));
     store(&platform, &[north.clone(), south.clone(), alone.clone()]);
     // Nothing is negotiated for it to be sent in: what would be sent is listed as failed.

@@ -81,9 +81,7 @@ impl StoreError {
             | Self::ForeignSeries
             | Self::StudyOfAnotherPatient
             | Self::StudyOfAnotherSender => CANNOT_UNDERSTAND,
-            Self::IdentityMismatch { .. } | Self::WrongStudy | Self::WrongPatient => {
-                DATA_SET_DOES_NOT_MATCH
-            },
+            Self::IdentityMismatch { .. } | Self::WrongStudy | Self::WrongPatient => DATA_SET_DOES_NOT_MATCH,
             Self::ForeignStudy | Self::ConflictRefused => DUPLICATE_SOP_INSTANCE,
             Self::Storage(error) if error.is_out_of_resources() => OUT_OF_RESOURCES,
             Self::Database(error) if is_overload(error) => OUT_OF_RESOURCES,

@@ -222,8 +222,7 @@ mod tests {
 
     #[test]
     fn a_fingerprint_tells_nothing_without_the_secret() {
-        let (keys, others) =
-            (DoctorKeys::ephemeral().expect("keys"), DoctorKeys::ephemeral().expect("keys"));
+        let (keys, others) = (DoctorKeys::ephemeral().expect("keys"), DoctorKeys::ephemeral().expect("keys"));
         let fingerprint = keys.fingerprint_of(b"password");
         assert_eq!(fingerprint, keys.fingerprint_of(b"password"));
         assert_ne!(fingerprint, keys.fingerprint_of(b"passwore"));

@@ -144,8 +144,7 @@ fn malformed(error: &multer::Error) -> Problem {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail("the file or its metadata are too large")
         }
         multer::Error::StreamReadFailed(cause) if cause.is::<TooMuchAround>() => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
-                .detail(TooMuchAround.to_string())
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail(TooMuchAround.to_string())
         }
         _ => Problem::bad_request("the body is no multipart/form-data, or was cut off"),
     }
