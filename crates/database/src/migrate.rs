@@ -107,7 +107,7 @@ mod tests {
         run(&steps[..13]).await;
         let doctor = |id| {
             format!(
-                "INSERT INTO doctor VALUES ({id}, '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '');\n"
+                "INSERT INTO doctor VALUES ({id}, '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '', '');\n"
             )
         };
         let booking = |id: u8, doctor: &str, issuer: &str, starts: &str, ends: &str| {

@@ -106,8 +106,10 @@ async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
     eventually(&mut dialogue, keys, (0, 0x0124));
     assert_eq!(get(), 0x0124);
     let refusals = records(&platform, "use_operation").await;
-    let told: Vec<&str> = refusals.iter().map(|one| one.detail.as_str()).collect();
-    assert_eq!(told, ["find", "find", "get"]);
+    let mut told: Vec<&str> = refusals.iter().map(|one| one.detail.as_str()).collect();
+    // How often it was asked until it was let in again is a matter of time.
+    told.dedup();
+    assert_eq!(told, ["find", "get"]);
 }
 
 /// A command names the SOP class of its context: what was agreed on for one holds for no other.
