@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::{
     Modify, OpenApi, ToSchema,
     openapi::{
-        Components, ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder,
+        Components, ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema,
         path::{Operation, PathItem},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -140,6 +140,34 @@ fn add_problems_to(operation: &mut Operation) {
     }
     add("500", "Something went wrong inside; the log has the reason under the request id");
     add("503", "Overloaded or starting: try again after Retry-After seconds");
+}
+
+/// A schema that others are built upon allows what they add: what a request may hold ends with the request.
+///
+/// `AeRegistration` is refused with fields that it does not know; `Ae`, which is an answer, has it and more.
+pub fn open_what_is_built_upon(document: &mut Document) {
+    let Some(components) = &mut document.components else { return };
+    let closed: Vec<(String, Schema)> = components
+        .schemas
+        .iter()
+        .filter_map(|(name, schema)| match schema {
+            RefOr::T(Schema::Object(object)) if object.additional_properties.is_some() => {
+                let mut open = object.clone();
+                open.additional_properties = None;
+                Some((format!("#/components/schemas/{name}"), Schema::Object(open)))
+            }
+            _ => None,
+        })
+        .collect();
+    for schema in components.schemas.values_mut() {
+        let RefOr::T(Schema::AllOf(all)) = schema else { continue };
+        for part in &mut all.items {
+            let RefOr::Ref(reference) = part else { continue };
+            if let Some((_, open)) = closed.iter().find(|(name, _)| *name == reference.ref_location) {
+                *part = RefOr::T(open.clone());
+            }
+        }
+    }
 }
 
 fn problem_response(description: &str) -> RefOr<utoipa::openapi::Response> {

@@ -15,7 +15,7 @@ use crate::{
     aes, audit_records,
     audit_watch::{self, Watch},
     availability, break_glass, clients, consultations, devices, doctors, events, grants, idempotency,
-    openapi::{BaseDocument, add_problems},
+    openapi::{BaseDocument, add_problems, open_what_is_built_upon},
     patients, prescriptions, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, xrays,
@@ -58,6 +58,7 @@ pub fn openapi() -> Document {
 
 fn finish(mut document: Document) -> Document {
     add_problems(&mut document);
+    open_what_is_built_upon(&mut document);
     document
 }
 

@@ -18,6 +18,8 @@ pub const DATA: &str = "MAXRAY_TEST_DATA";
 pub const CRASH_ROUNDS: &str = "MAXRAY_TEST_CRASH_ROUNDS";
 /// Power cuts for each engine.
 pub const POWER_CUT_ROUNDS: &str = "MAXRAY_TEST_POWER_CUT_ROUNDS";
+/// Requests of each kind for each route of the clinical door.
+pub const OPENAPI_EXAMPLES: &str = "MAXRAY_TEST_OPENAPI_EXAMPLES";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

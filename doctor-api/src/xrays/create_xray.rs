@@ -59,8 +59,9 @@ pub struct UploadedXray {
 
 /// Upload an X-ray
 ///
-/// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG or a PNG becomes a Secondary Capture instance: turned the right way up as its Exif
-/// says, which is not kept, so that nothing tells where it was taken.
+/// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG or a PNG becomes a
+/// Secondary Capture instance: turned the right way up as its Exif says, which is not kept, so that nothing tells where it
+/// was taken.
 #[utoipa::path(
     post,
     path = "/xrays",
@@ -72,6 +73,10 @@ pub struct UploadedXray {
          headers(("Location" = String, description = "Where the X-ray is"))),
         (status = 200, description = "It was stored already; what is said of it is kept where the X-ray is the caller's",
          body = UploadedXray),
+        (status = 404, description = "The consultation is not there, or not yours", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+        (status = 409, description = "Another content is stored under this SOP Instance UID",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn create_xray(
