@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rooms::config::{RoomConfig, RoomConfigError};
+
 /// Section `[doctor_api]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +34,8 @@ pub struct DoctorApiConfig {
     pub picture_length_max_bytes: usize,
     /// Most X-rays listed for one study inside a consultation.
     pub xrays_per_study_max: usize,
+    /// Section `[doctor_api.room]`.
+    pub room: RoomConfig,
 }
 
 impl Default for DoctorApiConfig {
@@ -50,6 +54,17 @@ impl Default for DoctorApiConfig {
             event_keep_alive_ms: 15_000,
             picture_length_max_bytes: 64 << 20,
             xrays_per_study_max: 500,
+            room: RoomConfig::default(),
         }
+    }
+}
+
+impl DoctorApiConfig {
+    /// Says which setting makes no sense.
+    ///
+    /// # Errors
+    /// See [`RoomConfigError`].
+    pub fn check(&self) -> Result<(), RoomConfigError> {
+        self.room.check()
     }
 }

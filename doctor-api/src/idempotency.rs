@@ -31,6 +31,7 @@ const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, h
 pub const SECRET: &[&str] = &[
     "/clients",
     "/clients/{id}/secret",
+    "/consultations/{id}/room",
     "/consultations/{id}/viewer-token",
     "/devices",
     "/oauth2/token",

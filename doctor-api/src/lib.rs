@@ -27,6 +27,7 @@ mod openapi;
 mod patients;
 mod policy;
 mod prescriptions;
+mod rooms;
 mod router;
 mod sessions;
 mod shares;

@@ -19,6 +19,7 @@ pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
     ("GET", "/prescriptions/{id}/verify"),
+    ("GET", "/rooms/{id}"),
 ];
 
 /// Name of the security scheme.

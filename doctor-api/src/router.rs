@@ -16,7 +16,7 @@ use crate::{
     audit_watch::{self, Watch},
     availability, break_glass, clients, consultations, devices, doctors, events, grants, idempotency,
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
-    patients, prescriptions, sessions, shares,
+    patients, prescriptions, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, xrays,
 };
@@ -150,6 +150,8 @@ fn consultation_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(consultations::read_history::read_history))
         .routes(routes!(consultations::read_notes::read_notes, consultations::write_note::write_note))
         .routes(routes!(consultations::amend_consultation::amend_consultation))
+        .routes(routes!(rooms::open_room::open_room))
+        .routes(routes!(rooms::join_room::join_room))
 }
 
 /// When doctors see patients.

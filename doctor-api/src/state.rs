@@ -14,7 +14,7 @@ use service::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{audit::RecentLooks, config::DoctorApiConfig};
+use crate::{audit::RecentLooks, config::DoctorApiConfig, rooms::Hall};
 
 /// What this door is built from.
 #[derive(Clone)]
@@ -63,6 +63,8 @@ pub struct Inner {
     pub recent_looks: RecentLooks,
     /// Bounds the listeners on `/events`.
     pub event_listeners: Arc<Semaphore>,
+    /// Who is in which room.
+    pub hall: Arc<Hall>,
 }
 
 impl AppState {
@@ -74,6 +76,7 @@ impl AppState {
             picture_decodes: Semaphore::new(config.picture_decodes_max),
             stand_in_hash: OnceLock::new(),
             recent_looks: RecentLooks::default(),
+            hall: Arc::new(Hall::new(config.room.connections_max)),
             event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),
             archive,
             issuer,

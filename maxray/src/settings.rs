@@ -54,6 +54,7 @@ impl Settings {
         self.http.check()?;
         self.identity.check()?;
         self.pacs.check(self.pacs.listen.ip())?;
+        self.doctor_api.check()?;
         Ok(self.dicomweb.check()?)
     }
 }

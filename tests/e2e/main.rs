@@ -20,6 +20,7 @@ mod power_cut;
 mod proof;
 mod query_retrieve;
 mod regressions;
+mod rooms;
 mod s3_faults;
 mod tls;
 mod transcoding;

@@ -24,7 +24,7 @@ fn free_port() -> u16 {
 }
 
 /// Runs one of the scripts of `tests/viewers` and gives the object that it prints.
-fn run(script: &str, arguments: &[String]) -> Value {
+pub(super) fn run(script: &str, arguments: &[String]) -> Value {
     let folder = env::path(env::VIEWERS).unwrap_or_else(|| {
         panic!("{} is not set: run ./test, which installs OHIF and the clients", env::VIEWERS)
     });

@@ -2,11 +2,12 @@
 import { createServer } from 'node:http';
 import puppeteer from 'puppeteer-core';
 
-const launch = () =>
+// Headless Chromium, with more switches than every script needs.
+export const launchWith = (more) =>
   puppeteer.launch({
     executablePath: process.env.MAXRAY_TEST_CHROMIUM ?? '/usr/bin/chromium',
     // As root in a container, and without a graphics card.
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking'],
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--disable-background-networking', ...more],
   });
 
 // Collects errors of the console, of scripts, of requests that failed, and answers of `server` with an error status.
@@ -35,7 +36,7 @@ function watch(page, server, complaints, requests) {
 export async function withPage({ port, server, serve }, work) {
   const [complaints, requests] = [[], []];
   const site = createServer(serve).listen(Number(port), '127.0.0.1');
-  const browser = await launch();
+  const browser = await launchWith([]);
   try {
     const page = await browser.newPage();
     watch(page, server, complaints, requests);

@@ -135,7 +135,8 @@ async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         }
         answer(door.router.clone(), request.map(Body::new))
     });
-    let mut serving = std::pin::pin!(door.builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving =
+        std::pin::pin!(door.builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = serving.as_mut() => served,
         () = door.shutdown.cancelled() => {

@@ -143,12 +143,22 @@ impl DoctorKeys {
 
     /// By which a request is known again. Keyed: whoever reads the database alone cannot try guesses at what was in it.
     pub fn fingerprint_of(&self, request: &[u8]) -> [u8; 32] {
+        self.code_over("MaxRay request fingerprint 1", request)
+    }
+
+    /// A code (HMAC-SHA-256) that nobody else can make. A purpose begins no other purpose, so that none stands for another.
+    pub fn code_over(&self, purpose: &str, text: &[u8]) -> [u8; 32] {
         let mut context = hmac::Context::with_key(&self.0);
-        context.update(b"MaxRay request fingerprint 1");
-        context.update(request);
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(context.sign().as_ref());
-        fingerprint
+        context.update(purpose.as_bytes());
+        context.update(text);
+        let mut code = [0; 32];
+        code.copy_from_slice(context.sign().as_ref());
+        code
+    }
+
+    /// Whether this is the code over a text.
+    pub fn is_code_over(&self, purpose: &str, text: &[u8], code: &[u8]) -> bool {
+        aws_lc_rs::constant_time::verify_slices_are_equal(&self.code_over(purpose, text), code).is_ok()
     }
 
     /// Whether this is the code of a document.

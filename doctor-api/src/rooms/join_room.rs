@@ -1,0 +1,226 @@
+//! `GET /rooms/{id}`: the socket (RFC 6455) over which the two browsers of a room find each other.
+
+use std::{collections::VecDeque, time::Duration};
+
+use axum::{
+    extract::{
+        State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::StatusCode,
+    response::Response,
+};
+use database::{AuditActor, AuditRecord};
+use model::access::Scope;
+use service::http::problem::Problem;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    Side,
+    hall::{Presence, Told},
+    ice::ice_servers,
+    protocol::{Answer, Ending, MESSAGE_LENGTH_MAX_BYTES, Said},
+    ticket::Ticket,
+    window,
+};
+use crate::{audit, input::path::PathParameters, sessions::create_session::SourceAddress, state::AppState};
+
+/// How long the first message may take, and each that we send.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the browser may take to close its side.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the consultation and the account are looked at again, and the browser is asked whether it is there.
+const RECHECK: Duration = Duration::from_secs(4);
+/// A browser answers every ping, so that one that is there is never so silent.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Most messages in [`MESSAGES_WITHIN`]: a browser sends some dozens when it begins.
+const MESSAGES_MAX: usize = 300;
+const MESSAGES_WITHIN: Duration = Duration::from_secs(10);
+
+/// Join a room
+///
+/// A web socket. The first message is `{"type": "join", "ticket": "..."}` with a ticket of `POST /consultations/{id}/room`;
+/// docs/rooms.md has the others.
+#[utoipa::path(
+    get,
+    path = "/rooms/{id}",
+    tag = "consultations",
+    params(("id" = Uuid, Path, description = "Consultation")),
+    responses(
+        (status = 101, description = "A web socket"),
+        (status = 426, description = "Only a web socket is answered here", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+pub async fn join_room(
+    State(state): State<AppState>,
+    source: SourceAddress,
+    PathParameters(id): PathParameters<Uuid>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let upgrade = upgrade.map_err(|_| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED)
+            .detail("open a web socket here, as new WebSocket(...) does")
+    })?;
+    let place =
+        state.hall.place().ok_or_else(|| Problem::unavailable("too many are in rooms").retry_after(5))?;
+    let upgrade = upgrade.max_message_size(MESSAGE_LENGTH_MAX_BYTES).max_frame_size(MESSAGE_LENGTH_MAX_BYTES);
+    Ok(upgrade.on_upgrade(async move |mut socket| {
+        let actor = source.actor();
+        let ending = attend(&state, &mut socket, id, actor).await;
+        close(&mut socket, ending).await;
+        drop(place);
+    }))
+}
+
+/// From the first message to the last.
+async fn attend(state: &AppState, socket: &mut WebSocket, room: Uuid, actor: AuditActor) -> Ending {
+    let first = timeout(MESSAGE_TIMEOUT, next(socket)).await;
+    let said = match first {
+        Ok(Ok(Heard::Said(said))) => said,
+        Ok(Ok(Heard::Nothing)) => return Ending::Malformed,
+        Ok(Err(ending)) => return ending,
+        Err(_) => return Ending::Silent,
+    };
+    let Said::Join { ticket } = said else { return Ending::Malformed };
+    let ticket = Ticket::check(&ticket, room, &state.doctor_keys, state.clock.now());
+    let Some(ticket) = ticket else { return Ending::NoTicket };
+    let until = match still_open(state, &ticket).await {
+        Ok(until) => until,
+        Err(ending) => return ending,
+    };
+    let actor = AuditActor { user_id: Some(ticket.made_by), role: ticket.side.as_str().to_owned(), ..actor };
+    let record = AuditRecord::success(&actor, "join_room").about(room).of_consultation(room);
+    if audit::written(state, record).await.is_err() {
+        return Ending::Failed;
+    }
+    let (presence, inbox, peer) = Presence::take(&state.hall, room, ticket.side);
+    let ice_servers = ice_servers(&state.config.room, until);
+    let joined = Answer::Joined { side: ticket.side, peer, ice_servers };
+    if let Err(ending) = send(socket, &joined).await {
+        return ending;
+    }
+    Attendance { state, ticket, presence, inbox, heard: VecDeque::new(), last: Instant::now() }
+        .run(socket)
+        .await
+}
+
+/// Until when the room of a ticket is open, when it is.
+async fn still_open(state: &AppState, ticket: &Ticket) -> Result<chrono::DateTime<chrono::Utc>, Ending> {
+    let database = state.database();
+    let found = database.consultation(&Scope::internal(), ticket.consultation).await;
+    let consultation = found.map_err(|_| Ending::Failed)?.ok_or(Ending::Over)?;
+    let account = database.user(ticket.made_by).await.map_err(|_| Ending::Failed)?;
+    let account = account.filter(|account| account.active).ok_or(Ending::NoTicket)?;
+    // Given to another doctor, it is the other's room.
+    if ticket.side == Side::Doctor && account.doctor_id != Some(consultation.doctor_id) {
+        return Err(Ending::NoTicket);
+    }
+    window::open_until(&consultation, &state.config.room, state.clock.now()).map_err(|_| Ending::Over)
+}
+
+/// Somebody in a room.
+struct Attendance<'a> {
+    state: &'a AppState,
+    ticket: Ticket,
+    presence: Presence,
+    inbox: mpsc::Receiver<Told>,
+    /// When the last messages came.
+    heard: VecDeque<Instant>,
+    /// When anything came, answers to pings too.
+    last: Instant,
+}
+
+impl Attendance<'_> {
+    async fn run(mut self, socket: &mut WebSocket) -> Ending {
+        let mut recheck = interval(RECHECK);
+        recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                heard = next(socket) => heard.and_then(|heard| self.hear(heard)),
+                told = self.inbox.recv() => tell(socket, told).await,
+                _ = recheck.tick() => self.recheck(socket).await,
+                () = self.state.shutdown.cancelled() => Err(Ending::Stopping),
+            };
+            if let Err(ending) = done {
+                return ending;
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) -> Result<(), Ending> {
+        self.last = Instant::now();
+        let Heard::Said(said) = heard else { return Ok(()) };
+        let Said::Signal { data } = said else { return Err(Ending::Malformed) };
+        self.heard.retain(|at| at.elapsed() < MESSAGES_WITHIN);
+        if self.heard.len() >= MESSAGES_MAX {
+            return Err(Ending::TooMuch);
+        }
+        self.heard.push_back(self.last);
+        self.presence.say(data);
+        Ok(())
+    }
+
+    async fn recheck(&self, socket: &mut WebSocket) -> Result<(), Ending> {
+        if self.last.elapsed() > SILENCE_MAX {
+            return Err(Ending::Silent);
+        }
+        still_open(self.state, &self.ticket).await?;
+        send_message(socket, Message::Ping(bytes::Bytes::new())).await
+    }
+}
+
+async fn tell(socket: &mut WebSocket, told: Option<Told>) -> Result<(), Ending> {
+    match told {
+        Some(Told::PeerJoined) => send(socket, &Answer::PeerJoined).await,
+        Some(Told::PeerLeft) => send(socket, &Answer::PeerLeft).await,
+        Some(Told::Signal(data)) => send(socket, &Answer::Signal { data }).await,
+        Some(Told::Replaced) => Err(Ending::Replaced),
+        None => Err(Ending::TooMuch),
+    }
+}
+
+enum Heard {
+    Said(Said),
+    /// A ping or its answer.
+    Nothing,
+}
+
+async fn next(socket: &mut WebSocket) -> Result<Heard, Ending> {
+    match socket.recv().await {
+        Some(Ok(Message::Text(text))) => {
+            serde_json::from_str(&text).map(Heard::Said).map_err(|_| Ending::Malformed)
+        }
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(Heard::Nothing),
+        Some(Ok(Message::Binary(_)) | Err(_)) => Err(Ending::Malformed),
+        Some(Ok(Message::Close(_))) | None => Err(Ending::Silent),
+    }
+}
+
+async fn send(socket: &mut WebSocket, answer: &Answer) -> Result<(), Ending> {
+    let text = serde_json::to_string(answer).map_err(|_| Ending::Failed)?;
+    send_message(socket, Message::Text(text.into())).await
+}
+
+async fn send_message(socket: &mut WebSocket, message: Message) -> Result<(), Ending> {
+    match timeout(MESSAGE_TIMEOUT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Ending::Silent),
+        Err(_) => Err(Ending::TooMuch),
+    }
+}
+
+/// Tells why; whoever is gone does not hear it. What is still on its way is taken in and let fall: bytes that nobody reads would
+/// reset the connection, and the reason with it.
+async fn close(socket: &mut WebSocket, ending: Ending) {
+    let (code, reason) = ending.frame();
+    let frame = CloseFrame { code, reason: reason.into() };
+    if send_message(socket, Message::Close(Some(frame))).await.is_ok() {
+        let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
+        let _ = timeout(CLOSE_TIMEOUT, rest).await;
+    }
+}

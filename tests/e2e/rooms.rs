@@ -1,0 +1,264 @@
+//! Doctor and patient meet: two browsers in a room of the true program, and what its socket refuses.
+
+use std::{
+    fs::{self, File},
+    net::{TcpListener, UdpSocket},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::{
+    platform::{Options, Platform},
+    session::{PASSWORD, Session},
+};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
+
+/// An idle machine takes milliseconds; the consultation is looked at every four seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What browsers say of a connection without a reason (RFC 6455 7.4.1).
+const CUT_OFF: u16 = 1006;
+
+struct Meeting {
+    platform: Platform,
+    ada: Session,
+    doctor: String,
+    consultation: String,
+}
+
+impl Meeting {
+    async fn arrange(options: Options) -> Self {
+        let platform = Platform::start(options).await;
+        let admin = platform.user("operator", "admin").await;
+        let account = json!({ "username": "ada", "password": PASSWORD });
+        let doctor = admin.post_json("/doctors", &json!({ "name": "Ada", "account": account })).await;
+        let doctor = doctor["id"].as_str().expect("an id").to_owned();
+        let ada = platform.sign_in("ada", PASSWORD).await;
+        let path = format!("/doctors/{doctor}/consultation");
+        let made = ada.post_json(&path, &json!({ "patient_id": "PAT-1" })).await;
+        let consultation = made["id"].as_str().expect("an id").to_owned();
+        Self { platform, ada, doctor, consultation }
+    }
+
+    async fn ticket(&self, side: &str) -> String {
+        let path = format!("/consultations/{}/room", self.consultation);
+        let room = self.ada.post_json(&path, &json!({ "side": side })).await;
+        assert_eq!((&room["provider"], &room["side"]), (&json!("webrtc"), &json!(side)));
+        assert_eq!(room["socket"], format!("/rooms/{}", self.consultation));
+        room["ticket"].as_str().expect("a ticket").to_owned()
+    }
+
+    fn socket(&self) -> String {
+        self.platform.url(&format!("/rooms/{}", self.consultation)).replacen("http", "ws", 1)
+    }
+
+    async fn complete(&self) {
+        self.ada.post_json(&format!("/consultations/{}/complete", self.consultation), &json!({})).await;
+    }
+}
+
+struct Browser(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Browser {
+    async fn open(address: &str) -> Self {
+        let (socket, _) = tokio_tungstenite::connect_async(address).await.expect("a socket");
+        Self(socket)
+    }
+
+    async fn join(meeting: &Meeting, ticket: &str) -> Self {
+        let mut browser = Self::open(&meeting.socket()).await;
+        browser.say(&json!({ "type": "join", "ticket": ticket })).await;
+        browser
+    }
+
+    async fn say(&mut self, message: &Value) {
+        self.0.send(Message::text(message.to_string())).await.expect("sent");
+    }
+
+    /// The next text; or the code with which the socket was closed.
+    async fn hear(&mut self) -> Result<Value, u16> {
+        let heard = async {
+            loop {
+                match self.0.next().await.expect("a frame") {
+                    Ok(Message::Text(text)) => return Ok(serde_json::from_str(&text).expect("JSON")),
+                    Ok(Message::Close(frame)) => return Err(frame.expect("a reason").code.into()),
+                    Ok(_) => {}
+                    Err(_) => return Err(CUT_OFF),
+                }
+            }
+        };
+        timeout(PATIENCE, heard).await.expect("something within half a minute")
+    }
+}
+
+#[tokio::test]
+async fn two_browsers_see_each_other_until_the_consultation_is_over() {
+    let meeting = Meeting::arrange(Options::default()).await;
+    assert_they_meet(&meeting, "all").await;
+    let auditor = meeting.platform.user("auditor", "admin").await;
+    let record = auditor.get_json("/audit?action=join_room").await;
+    assert_eq!(record["items"].as_array().map(Vec::len), Some(2), "{record}");
+}
+
+/// By no way but Debian's coturn, which knows nobody and shares a secret with us.
+#[tokio::test]
+async fn browsers_that_cannot_reach_each_other_meet_over_a_turn_server() {
+    let turn = Turn::start("a secret of two servers");
+    let servers = format!("[\"turn:127.0.0.1:{}?transport=udp\"]", turn.port);
+    let options = Options::default()
+        .with("MAXRAY_DOCTOR_API__ROOM__TURN_SERVERS", &servers)
+        .with("MAXRAY_DOCTOR_API__ROOM__TURN_SECRET", "a secret of two servers");
+    assert_they_meet(&Meeting::arrange(options).await, "relay").await;
+}
+
+/// A private coturn, ended when dropped.
+struct Turn {
+    port: u16,
+    server: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Turn {
+    fn start(secret: &str) -> Self {
+        let port = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let server = Command::new("turnserver")
+            .args(["-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"])
+            .args([
+                "--use-auth-secret",
+                "--realm=test",
+                "--no-tls",
+                "--no-dtls",
+                "--no-cli",
+                "--log-file=stdout",
+            ])
+            .args([format!("--listening-port={port}"), format!("--static-auth-secret={secret}")])
+            .arg(format!("--pidfile={}", folder.path().join("pid").display()))
+            .arg(format!("--userdb={}", folder.path().join("users").display()))
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a log"))
+            .stdout(log)
+            .spawn()
+            .expect("turnserver of coturn: run ./test once, it installs it");
+        Self { port, server, folder }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
+        }
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+async fn assert_they_meet(meeting: &Meeting, way: &str) {
+    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
+    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let complete = meeting.platform.url(&format!("/consultations/{}/complete", meeting.consultation));
+    let arguments =
+        [&port.to_string(), &meeting.socket(), &doctor, &visitor, way, &complete, meeting.ada.token()];
+    let arguments = arguments.map(str::to_owned);
+    let told = tokio::task::spawn_blocking(move || super::viewers::run("room.mjs", &arguments))
+        .await
+        .expect("a run");
+    for saw in told["saw"].as_array().expect("two") {
+        assert!(saw["width"].as_u64() > Some(0) && saw["sound"] == 1, "{told}");
+    }
+    let over = "4000 the consultation or its time is over";
+    assert_eq!(told["ended"], json!([over, over]));
+}
+
+#[tokio::test]
+async fn what_one_says_the_other_hears_and_nobody_else() {
+    let meeting = Meeting::arrange(Options::default()).await;
+    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
+    let mut ada = Browser::join(&meeting, &doctor).await;
+    let joined = ada.hear().await.expect("in");
+    assert_eq!(joined, json!({ "type": "joined", "side": "doctor", "peer": false, "ice_servers": [] }));
+    let mut patient = Browser::join(&meeting, &visitor).await;
+    assert_eq!(patient.hear().await.expect("in")["peer"], true);
+    assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
+    let offer = json!({ "description": { "type": "offer", "sdp": "v=0\r\n" } });
+    ada.say(&json!({ "type": "signal", "data": offer })).await;
+    assert_eq!(patient.hear().await, Ok(json!({ "type": "signal", "data": offer })));
+    // The network was gone: the same ticket takes the seat again.
+    let mut again = Browser::join(&meeting, &visitor).await;
+    assert_eq!(again.hear().await.expect("in")["peer"], true);
+    assert_eq!(patient.hear().await, Err(4001));
+    assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
+    drop(again);
+    assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_left" })));
+    meeting.complete().await;
+    assert_eq!(ada.hear().await, Err(4000));
+    let mut late = Browser::join(&meeting, &visitor).await;
+    assert_eq!(late.hear().await, Err(4000), "a ticket is good for nothing after it");
+}
+
+#[tokio::test]
+async fn sockets_that_do_not_keep_to_the_protocol_are_closed() {
+    let meeting = Meeting::arrange(Options::default()).await;
+    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
+    let plain = meeting.ada.get(&format!("/rooms/{}", meeting.consultation)).await;
+    assert_eq!(plain.status(), StatusCode::UPGRADE_REQUIRED);
+    let forged = format!("{}x", &doctor[..doctor.len() - 1]);
+    for (first, code) in [
+        (json!({ "type": "join", "ticket": forged }), 4003),
+        (json!({ "type": "join", "ticket": "" }), 4003),
+        (json!({ "type": "signal", "data": {} }), 4002),
+        (json!({ "type": "join", "ticket": doctor, "side": "visitor" }), 4002),
+        (json!("join"), 4002),
+    ] {
+        let mut browser = Browser::open(&meeting.socket()).await;
+        browser.say(&first).await;
+        assert_eq!(browser.hear().await, Err(code), "{first}");
+    }
+    // Another consultation's room.
+    let path = format!("/doctors/{}/consultation", meeting.doctor);
+    let other = meeting.ada.post_json(&path, &json!({ "patient_id": "PAT-2" })).await;
+    let other = other["id"].as_str().expect("an id");
+    let mut elsewhere = Browser::open(&meeting.socket().replace(&meeting.consultation, other)).await;
+    elsewhere.say(&json!({ "type": "join", "ticket": doctor })).await;
+    assert_eq!(elsewhere.hear().await, Err(4003));
+    let mut ada = Browser::join(&meeting, &doctor).await;
+    ada.hear().await.expect("in");
+    ada.say(&json!({ "type": "join", "ticket": doctor })).await;
+    assert_eq!(ada.hear().await, Err(4002), "twice");
+    let mut flood = Browser::join(&meeting, &visitor).await;
+    flood.hear().await.expect("in");
+    for number in 0..301 {
+        flood.say(&json!({ "type": "signal", "data": number })).await;
+    }
+    assert_eq!(flood.hear().await, Err(4008));
+    let mut large = Browser::join(&meeting, &visitor).await;
+    large.hear().await.expect("in");
+    large.say(&json!({ "type": "signal", "data": "x".repeat(70_000) })).await;
+    // What was not read resets the connection, now and then before the reason is heard.
+    let heard = large.hear().await;
+    assert!(matches!(heard, Err(4002 | CUT_OFF)), "{heard:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_no_more_and_a_doctor_who_is_another_leave_the_room() {
+    let meeting = Meeting::arrange(Options::default()).await;
+    let admin = meeting.platform.user("chief", "admin").await;
+    let doctor = meeting.ticket("doctor").await;
+    let mut ada = Browser::join(&meeting, &doctor).await;
+    ada.hear().await.expect("in");
+    let users = admin.get_json("/users").await;
+    let user =
+        users["items"].as_array().expect("users").iter().find(|user| user["username"] == "ada").expect("ada");
+    let path = format!("/users/{}", user["id"].as_str().expect("an id"));
+    let gone = admin.request(Method::DELETE, &path).send().await.expect("an answer");
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    assert_eq!(ada.hear().await, Err(4003));
+    let mut again = Browser::join(&meeting, &doctor).await;
+    assert_eq!(again.hear().await, Err(4003));
+}
