@@ -15,6 +15,7 @@ mod first_xray;
 mod hostile;
 mod http_limits;
 mod identity;
+mod notifications;
 mod power_cut;
 mod proof;
 mod query_retrieve;

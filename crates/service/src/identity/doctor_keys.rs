@@ -24,6 +24,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::KeyError;
+use crate::notifications::WebhookSecret;
 
 /// Length of the secret.
 const SECRET_BYTES: usize = 32;
@@ -149,6 +150,14 @@ impl DoctorKeys {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(context.sign().as_ref());
         fingerprint
+    }
+
+    /// The secret that signs what is sent to a webhook.
+    pub fn webhook_secret_of(&self, webhook: Uuid) -> WebhookSecret {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"MaxRay webhook secret 1");
+        context.update(webhook.as_bytes());
+        WebhookSecret::new(context.sign().as_ref())
     }
 
     /// Whether this is the code of a document.
