@@ -125,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_for_this_machine_is_resolved_only_when_it_says_so() {
         let resolve = async |rules: AddressRules, name: &str| {
-            Resolver(rules).resolve(name.parse().expect("a name")).await.map(|found| found.count())
+            Resolver(rules).resolve(name.parse().expect("a name")).await.map(Iterator::count)
         };
         let strict = AddressRules::default();
         assert!(resolve(strict, "localhost").await.is_ok_and(|found| found > 0));
