@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use database::{Database, DatabaseError, Receivers};
 use service::shutdown::Shutdown;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
-use crate::WorkerState;
+use crate::{Bells, WorkerState, mail::MAILED};
 
 /// Events read at a time.
 const BATCH_EVENTS: u32 = 500;
@@ -19,13 +19,13 @@ const FORGET_INTERVAL: Duration = Duration::from_mins(10);
 const FORGET_MAX: u32 = 1_000;
 
 /// Makes deliveries until the shutdown begins, and rings for whoever sends them.
-pub(crate) async fn run(state: &WorkerState, bell: &Notify, shutdown: &Shutdown) {
+pub(crate) async fn run(state: &WorkerState, bells: &Bells, shutdown: &Shutdown) {
     let mut commits = state.archive.database().subscribe_commits();
     let poll = Duration::from_millis(state.config.poll_interval_ms.max(10));
     let mut maker = Maker::new(state);
     let mut failing = false;
     loop {
-        match maker.round(bell).await {
+        match maker.round(bells).await {
             Ok(()) => failing = false,
             Err(error) if failing => tracing::debug!(%error, "deliveries still cannot be made"),
             Err(error) => {
@@ -64,7 +64,7 @@ impl Maker {
     fn new(state: &WorkerState) -> Self {
         Self {
             database: state.archive.database().clone(),
-            receivers: Receivers::default(),
+            receivers: Receivers { mailed: state.mailer.iter().flat_map(|_| MAILED).collect() },
             delivery_days: i64::from(state.notifications.webhooks.delivery_days),
             cursor: None,
             ahead: false,
@@ -74,8 +74,8 @@ impl Maker {
         }
     }
 
-    async fn round(&mut self, bell: &Notify) -> Result<(), DatabaseError> {
-        self.make(bell).await?;
+    async fn round(&mut self, bells: &Bells) -> Result<(), DatabaseError> {
+        self.make(bells).await?;
         if self.ahead && self.moved.elapsed() >= MOVE_INTERVAL {
             self.keep_cursor().await?;
         }
@@ -86,7 +86,7 @@ impl Maker {
         Ok(())
     }
 
-    async fn make(&mut self, bell: &Notify) -> Result<(), DatabaseError> {
+    async fn make(&mut self, bells: &Bells) -> Result<(), DatabaseError> {
         let mut cursor = match self.cursor {
             Some(cursor) => cursor,
             None => self.database.delivery_cursor().await?,
@@ -106,7 +106,8 @@ impl Maker {
             cursor = last.sequence;
             if self.database.make_deliveries(&batch, &self.receivers).await? > 0 {
                 self.ahead = false;
-                bell.notify_one();
+                bells.webhooks.notify_one();
+                bells.mail.notify_one();
             } else {
                 self.ahead = true;
             }

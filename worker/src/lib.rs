@@ -1,4 +1,4 @@
-//! Background work beside the doors: events out of the outbox to listeners and webhooks, reminders, previews of what was
+//! Background work beside the doors: events out of the outbox to listeners, webhooks and doctors' mailboxes, reminders, previews of what was
 //! stored, signatures under the audit trail.
 //!
 //! Every step may be interrupted and done again: nothing is remembered outside of the database.
@@ -7,6 +7,7 @@ pub mod audit_checkpoints;
 mod config;
 mod deliveries;
 mod key_jobs;
+mod mail;
 mod orphans;
 mod outbox_relay;
 mod previews;
@@ -24,6 +25,7 @@ use service::{
 use tokio::sync::Notify;
 
 pub use config::WorkerConfig;
+pub use mail::{Mailer, MailerError};
 pub use webhooks::{WebhookClient, WebhookClientError};
 
 /// What the worker works with; cheap to clone.
@@ -39,6 +41,8 @@ pub struct WorkerState {
     pub doctor_keys: DoctorKeys,
     /// Sends to webhooks.
     pub webhooks: WebhookClient,
+    /// Sends e-mails; none without a mail server.
+    pub mailer: Option<Mailer>,
     /// The settings.
     pub config: WorkerConfig,
     /// The settings of what is told to the outside.
@@ -47,15 +51,22 @@ pub struct WorkerState {
     pub clock: Clock,
 }
 
+/// Rung when there is something to deliver.
+#[derive(Default)]
+struct Bells {
+    webhooks: Notify,
+    mail: Notify,
+}
+
 /// Works until the shutdown begins and what was begun is finished or given up for the next start.
 pub async fn run(state: WorkerState, shutdown: Shutdown) {
-    // Rung when there is something to deliver.
-    let bell = Notify::new();
+    let bells = Bells::default();
     tokio::join!(
         outbox_relay::run(&state, &shutdown),
         reminders::run(&state, &shutdown),
-        deliveries::run(&state, &bell, &shutdown),
-        webhooks::run(&state, &bell, &shutdown),
+        deliveries::run(&state, &bells, &shutdown),
+        webhooks::run(&state, &bells.webhooks, &shutdown),
+        mail::run(&state, &bells.mail, &shutdown),
         previews::run(&state, &shutdown),
         orphans::run(&state, &shutdown),
         key_jobs::run(&state, &shutdown)

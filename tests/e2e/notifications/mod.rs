@@ -1,6 +1,7 @@
-//! What is told to the outside: reminders, webhooks, and the document that describes both.
+//! What is told to the outside: reminders, webhooks, e-mails, and the document that describes both.
 
 mod asyncapi;
+mod mail;
 mod reminders;
 mod webhooks;
 

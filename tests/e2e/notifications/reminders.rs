@@ -29,7 +29,7 @@ async fn reminders_survive_a_kill(engine: Engine) {
     let ((admin, bookings), receiver) = (people(&platform).await, Receiver::start().await);
     let (_, secret) = subscribe(&admin, &receiver, &["reminder.due"]).await;
     let now = Clock::system().now();
-    let soon = now + TimeDelta::seconds(70);
+    let soon = now + TimeDelta::seconds(80);
     let kept = book(&admin, &bookings, "kept", Some(soon)).await;
     let cancelled = book(&admin, &bookings, "cancelled", Some(soon)).await;
     let moved = book(&admin, &bookings, "moved", Some(soon)).await;
@@ -38,7 +38,7 @@ async fn reminders_survive_a_kill(engine: Engine) {
     let later = json!({ "scheduled_at": now + TimeDelta::hours(5) });
     bookings.post_json(&path_of(&moved, "reschedule"), &later).await;
     platform.kill();
-    let due = now + TimeDelta::seconds(11);
+    let due = now + TimeDelta::seconds(21);
     tokio::time::sleep((due - Clock::system().now()).to_std().unwrap_or_default()).await;
     assert!(receiver.received().is_empty());
     platform.restart().await;

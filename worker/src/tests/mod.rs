@@ -52,6 +52,7 @@ impl Kit {
             decoder,
             doctor_keys: DoctorKeys::ephemeral().expect("keys"),
             webhooks: WebhookClient::new(&notifications.webhooks).expect("a client"),
+            mailer: None,
             config,
             notifications,
             clock: Clock::system(),

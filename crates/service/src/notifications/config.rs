@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use database::REMINDER_MINUTES_BEFORE;
 use serde::{Deserialize, Serialize};
 
-use super::AddressRules;
+use super::{AddressRules, MailConfig};
 
 /// Reminders of one consultation at most.
 const REMINDERS_MAX: usize = 10;
@@ -23,6 +23,8 @@ pub struct NotificationsConfig {
     pub reminder_minutes_before: Vec<u32>,
     /// Events over HTTP.
     pub webhooks: WebhooksConfig,
+    /// E-mails to doctors.
+    pub mail: MailConfig,
 }
 
 /// Section `[notifications.webhooks]`; every field has a default.
@@ -54,13 +56,14 @@ pub struct WebhooksConfig {
 /// A setting of the section makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("notifications.{0}")]
-pub struct NotificationsConfigError(&'static str);
+pub struct NotificationsConfigError(pub(super) &'static str);
 
 impl Default for NotificationsConfig {
     fn default() -> Self {
         Self {
             reminder_minutes_before: REMINDER_MINUTES_BEFORE.to_vec(),
             webhooks: WebhooksConfig::default(),
+            mail: MailConfig::default(),
         }
     }
 }
@@ -105,8 +108,15 @@ impl NotificationsConfig {
                 "webhooks: attempts_max and deliveries_parallel are at least 1",
             ));
         }
-        Ok(())
+        self.mail.check()
     }
+}
+
+/// A wait that doubles with each failed attempt.
+pub(super) fn wait_after(attempts: u32, first_ms: u64, max_ms: u64) -> TimeDelta {
+    let doublings = attempts.saturating_sub(1).min(40);
+    let wait = first_ms.saturating_mul(1 << doublings).min(max_ms).min(WAIT_MAX_MS);
+    TimeDelta::milliseconds(i64::try_from(wait).unwrap_or_default())
 }
 
 impl WebhooksConfig {
@@ -117,9 +127,7 @@ impl WebhooksConfig {
 
     /// The wait after this many failed attempts.
     pub fn wait_after(&self, attempts: u32) -> TimeDelta {
-        let doublings = attempts.saturating_sub(1).min(40);
-        let wait = self.retry_first_ms.saturating_mul(1 << doublings).min(self.retry_max_ms).min(WAIT_MAX_MS);
-        TimeDelta::milliseconds(i64::try_from(wait).unwrap_or_default())
+        wait_after(attempts, self.retry_first_ms, self.retry_max_ms)
     }
 }
 

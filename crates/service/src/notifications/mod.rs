@@ -2,10 +2,12 @@
 
 mod address;
 mod config;
+mod mail;
 mod signature;
 
 pub use self::{
     address::{AddressRefused, AddressRules, WebhookAddress},
     config::{NotificationsConfig, NotificationsConfigError, WebhooksConfig},
+    mail::MailConfig,
     signature::WebhookSecret,
 };
