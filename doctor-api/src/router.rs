@@ -161,6 +161,7 @@ fn availability_routes() -> OpenApiRouter<AppState> {
             availability::get_exceptions::get_exceptions,
             availability::put_exceptions::put_exceptions
         ))
+        .routes(routes!(availability::export_calendar::export_calendar))
         .routes(routes!(availability::create_hold::create_hold))
         .routes(routes!(availability::release_hold::release_hold))
         .routes(routes!(doctors::read_profile_history::read_profile_history))

@@ -3,6 +3,7 @@
 mod access;
 mod ae;
 mod audit;
+mod calendar;
 mod crash;
 mod decoder;
 mod dicomweb;
