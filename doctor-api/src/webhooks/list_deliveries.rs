@@ -29,9 +29,10 @@ pub struct DeliveriesQuery {
     #[param(example = "dead")]
     state: Option<String>,
     /// Rows at most.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
     /// Rows left out before the first one.
+    #[param(minimum = 0, maximum = 1_000_000)]
     offset: Option<u64>,
 }
 
