@@ -39,6 +39,7 @@ pub const SECRET: &[&str] = &[
     "/sessions/refresh",
     "/shares/redeem",
     "/studies/{study_instance_uid}/shares",
+    "/webhooks",
 ];
 
 /// The claim that a request carries out.

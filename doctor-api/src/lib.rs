@@ -36,6 +36,7 @@ mod state;
 mod tests;
 mod tokens;
 mod users;
+mod webhooks;
 mod xrays;
 
 pub use break_glass::watch::watch_break_glass;

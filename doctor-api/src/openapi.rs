@@ -51,7 +51,8 @@ const BEARER: &str = "bearer";
         (name = "aes", description = "Machines that may send over DICOM"),
         (name = "grants", description = "What administrators let accounts read"),
         (name = "audit", description = "Who did what"),
-        (name = "events", description = "What happens, as it happens")
+        (name = "events", description = "What happens, as it happens"),
+        (name = "webhooks", description = "Where events are sent over HTTP, signed")
     )
 )]
 pub struct BaseDocument;

@@ -113,6 +113,7 @@ policies!(
     ReadAudit,
     ReadAccessReport,
     ManageAes,
+    ManageWebhooks,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,

@@ -18,7 +18,7 @@ use crate::{
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
     patients, prescriptions, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
-    tokens, users, xrays,
+    tokens, users, webhooks, xrays,
 };
 
 /// What a page may load that shows the API: Swagger UI styles itself inline, nothing comes from elsewhere.
@@ -68,6 +68,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(availability_routes())
         .merge(prescription_routes())
         .merge(record_routes())
+        .merge(webhook_routes())
         .routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes))
         .routes(routes!(aes::get_ae::get_ae, aes::update_ae::update_ae, aes::delete_ae::delete_ae))
 }
@@ -163,6 +164,7 @@ fn availability_routes() -> OpenApiRouter<AppState> {
             availability::get_exceptions::get_exceptions,
             availability::put_exceptions::put_exceptions
         ))
+        .routes(routes!(availability::export_calendar::export_calendar))
         .routes(routes!(availability::create_hold::create_hold))
         .routes(routes!(availability::release_hold::release_hold))
         .routes(routes!(doctors::read_profile_history::read_profile_history))
@@ -197,6 +199,16 @@ fn prescription_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(prescriptions::cancel_prescription::cancel_prescription))
         .routes(routes!(prescriptions::replace_prescription::replace_prescription))
         .routes(routes!(prescriptions::verify_prescription::verify_prescription))
+}
+
+/// Where events are sent.
+fn webhook_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(webhooks::create_webhook::create_webhook, webhooks::list_webhooks::list_webhooks))
+        .routes(routes!(webhooks::get_webhook::get_webhook, webhooks::delete_webhook::delete_webhook))
+        .routes(routes!(webhooks::test_webhook::test_webhook))
+        .routes(routes!(webhooks::list_deliveries::list_deliveries))
+        .routes(routes!(webhooks::redeliver::redeliver))
 }
 
 /// Answers hold patient data: no cache keeps them unless the operation says otherwise.

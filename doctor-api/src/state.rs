@@ -10,6 +10,7 @@ use service::{
     decoder::DecoderPool,
     events::EventBus,
     identity::{Authenticator, DoctorKeys, Issuer},
+    notifications::WebhooksConfig,
     shutdown::Shutdown,
 };
 use tokio::sync::Semaphore;
@@ -33,6 +34,8 @@ pub struct DoctorApiState {
     pub decoder: DecoderPool,
     /// Settings.
     pub config: DoctorApiConfig,
+    /// Settings of webhooks.
+    pub webhooks: WebhooksConfig,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -50,6 +53,7 @@ pub struct Inner {
     pub events: EventBus,
     pub decoder: DecoderPool,
     pub config: DoctorApiConfig,
+    pub webhooks: WebhooksConfig,
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
     pub shutdown: Shutdown,
@@ -69,8 +73,8 @@ pub struct Inner {
 
 impl AppState {
     pub fn new(parts: DoctorApiState, shutdown: Shutdown) -> Self {
-        let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, decoder, config, clock } =
-            parts;
+        let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, decoder, .. } = parts;
+        let (config, webhooks, clock) = (parts.config, parts.webhooks, parts.clock);
         Self(Arc::new(Inner {
             password_checks: Semaphore::new(config.password_checks_max),
             picture_decodes: Semaphore::new(config.picture_decodes_max),
@@ -85,6 +89,7 @@ impl AppState {
             events,
             decoder,
             config,
+            webhooks,
             clock,
             shutdown,
         }))

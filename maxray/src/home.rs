@@ -71,7 +71,11 @@ pub fn lock(directory: &Path) -> anyhow::Result<Option<Lock>> {
 
 /// Opens the database alone: enough for accounts, and safe while a server runs.
 pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Database> {
-    let config = database::DatabaseConfig { access: settings.access.clone(), ..settings.database.clone() };
+    let config = database::DatabaseConfig {
+        access: settings.access.clone(),
+        reminder_minutes_before: settings.notifications.reminder_minutes_before.clone(),
+        ..settings.database.clone()
+    };
     Database::open(&config, directory, clock.clone()).await.context("the database cannot be opened")
 }
 

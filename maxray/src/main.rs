@@ -13,6 +13,7 @@ mod hardening;
 mod home;
 mod import;
 mod keys;
+mod readiness;
 mod reindex;
 mod serve;
 mod settings;

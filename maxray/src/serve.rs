@@ -3,8 +3,6 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -19,13 +17,14 @@ use service::{
     shutdown::Shutdown,
     tls::{self, Tls},
 };
-use tokio::{net::TcpListener, sync::Mutex, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     audit::Trail,
     disk_watch::watch_disk,
     hardening,
     home::{self, Lock},
+    readiness::ready_check,
     settings::Settings,
     user,
 };
@@ -79,6 +78,8 @@ impl Server {
             shutdown: shutdown.clone(),
             issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
             doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
+            webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
+            mailer: worker::Mailer::new(&settings.notifications.mail)?,
             converter: home::converter(&settings, &archive)?,
             events: EventBus::new(),
             spool: home::spool(&settings, &directory),
@@ -162,6 +163,8 @@ struct Parts {
     shutdown: Shutdown,
     issuer: Issuer,
     doctor_keys: DoctorKeys,
+    webhooks: worker::WebhookClient,
+    mailer: Option<worker::Mailer>,
     converter: Converter,
     events: EventBus,
     spool: dicomweb::SpoolConfig,
@@ -192,6 +195,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
             events: parts.events.clone(),
             decoder: parts.converter.decoder().clone(),
             config: settings.doctor_api.clone(),
+            webhooks: settings.notifications.webhooks.clone(),
             clock: parts.clock.clone(),
         },
         parts.shutdown.clone(),
@@ -203,31 +207,6 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         .nest("/dicomweb", dicomweb);
     let router = limits::harden(router);
     Ok(if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router })
-}
-
-/// How long one look at the parts stands: the route is public, and a look writes to the store.
-const READY_FOR: Duration = Duration::from_secs(2);
-
-fn ready_check(archive: &Archive) -> health::ReadyCheck {
-    let archive = archive.clone();
-    let last = Arc::new(Mutex::new(None::<(Instant, Result<(), String>)>));
-    Arc::new(move || {
-        let (archive, last) = (archive.clone(), Arc::clone(&last));
-        Box::pin(async move {
-            let mut last = last.lock().await;
-            if let Some((_, outcome)) = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR) {
-                return outcome.clone();
-            }
-            let outcome = look(&archive).await;
-            *last = Some((Instant::now(), outcome.clone()));
-            outcome
-        })
-    })
-}
-
-async fn look(archive: &Archive) -> Result<(), String> {
-    archive.database().ping().await.map_err(|_| "the database does not answer".to_owned())?;
-    archive.storage().probe().await.map_err(|error| error.to_string())
 }
 
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
@@ -276,7 +255,11 @@ fn serve_worker(
         archive: archive.clone(),
         events: parts.events.clone(),
         decoder: parts.converter.decoder().clone(),
+        doctor_keys: parts.doctor_keys.clone(),
+        webhooks: parts.webhooks.clone(),
+        mailer: parts.mailer.clone(),
         config: settings.worker.clone(),
+        notifications: settings.notifications.clone(),
         clock: parts.clock.clone(),
     };
     let watch = doctor_api::watch_break_glass(archive.database().clone(), shutdown.clone());

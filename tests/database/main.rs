@@ -10,6 +10,7 @@ mod consultations;
 mod events;
 mod group_commit;
 mod identity;
+mod notifications;
 mod opening;
 mod people;
 mod plans;

@@ -3,6 +3,7 @@
 mod access;
 mod ae;
 mod audit;
+mod calendar;
 mod crash;
 mod decoder;
 mod dicomweb;
@@ -15,6 +16,7 @@ mod first_xray;
 mod hostile;
 mod http_limits;
 mod identity;
+mod notifications;
 mod openapi;
 mod power_cut;
 mod proof;

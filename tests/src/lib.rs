@@ -19,6 +19,8 @@
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`tls`] | an authority and certificates, as files |
+//! | [`receiver`] | what a webhook is pointed at |
+//! | [`smtp`] | a mail server that can refuse |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
@@ -40,9 +42,11 @@ pub mod power_cut;
 pub mod python;
 pub mod qido;
 pub mod random;
+pub mod receiver;
 pub mod s3;
 pub mod scu;
 pub mod session;
+pub mod smtp;
 pub mod synthetic;
 pub mod tls;
 pub mod verify;

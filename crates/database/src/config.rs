@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::AccessConfig;
+use crate::{AccessConfig, REMINDER_MINUTES_BEFORE};
 
 /// Settings of the database; every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct DatabaseConfig {
     /// How long access lasts: the section `[access]`, put here by whoever opens the database.
     #[serde(skip)]
     pub access: AccessConfig,
+    /// How long before a consultation its reminders are due: `notifications.reminder_minutes_before`, put here likewise.
+    #[serde(skip)]
+    pub reminder_minutes_before: Vec<u32>,
 }
 
 impl Default for DatabaseConfig {
@@ -47,6 +50,7 @@ impl Default for DatabaseConfig {
             sqlite_mmap_max_bytes: 256 << 20,
             allow_unsafe: false,
             access: AccessConfig::default(),
+            reminder_minutes_before: REMINDER_MINUTES_BEFORE.to_vec(),
         }
     }
 }

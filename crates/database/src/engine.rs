@@ -147,6 +147,16 @@ impl Database {
         &self.shared().config.access
     }
 
+    /// The time, by the clock that the rows are stamped with.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.shared().clock.now()
+    }
+
+    /// How long before a consultation its reminders are due, in minutes.
+    pub(crate) fn reminder_minutes_before(&self) -> &[u32] {
+        &self.shared().config.reminder_minutes_before
+    }
+
     /// Begins a transaction that writes. On SQLite it waits for the one writing connection.
     pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
         let shared = self.shared();

@@ -27,6 +27,7 @@ mod instance;
 mod keys;
 mod migrate;
 mod node;
+mod notification;
 mod open;
 mod outbox;
 mod prescription;
@@ -66,6 +67,10 @@ pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreO
 pub use instance::{Counts, InstanceKeys, StoredInstance};
 pub use keys::{
     Erased, Erasure, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind,
+};
+pub use notification::{
+    Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
+    Receivers, Webhook,
 };
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};

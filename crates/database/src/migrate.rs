@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "deletion", include_str!("../../../migrations/0012_deletion.sql")),
     (13, "deleted_xray_metadata", include_str!("../../../migrations/0013_deleted_xray_metadata.sql")),
     (14, "issuers_in_slots", include_str!("../../../migrations/0014_issuers_in_slots.sql")),
+    (15, "notifications", include_str!("../../../migrations/0015_notifications.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,
@@ -143,5 +144,36 @@ mod tests {
             slots,
             [(text("P1"), text("HOSP")), (None, text("")), (text("P1"), text("")), (None, None)]
         );
+    }
+    /// Consultations that were booked before there were reminders get those that are still to come.
+    #[tokio::test]
+    async fn bookings_of_before_get_reminders() {
+        let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let pool = options.connect("sqlite::memory:").await.expect("SQLite");
+        let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
+        for step in &steps[..14] {
+            step.run(&pool).await.expect("migrated");
+        }
+        let old = "INSERT INTO doctor VALUES (x'0a', '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '', '{}');
+            INSERT INTO consultation (id, doctor_id, patient_id, issuer_of_patient_id, patient_name, status, \
+                scheduled_at, reason, version, created_at, updated_at)
+            SELECT column1, x'0a', 'P1', '', '', column2, strftime('%Y-%m-%dT%H:%M:%S', 'now', column3) || '+00:00', \
+                '', 1, '', ''
+            FROM (VALUES (x'01', 'booked', '30 hours'), (x'02', 'booked', '2 hours'), (x'03', 'cancelled', '2 hours'), \
+                (x'04', 'booked', '-2 hours'));";
+        sqlx::raw_sql(old).execute(&pool).await.expect("what was there");
+        for step in &steps[14..] {
+            step.run(&pool).await.expect("migrated");
+        }
+        let planned: Vec<(Vec<u8>, i32, bool)> = sqlx::query_as(
+            "SELECT r.consultation_id, r.minutes_before, CAST(ROUND((julianday(c.scheduled_at) - julianday(r.due_at)) \
+             * 1440) AS INTEGER) = r.minutes_before FROM reminder r JOIN consultation c ON c.id = r.consultation_id \
+             ORDER BY r.consultation_id, r.minutes_before",
+        )
+        .fetch_all(&pool)
+        .await
+        .expect("reminders");
+        let expected = [(1_u8, 10), (1, 60), (1, 1_440), (2, 10), (2, 60)];
+        assert_eq!(planned, expected.map(|(id, minutes)| (vec![id], minutes, true)));
     }
 }

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+mod names;
+
 /// Something that happened, named noun.past.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -131,6 +133,20 @@ pub enum Event {
         /// Doctor id.
         doctor_id: Uuid,
     },
+    /// A consultation that is agreed begins soon.
+    #[serde(rename = "reminder.due")]
+    ReminderDue {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+        /// Which reminder it is: how long before the start it was to come.
+        minutes_before: u32,
+        /// Agreed start.
+        scheduled_at: DateTime<Utc>,
+        /// The doctor's time zone (IANA), in which people want to read the start.
+        time_zone: String,
+    },
     /// A prescription was signed.
     #[serde(rename = "prescription.finalized")]
     PrescriptionFinalized {
@@ -167,6 +183,12 @@ pub enum Event {
         /// Network address that it comes from.
         source_address: String,
     },
+    /// An administrator tries a webhook out. Sent to that webhook alone; it is never in the outbox.
+    #[serde(rename = "webhook.tested")]
+    WebhookTested {
+        /// The webhook.
+        webhook_id: Uuid,
+    },
 }
 
 impl Event {
@@ -186,10 +208,12 @@ impl Event {
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
             Self::ConsultationChanged { .. } => "consultation.changed",
             Self::ConsultationEnded { .. } => "consultation.ended",
+            Self::ReminderDue { .. } => "reminder.due",
             Self::PrescriptionFinalized { .. } => "prescription.finalized",
             Self::PrescriptionCancelled { .. } => "prescription.cancelled",
             Self::BreakGlassStarted { .. } => "break_glass.started",
             Self::SecurityAlerted { .. } => "security.alerted",
+            Self::WebhookTested { .. } => "webhook.tested",
         }
     }
 
@@ -209,10 +233,12 @@ impl Event {
             | Self::ConsultationScheduled { .. }
             | Self::ConsultationChanged { .. }
             | Self::ConsultationEnded { .. }
+            | Self::ReminderDue { .. }
             | Self::PrescriptionFinalized { .. }
             | Self::PrescriptionCancelled { .. }
             | Self::BreakGlassStarted { .. }
-            | Self::SecurityAlerted { .. } => None,
+            | Self::SecurityAlerted { .. }
+            | Self::WebhookTested { .. } => None,
         }
     }
 
@@ -222,6 +248,7 @@ impl Event {
             Self::ConsultationScheduled { doctor_id, .. }
             | Self::ConsultationChanged { doctor_id, .. }
             | Self::ConsultationEnded { doctor_id, .. }
+            | Self::ReminderDue { doctor_id, .. }
             | Self::PrescriptionFinalized { doctor_id, .. }
             | Self::PrescriptionCancelled { doctor_id, .. }
             | Self::BreakGlassStarted { doctor_id, .. } => Some(*doctor_id),

@@ -1,5 +1,5 @@
 //! What every door's shell needs: configuration, TLS, telemetry, shutdown, identity, events in process, HTTP manners,
-//! and the pool of decoder processes.
+//! what is told to the outside, and the pool of decoder processes.
 #![deny(missing_docs)]
 
 pub mod config;
@@ -10,6 +10,7 @@ pub mod events;
 pub mod fuzzing;
 pub mod http;
 pub mod identity;
+pub mod notifications;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -1,6 +1,8 @@
 //! When doctors see patients: hours, days that differ, what is free, and times that are held.
 
+mod calendar;
 pub mod create_hold;
+pub mod export_calendar;
 pub mod get_availability;
 pub mod get_exceptions;
 pub mod get_rules;

@@ -63,6 +63,7 @@ impl Visibility {
             | Event::ConsultationScheduled { consultation_id, .. }
             | Event::ConsultationChanged { consultation_id, .. }
             | Event::ConsultationEnded { consultation_id, .. }
+            | Event::ReminderDue { consultation_id, .. }
             | Event::PrescriptionFinalized { consultation_id, .. }
             | Event::PrescriptionCancelled { consultation_id, .. } => {
                 self.known.clear();
@@ -74,6 +75,8 @@ impl Visibility {
                 Ok(self.reviews)
             }
             Event::SecurityAlerted { .. } => Ok(self.reviews),
+            // Goes to its webhook alone.
+            Event::WebhookTested { .. } => Ok(false),
         }
     }
 

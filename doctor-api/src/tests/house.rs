@@ -24,6 +24,7 @@ use service::{
     events::EventBus,
     http::limits::harden,
     identity::{Authenticator, DoctorKeys, IdentityConfig, Issuer, TokenRefused, hash_password},
+    notifications::WebhooksConfig,
     shutdown::Shutdown,
 };
 use tower::ServiceExt;
@@ -97,6 +98,7 @@ impl House {
             events: events.clone(),
             decoder: DecoderPool::in_process(rendering::wire::handle_request),
             config,
+            webhooks: WebhooksConfig::default(),
             clock,
         };
         let router = harden(router_until(state, shutdown.clone()));

@@ -10,11 +10,14 @@ use bytes::Bytes;
 use database::{Database, DatabaseConfig, PreviewState};
 use model::{StudyInstanceUid, TransferSyntaxUid, access::Scope, clock::Clock};
 use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
-use service::{decoder::DecoderPool, events::EventBus, shutdown::Shutdown};
+use service::{
+    decoder::DecoderPool, events::EventBus, identity::DoctorKeys, notifications::NotificationsConfig,
+    shutdown::Shutdown,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{WorkerConfig, WorkerState, run};
+use crate::{WebhookClient, WorkerConfig, WorkerState, run};
 
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const RLE: &str = "1.2.840.10008.1.2.5";
@@ -42,7 +45,19 @@ impl Kit {
         };
         let archive = Archive::new(database, storage, ArchiveConfig::default(), Clock::system());
         let (events, decoder) = (EventBus::new(), DecoderPool::in_process(handle));
-        Self { _root: root, state: WorkerState { archive, events, decoder, config, clock: Clock::system() } }
+        let notifications = NotificationsConfig::default();
+        let state = WorkerState {
+            archive,
+            events,
+            decoder,
+            doctor_keys: DoctorKeys::ephemeral().expect("keys"),
+            webhooks: WebhookClient::new(&notifications.webhooks).expect("a client"),
+            mailer: None,
+            config,
+            notifications,
+            clock: Clock::system(),
+        };
+        Self { _root: root, state }
     }
 
     async fn store(&self, sop: &str, transfer_syntax: &str, data_set: Vec<u8>) -> Uuid {

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError, SessionSet, audit::insert_audit, engine::Tx,
-    outbox::insert_events, scope::Reach, session::revoke_sessions, statement::Dialect, text::clean,
+    notification::plan_reminders, outbox::insert_events, scope::Reach, session::revoke_sessions,
+    statement::Dialect, text::clean,
 };
 
 /// A command, with what it needs.
@@ -115,6 +116,7 @@ impl Database {
         lock_calendars(&mut tx, &after).await?;
         update_row(&mut tx, &after).await?;
         take_slot(&mut tx, &after).await?;
+        plan_reminders(&mut tx, self.reminder_minutes_before(), Some(&before), &after).await?;
         note_change(&mut tx, &after, change.command.as_str(), &change.remark, actor).await?;
         if status.is_over() || after.doctor_id != before.doctor_id {
             let why = "the consultation has ended or has another doctor";

@@ -17,6 +17,7 @@ use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
     engine::Tx,
+    notification::plan_reminders,
     outbox::insert_events,
     text::{clean, index_text},
 };
@@ -79,6 +80,7 @@ impl Database {
         }
         insert(&mut tx, &consultation, opens_from).await?;
         take_slot(&mut tx, &consultation).await?;
+        plan_reminders(&mut tx, self.reminder_minutes_before(), None, &consultation).await?;
         let command = if new.status.is_open() { "book" } else { "propose" };
         note_change(&mut tx, &consultation, command, "", actor).await?;
         let event = Event::ConsultationScheduled {

@@ -76,4 +76,6 @@ actions! {
     ReadAccessReport,
     /// Let machines associate over DICOM, and say what for.
     ManageAes,
+    /// Say where events are sent over HTTP.
+    ManageWebhooks,
 }

@@ -45,6 +45,7 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Admin, Action::ReadAudit, Reach::Everything),
     (Role::Admin, Action::ReadAccessReport, Reach::Everything),
     (Role::Admin, Action::ManageAes, Reach::Everything),
+    (Role::Admin, Action::ManageWebhooks, Reach::Everything),
     (Role::Doctor, Action::ReadStudy, Reach::OwnAndGranted),
     (Role::Doctor, Action::UploadXray, Reach::Own),
     (Role::Doctor, Action::ReadDoctor, Reach::Everything),

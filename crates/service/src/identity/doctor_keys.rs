@@ -24,6 +24,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::KeyError;
+use crate::notifications::WebhookSecret;
 
 /// Length of the secret.
 const SECRET_BYTES: usize = 32;
@@ -159,6 +160,14 @@ impl DoctorKeys {
     /// Whether this is the code over a text.
     pub fn is_code_over(&self, purpose: &str, text: &[u8], code: &[u8]) -> bool {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.code_over(purpose, text), code).is_ok()
+    }
+
+    /// The secret that signs what is sent to a webhook.
+    pub fn webhook_secret_of(&self, webhook: Uuid) -> WebhookSecret {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(b"MaxRay webhook secret 1");
+        context.update(webhook.as_bytes());
+        WebhookSecret::new(context.sign().as_ref())
     }
 
     /// Whether this is the code of a document.

@@ -1,0 +1,156 @@
+//! Webhooks of the true program: signed, repeated, given up, sent again, and kept out of where they must not go.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use chrono::TimeDelta;
+use model::clock::Clock;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::{
+    platform::{Engine, Options, Platform},
+    receiver::Receiver,
+    scu,
+    synthetic::Synthetic,
+};
+
+use super::{asyncapi, book, impatient, path_of, people, subscribe};
+
+#[tokio::test]
+async fn what_happens_is_sent_signed_on_sqlite() {
+    what_happens_is_sent_signed(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn what_happens_is_sent_signed_on_postgres() {
+    what_happens_is_sent_signed(Engine::Postgres).await;
+}
+
+async fn what_happens_is_sent_signed(engine: Engine) {
+    let platform = Platform::start(impatient(Options::on(engine))).await;
+    let ((admin, bookings), receiver) = (people(&platform).await, Receiver::start().await);
+    book(&admin, &bookings, "before", None).await;
+    let types = [
+        "consultation.scheduled",
+        "consultation.changed",
+        "consultation.ended",
+        "instance.stored",
+        "preview.made",
+    ];
+    let (path, secret) = subscribe(&admin, &receiver, &types).await;
+    let (_, other_secret) = subscribe(&admin, &receiver, &["patient.erased"]).await;
+
+    admin.post_json(&format!("{path}/test"), &json!({})).await;
+    receiver.wait_for("webhook.tested", 1).await;
+    let consultation =
+        book(&admin, &bookings, "ada", Some(Clock::system().now() + TimeDelta::hours(3))).await;
+    bookings.post_json(&path_of(&consultation, "arrive"), &json!({})).await;
+    bookings.post_json(&path_of(&consultation, "cancel"), &json!({})).await;
+    let xray = Synthetic::cr("PAT-1", 64, 64);
+    assert_eq!(scu::send_files(platform.dicom(), &[xray.part10()]).expect("an association"), [0]);
+    let ended = receiver.wait_for("consultation.ended", 1).await.remove(0);
+    assert_eq!(ended.json()["consultation_id"], consultation["id"]);
+    let stored = receiver.wait_for("instance.stored", 1).await.remove(0);
+    assert_eq!(stored.json()["study_instance_uid"], json!(xray.study_instance_uid));
+    receiver.wait_for("preview.made", 1).await;
+
+    let received = receiver.received();
+    let ids: BTreeSet<&str> = received.iter().map(|one| one.header("webhook-id")).collect();
+    assert_eq!(ids.len(), received.len(), "each once");
+    assert_eq!(
+        receiver.of_type("consultation.scheduled").len(),
+        1,
+        "what was before the webhook is not sent"
+    );
+    for one in &received {
+        assert!(one.is_signed_with(&secret) && !one.is_signed_with(&other_secret), "{one:?}");
+        assert_eq!(one.header("webhook-id"), one.json()["event_id"].as_str().expect("an id"));
+        assert_eq!((one.path.as_str(), one.header("content-type")), ("/hooks", "application/json"));
+    }
+    let payloads: Vec<String> = received.iter().map(|one| one.json().to_string()).collect();
+    asyncapi::check(&payloads);
+    assert!(!payloads.concat().contains("PAT-1"), "{payloads:?}");
+
+    assert_eq!(
+        admin.request(Method::DELETE, &path).send().await.expect("an answer").status(),
+        StatusCode::NO_CONTENT
+    );
+    book(&admin, &bookings, "after", None).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(receiver.received().len(), received.len(), "nothing is sent to a webhook that was deleted");
+}
+
+/// The deliveries of a webhook in a state.
+async fn deliveries(admin: &tests::session::Session, path: &str, state: &str) -> Vec<Value> {
+    let page = admin.get_json(&format!("{path}/deliveries?state={state}")).await;
+    page["items"].as_array().expect("items").clone()
+}
+
+#[tokio::test]
+async fn what_fails_is_repeated_given_up_and_sent_again() {
+    let platform = Platform::start(impatient(Options::default())).await;
+    let ((admin, bookings), receiver) = (people(&platform).await, Receiver::start().await);
+    let (path, secret) = subscribe(&admin, &receiver, &["consultation.scheduled"]).await;
+    receiver.answer(StatusCode::INTERNAL_SERVER_ERROR);
+    book(&admin, &bookings, "ada", None).await;
+    let tries = receiver.wait_for("consultation.scheduled", 3).await;
+    let same = |one: &tests::receiver::Received| (one.header("webhook-id").to_owned(), one.body.clone());
+    assert!(tries.iter().all(|one| same(one) == same(&tries[0]) && one.is_signed_with(&secret)));
+    let dead = loop {
+        match deliveries(&admin, &path, "dead").await.pop() {
+            Some(dead) => break dead,
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    assert_eq!((&dead["attempts"], &dead["last_status"]), (&json!(3), &json!(500)));
+    assert_eq!(dead["last_error"], "answered 500 Internal Server Error");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(receiver.received().len(), 3, "it is given up");
+
+    receiver.answer(StatusCode::OK);
+    let again = format!("{path}/deliveries/{}/redeliver", dead["id"].as_str().expect("an id"));
+    admin.post_json(&again, &json!({})).await;
+    let fourth = receiver.wait_for("consultation.scheduled", 4).await.remove(3);
+    assert_eq!(same(&fourth), same(&tries[0]));
+    while deliveries(&admin, &path, "delivered").await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // A redirect is a failure and is not followed; nor does one that hangs on keep others waiting.
+    receiver.answer(StatusCode::TEMPORARY_REDIRECT);
+    let slow = json!({ "address": "http://127.0.0.1:9/", "event_types": ["consultation.scheduled"] });
+    admin.post_json("/webhooks", &slow).await;
+    book(&admin, &bookings, "ben", None).await;
+    receiver.wait_for("consultation.scheduled", 7).await;
+    assert!(receiver.received().iter().all(|one| one.path == "/hooks"));
+}
+
+#[tokio::test]
+async fn what_waits_is_sent_after_a_kill_and_a_restart() {
+    let mut platform = Platform::start(
+        impatient(Options::default()).with("MAXRAY_NOTIFICATIONS__WEBHOOKS__ATTEMPTS_MAX", "1000"),
+    )
+    .await;
+    let ((admin, bookings), receiver) = (people(&platform).await, Receiver::start().await);
+    let (path, secret) = subscribe(&admin, &receiver, &["consultation.scheduled"]).await;
+    receiver.answer(StatusCode::SERVICE_UNAVAILABLE);
+    book(&admin, &bookings, "ada", None).await;
+    while deliveries(&admin, &path, "pending").await.iter().all(|one| one["last_status"] != 503) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    platform.stop().await;
+    let before = receiver.received().len();
+    receiver.answer(StatusCode::OK);
+    platform.restart().await;
+    let admin = admin.moved_to(&platform);
+    let all = receiver.wait_for("consultation.scheduled", before + 1).await;
+    let last = all.last().expect("one");
+    assert!(last.is_signed_with(&secret), "the secret is the same after a restart");
+    assert_eq!(last.header("webhook-id"), all[0].header("webhook-id"));
+    while deliveries(&admin, &path, "delivered").await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    platform.kill();
+    platform.restart().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(receiver.received().len(), before + 1, "what was delivered is not sent again");
+}
