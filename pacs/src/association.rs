@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::Rights,
     backend::{Backend, Peer, RefusedAct, Unavailable},
+    commitment_scp,
     connection::Door,
     dimse::{
         command_set::{CommandSet, command_field, encode_response},
@@ -38,7 +39,16 @@ fn operation_of(command: &CommandSet) -> Option<AeOperation> {
         command_field::C_FIND_RQ => Some(AeOperation::Find),
         command_field::C_MOVE_RQ => Some(AeOperation::Move),
         command_field::C_GET_RQ => Some(AeOperation::Get),
+        command_field::N_ACTION_RQ => Some(AeOperation::Commit),
         _ => None,
+    }
+}
+
+/// The status that says that nothing can be done now: DIMSE-N has another one (PS3.7 C.4.1, PS3.4 C.4.1.1.4).
+fn unable(command: &CommandSet) -> u16 {
+    match command.command_field {
+        command_field::N_ACTION_RQ => status::PROCESSING_FAILURE,
+        _ => status::OUT_OF_RESOURCES,
     }
 }
 
@@ -112,7 +122,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
                 Ok(false) => return self.deny(context, command, operation).await,
                 Err(Unavailable) => {
                     self.skip_data_set(context, command).await?;
-                    let said = Refused::saying(status::OUT_OF_RESOURCES, "the registry cannot be read now");
+                    let said = Refused::saying(unable(command), "the registry cannot be read now");
                     return Asked::of(context, command)?.refuse(self, said).await;
                 }
             }
@@ -123,6 +133,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
             command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
             command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
             command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,
+            command_field::N_ACTION_RQ => commitment_scp::serve(self, context, command).await,
             // Its operation has had the last response already, and a cancel is not answered (PS3.7 9.3.2.3).
             command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,
             field if field & command_field::RESPONSE != 0 => {
@@ -138,7 +149,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     /// Whether the peer may do it now. An association can live for days, so that what shows patients is asked of the
     /// registry each time: whom an operator has taken the right from has lost it.
     async fn may(&mut self, operation: AeOperation) -> Result<bool, Unavailable> {
-        if matches!(operation, AeOperation::Find | AeOperation::Move | AeOperation::Get) {
+        if !matches!(operation, AeOperation::Echo | AeOperation::Store) {
             match self.door.rights(&self.peer).await {
                 Ok(rights) => self.rights = rights,
                 Err(TurnedAway::Denied(_)) => return Ok(false),
@@ -178,6 +189,28 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         }
         self.tally.data_set_bytes += value.fragment.len() as u64;
         Ok((value.fragment, value.is_last))
+    }
+
+    /// Receives the data set of a command into memory; nothing when it is longer than `length_max`.
+    pub(crate) async fn receive_data_set(
+        &mut self,
+        context: &PresentationContext,
+        length_max: usize,
+    ) -> Result<Option<Vec<u8>>, End> {
+        let mut bytes = Vec::new();
+        loop {
+            let (fragment, is_last) = self.receive_fragment(context).await?;
+            if bytes.len() + fragment.len() > length_max {
+                if !is_last {
+                    self.drain(context).await?;
+                }
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&fragment);
+            if is_last {
+                return Ok(Some(bytes));
+            }
+        }
     }
 
     /// Receives what is left of a data set that nobody wants, so that the command can be answered in order.

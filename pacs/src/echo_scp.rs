@@ -20,7 +20,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     association.skip_data_set(context, command).await?;
     let status = match context.service {
         Service::Verification => status::SUCCESS,
-        Service::Storage | Service::QueryRetrieve(..) => status::SOP_CLASS_NOT_SUPPORTED,
+        Service::Storage | Service::QueryRetrieve(..) | Service::StorageCommitment => {
+            status::SOP_CLASS_NOT_SUPPORTED
+        }
     };
     metrics::counter!("maxray_dimse_c_echo_total").increment(1);
     association.respond(context, command, status, "").await

@@ -6,9 +6,11 @@ mod access;
 mod admission;
 mod alarm;
 mod archive_backend;
+mod archive_commitment;
 mod archive_lookup;
 mod association;
 mod backend;
+mod commitment_scp;
 mod config;
 mod connection;
 mod dimse;
@@ -32,13 +34,16 @@ pub mod store_scu;
 mod transfer_syntaxes;
 mod upper_layer;
 
+pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
 pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 
+use std::sync::Arc;
+
 use conversion::Converter;
 use service::{shutdown::Shutdown, tls::Tls};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// Serves DICOM associations on `listener`, with the archive behind `converter`, until `shutdown` begins. Operations that run then may end within
 /// `drain_timeout_ms`. With `tls` nothing is spoken in the clear.
@@ -52,6 +57,15 @@ pub async fn serve(
     converter: Converter,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let house = archive_backend::House::new(converter);
-    server::serve_backend(listener, config, tls, house, shutdown).await
+    let commitments = Arc::new(Notify::new());
+    let archive = converter.archive().clone();
+    let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
+    let house = archive_backend::House::new(converter, commitments);
+    let reporting = async {
+        reporter.run(&shutdown).await;
+        Ok(())
+    };
+    // A door that does not open ends both; a shutdown is heard by both.
+    tokio::try_join!(server::serve_backend(listener, config, tls, house, shutdown.clone()), reporting)?;
+    Ok(())
 }

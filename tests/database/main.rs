@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod appointments;
 mod audit;
+mod commitments;
 mod consultations;
 mod events;
 mod group_commit;

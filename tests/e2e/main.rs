@@ -3,6 +3,7 @@
 mod access;
 mod ae;
 mod audit;
+mod commitment;
 mod crash;
 mod decoder;
 mod dicomweb;

@@ -15,6 +15,7 @@ mod account;
 mod ae;
 mod audit;
 mod check;
+mod commitment;
 mod config;
 mod consultation;
 mod deletion;
@@ -50,6 +51,7 @@ pub use audit::{
     Encoder, StoredCheckpoint,
 };
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
+pub use commitment::{Commitment, CommitmentEnd, CommitmentRequested, NewCommitment};
 pub use config::DatabaseConfig;
 pub use consultation::{
     BookingError, Calendar, ChangeConsultation, ChangeError, ConsultationChange, ConsultationEdit,

@@ -97,11 +97,13 @@ pub enum AeOperation {
     Move,
     /// C-GET.
     Get,
+    /// N-ACTION of Storage Commitment.
+    Commit,
 }
 
 impl AeOperation {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get];
+    pub const ALL: [Self; 6] = [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get, Self::Commit];
 
     /// The word in commands and the audit trail.
     pub fn as_str(self) -> &'static str {
@@ -111,6 +113,7 @@ impl AeOperation {
             Self::Find => "find",
             Self::Move => "move",
             Self::Get => "get",
+            Self::Commit => "commit",
         }
     }
 }
@@ -124,7 +127,7 @@ impl FromStr for AeOperation {
     type Err = AeError;
     fn from_str(text: &str) -> Result<Self, AeError> {
         let found = Self::ALL.into_iter().find(|operation| operation.as_str() == text);
-        found.ok_or(AeError("an operation is one of echo, store, find, move, get"))
+        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit"))
     }
 }
 

@@ -13,9 +13,11 @@ pub mod frame;
 pub mod instance;
 pub mod pixel;
 pub mod schedule;
+pub mod sop_reference;
 pub mod text;
 pub mod transfer_syntax;
 pub mod uid;
 
 pub use ae_title::AeTitle;
+pub use sop_reference::SopReference;
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};

@@ -39,6 +39,10 @@ pub mod element {
     pub const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
     /// RequestedSOPInstanceUID
     pub const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
+    /// EventTypeID
+    pub const EVENT_TYPE_ID: u16 = 0x1002;
+    /// ActionTypeID
+    pub const ACTION_TYPE_ID: u16 = 0x1008;
     /// NumberOfRemainingSuboperations
     pub const NUMBER_OF_REMAINING_SUBOPERATIONS: u16 = 0x1020;
     /// NumberOfCompletedSuboperations
@@ -67,6 +71,10 @@ pub mod command_field {
     pub const C_MOVE_RQ: u16 = 0x0021;
     /// C-ECHO-RQ
     pub const C_ECHO_RQ: u16 = 0x0030;
+    /// N-EVENT-REPORT-RQ
+    pub const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    /// N-ACTION-RQ
+    pub const N_ACTION_RQ: u16 = 0x0130;
     /// C-CANCEL-RQ
     pub const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Set in the field of every response.

@@ -11,6 +11,7 @@ macro_rules! empty_lookup {
             use $crate::{
                 access::Rights,
                 backend::{Peer, Unavailable},
+                commitment_scp::{CommitmentRequest, KeepCommitments},
                 query_retrieve::{
                     lookup::{Looked, Lookup, NotOpened, Opened},
                     response::Refused as Refusal,
@@ -53,6 +54,17 @@ macro_rules! empty_lookup {
                 }
 
                 async fn record(&self, _: &Peer, _: &Rights, _: Looked) -> Result<(), Unavailable> {
+                    Ok(())
+                }
+            }
+
+            impl KeepCommitments for $house {
+                async fn keep_commitment(
+                    &self,
+                    _: &Peer,
+                    _: &CommitmentRequest,
+                    _: u32,
+                ) -> Result<(), Refusal> {
                     Ok(())
                 }
             }

@@ -119,21 +119,12 @@ pub(crate) async fn receive<S: Transport, B: Backend>(
         let refused = Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, "there is no Identifier");
         return Ok(Err(refused));
     }
-    let mut bytes = Vec::new();
-    loop {
-        let (fragment, is_last) = association.receive_fragment(context).await?;
-        if bytes.len() + fragment.len() > IDENTIFIER_LENGTH_MAX_BYTES {
-            if !is_last {
-                association.drain(context).await?;
-            }
-            let refused = Refused::saying(status::OUT_OF_RESOURCES, "the Identifier is too long");
-            return Ok(Err(refused));
-        }
-        bytes.extend_from_slice(&fragment);
-        if is_last {
-            return Ok(Identifier::read(&context.transfer_syntax, &bytes));
-        }
-    }
+    let received = association.receive_data_set(context, IDENTIFIER_LENGTH_MAX_BYTES).await?;
+    let Some(bytes) = received else {
+        let refused = Refused::saying(status::OUT_OF_RESOURCES, "the Identifier is too long");
+        return Ok(Err(refused));
+    };
+    Ok(Identifier::read(&context.transfer_syntax, &bytes))
 }
 
 #[cfg(test)]
