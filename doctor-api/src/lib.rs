@@ -35,6 +35,7 @@ mod state;
 mod tests;
 mod tokens;
 mod users;
+mod worklist;
 mod xrays;
 
 pub use break_glass::watch::watch_break_glass;

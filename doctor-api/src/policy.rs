@@ -113,6 +113,8 @@ policies!(
     ReadAudit,
     ReadAccessReport,
     ManageAes,
+    ReadWorklist,
+    ManageWorklist,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,

@@ -172,6 +172,11 @@ impl Lookup for House {
                     .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"));
                 study.into_iter().fold(record, AuditRecord::of_study)
             }
+            Looked::SearchedWorklist { filter, found, more } => {
+                let beyond = if more { " or more" } else { "" };
+                AuditRecord::success(&actor, "search_worklist")
+                    .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"))
+            }
             Looked::Retrieved { study, instances, destination } => AuditRecord::success(&actor, RETRIEVE)
                 .of_study(study)
                 .saying(format!("{}, asked for {instances}", how(destination))),

@@ -23,19 +23,21 @@ use crate::{
     upper_layer::{
         End, Indication, UpperLayer,
         framing::Transport,
-        negotiation::PresentationContext,
+        negotiation::{PresentationContext, Service},
         pdu::{AbortReason, RELEASE_RP},
     },
+    worklist_scp,
 };
 
 /// Who goes on asking for what is not allowed is cut off: each of them costs a record.
 const DENIED_OPERATIONS_MAX: u32 = 100;
 
 /// The right that a command needs.
-fn operation_of(command: &CommandSet) -> Option<AeOperation> {
+fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<AeOperation> {
     match command.command_field {
         command_field::C_ECHO_RQ => Some(AeOperation::Echo),
         command_field::C_STORE_RQ => Some(AeOperation::Store),
+        command_field::C_FIND_RQ if context.service == Service::Worklist => Some(AeOperation::Worklist),
         command_field::C_FIND_RQ => Some(AeOperation::Find),
         command_field::C_MOVE_RQ => Some(AeOperation::Move),
         command_field::C_GET_RQ => Some(AeOperation::Get),
@@ -116,7 +118,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     }
 
     async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
-        if let Some(operation) = operation_of(command) {
+        if let Some(operation) = operation_of(context, command) {
             match self.may(operation).await {
                 Ok(true) => {}
                 Ok(false) => return self.deny(context, command, operation).await,
@@ -130,6 +132,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         match command.command_field {
             command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
             command_field::C_STORE_RQ => store_scp::serve(self, context, command).await,
+            command_field::C_FIND_RQ if context.service == Service::Worklist => {
+                worklist_scp::serve(self, context, command).await
+            }
             command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
             command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
             command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,

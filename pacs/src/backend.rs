@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     access::Denied, commitment_scp::KeepCommitments, query_retrieve::lookup::Lookup,
-    upper_layer::negotiation::PresentationContext,
+    upper_layer::negotiation::PresentationContext, worklist_scp::Schedule,
 };
 
 /// Who is at the other end of an association. All of it is claimed except the address and the certificate.
@@ -57,7 +57,7 @@ impl Refused {
 pub struct Unavailable;
 
 /// The house behind the door.
-pub trait Backend: Lookup + KeepCommitments {
+pub trait Backend: Lookup + KeepCommitments + Schedule {
     /// Takes one data set.
     type Writer: InstanceSink;
 

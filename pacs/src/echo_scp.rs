@@ -20,7 +20,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     association.skip_data_set(context, command).await?;
     let status = match context.service {
         Service::Verification => status::SUCCESS,
-        Service::Storage | Service::QueryRetrieve(..) | Service::StorageCommitment => {
+        Service::Storage | Service::QueryRetrieve(..) | Service::StorageCommitment | Service::Worklist => {
             status::SOP_CLASS_NOT_SUPPORTED
         }
     };

@@ -8,6 +8,7 @@ mod alarm;
 mod archive_backend;
 mod archive_commitment;
 mod archive_lookup;
+mod archive_worklist;
 mod association;
 mod backend;
 mod commitment_scp;
@@ -33,6 +34,7 @@ mod store_scp;
 pub mod store_scu;
 mod transfer_syntaxes;
 mod upper_layer;
+mod worklist_scp;
 
 pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};

@@ -20,3 +20,4 @@ mod scope;
 mod search;
 mod sessions;
 mod speed;
+mod worklist;

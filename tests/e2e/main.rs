@@ -24,3 +24,4 @@ mod s3_faults;
 mod tls;
 mod transcoding;
 mod viewers;
+mod worklist;

@@ -39,6 +39,7 @@ mod sign_in_rate;
 mod statement;
 mod text;
 mod user;
+mod worklist;
 mod xray_metadata;
 
 pub use access::{
@@ -79,4 +80,7 @@ pub use search::{
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
 pub use user::{NewUser, User};
+pub use worklist::{
+    WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,
+};
 pub use xray_metadata::XrayMetadata;

@@ -55,6 +55,9 @@ pub struct AeProfile {
     /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reads_as: Option<Uuid>,
+    /// Of the worklist it sees what is scheduled for its own AE title alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_worklist: bool,
 }
 
 impl Default for AeProfile {
@@ -72,6 +75,7 @@ impl Default for AeProfile {
             host: String::new(),
             port: 0,
             reads_as: None,
+            own_worklist: false,
         }
     }
 }
@@ -99,11 +103,14 @@ pub enum AeOperation {
     Get,
     /// N-ACTION of Storage Commitment.
     Commit,
+    /// C-FIND of the Modality Worklist.
+    Worklist,
 }
 
 impl AeOperation {
     /// Every one.
-    pub const ALL: [Self; 6] = [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get, Self::Commit];
+    pub const ALL: [Self; 7] =
+        [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get, Self::Commit, Self::Worklist];
 
     /// The word in commands and the audit trail.
     pub fn as_str(self) -> &'static str {
@@ -114,6 +121,7 @@ impl AeOperation {
             Self::Move => "move",
             Self::Get => "get",
             Self::Commit => "commit",
+            Self::Worklist => "worklist",
         }
     }
 }
@@ -127,7 +135,7 @@ impl FromStr for AeOperation {
     type Err = AeError;
     fn from_str(text: &str) -> Result<Self, AeError> {
         let found = Self::ALL.into_iter().find(|operation| operation.as_str() == text);
-        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit"))
+        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit, worklist"))
     }
 }
 

@@ -17,6 +17,7 @@ pub mod sop_reference;
 pub mod text;
 pub mod transfer_syntax;
 pub mod uid;
+pub mod worklist;
 
 pub use ae_title::AeTitle;
 pub use sop_reference::SopReference;

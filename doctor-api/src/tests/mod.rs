@@ -20,4 +20,5 @@ mod rights;
 mod sessions;
 mod uploads;
 mod users;
+mod worklist;
 mod xrays;

@@ -4,7 +4,10 @@
 macro_rules! empty_lookup {
     ($house:ty) => {
         const _: () = {
-            use database::{InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance};
+            use database::{
+                InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance, WorklistQuery,
+                WorklistStep,
+            };
             use model::{TransferSyntaxUid, access::Scope};
             use uuid::Uuid;
 
@@ -16,6 +19,7 @@ macro_rules! empty_lookup {
                     lookup::{Looked, Lookup, NotOpened, Opened},
                     response::Refused as Refusal,
                 },
+                worklist_scp::Schedule,
             };
 
             impl Lookup for $house {
@@ -55,6 +59,12 @@ macro_rules! empty_lookup {
 
                 async fn record(&self, _: &Peer, _: &Rights, _: Looked) -> Result<(), Unavailable> {
                     Ok(())
+                }
+            }
+
+            impl Schedule for $house {
+                async fn steps(&self, _: &WorklistQuery) -> Result<Vec<WorklistStep>, Refusal> {
+                    Ok(Vec::new())
                 }
             }
 

@@ -214,7 +214,7 @@ fn decide(
             Service::Verification => true,
             Service::Storage => rules.transfer_syntaxes.is_empty() || listed,
             // Data sets are made here, in one of these.
-            Service::QueryRetrieve(..) | Service::StorageCommitment => {
+            Service::QueryRetrieve(..) | Service::StorageCommitment | Service::Worklist => {
                 [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid)
             }
         }
@@ -242,6 +242,8 @@ fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option
         Some(Service::QueryRetrieve(model, operation))
     } else if uid == uids::STORAGE_COMMITMENT_PUSH_MODEL {
         Some(Service::StorageCommitment)
+    } else if uid == uids::MODALITY_WORKLIST_INFORMATION_MODEL_FIND {
+        Some(Service::Worklist)
     } else if !rules.sop_classes.is_empty() && !rules.sop_classes.contains(abstract_syntax) {
         None
     } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))

@@ -76,4 +76,8 @@ actions! {
     ReadAccessReport,
     /// Let machines associate over DICOM, and say what for.
     ManageAes,
+    /// See what is scheduled for modalities.
+    ReadWorklist,
+    /// Schedule procedures for modalities, change and take back what is scheduled.
+    ManageWorklist,
 }
