@@ -16,7 +16,7 @@ use crate::{
         message::{receive_command, receive_value},
         status,
     },
-    echo_scp, find_scp, get_scp, move_scp,
+    echo_scp, find_scp, get_scp, move_scp, mpps_scp,
     query_retrieve::response::{Asked, Refused},
     reception::TurnedAway,
     store_scp,
@@ -42,6 +42,7 @@ fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<A
         command_field::C_MOVE_RQ => Some(AeOperation::Move),
         command_field::C_GET_RQ => Some(AeOperation::Get),
         command_field::N_ACTION_RQ => Some(AeOperation::Commit),
+        command_field::N_CREATE_RQ | command_field::N_SET_RQ => Some(AeOperation::Mpps),
         _ => None,
     }
 }
@@ -49,7 +50,9 @@ fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<A
 /// The status that says that nothing can be done now: DIMSE-N has another one (PS3.7 C.4.1, PS3.4 C.4.1.1.4).
 fn unable(command: &CommandSet) -> u16 {
     match command.command_field {
-        command_field::N_ACTION_RQ => status::PROCESSING_FAILURE,
+        command_field::N_ACTION_RQ | command_field::N_CREATE_RQ | command_field::N_SET_RQ => {
+            status::PROCESSING_FAILURE
+        }
         _ => status::OUT_OF_RESOURCES,
     }
 }
@@ -138,6 +141,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
             command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
             command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
             command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,
+            command_field::N_CREATE_RQ | command_field::N_SET_RQ => {
+                mpps_scp::serve(self, context, command).await
+            }
             command_field::N_ACTION_RQ => commitment_scp::serve(self, context, command).await,
             // Its operation has had the last response already, and a cancel is not answered (PS3.7 9.3.2.3).
             command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,

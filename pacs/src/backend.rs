@@ -14,7 +14,7 @@ use service::tls::PeerCertificate;
 use uuid::Uuid;
 
 use crate::{
-    access::Denied, commitment_scp::KeepCommitments, query_retrieve::lookup::Lookup,
+    access::Denied, commitment_scp::KeepCommitments, mpps_scp::KeepSteps, query_retrieve::lookup::Lookup,
     upper_layer::negotiation::PresentationContext, worklist_scp::Schedule,
 };
 
@@ -57,7 +57,7 @@ impl Refused {
 pub struct Unavailable;
 
 /// The house behind the door.
-pub trait Backend: Lookup + KeepCommitments + Schedule {
+pub trait Backend: Lookup + KeepCommitments + KeepSteps + Schedule {
     /// Takes one data set.
     type Writer: InstanceSink;
 

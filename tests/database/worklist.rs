@@ -167,7 +167,7 @@ async fn a_step_starts_when_its_images_come(home: Home) {
     assert_eq!(now.version, item.version + 2, "who read it before does not overwrite it");
     let trail = home.database.audit_page(0, 100).await.expect("the trail");
     let actions: Vec<_> = trail.iter().map(|row| row.record.action.as_str()).collect();
-    assert_eq!(actions.iter().filter(|action| **action == "start_worklist_step").count(), 2);
+    assert_eq!(actions.iter().filter(|action| **action == "move_worklist_step").count(), 2);
     assert_eq!(actions.iter().filter(|action| **action == "link_study").count(), 1);
 }
 

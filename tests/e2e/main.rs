@@ -16,6 +16,7 @@ mod first_xray;
 mod hostile;
 mod http_limits;
 mod identity;
+mod mpps;
 mod power_cut;
 mod proof;
 mod query_retrieve;

@@ -30,6 +30,7 @@ mod migrate;
 mod node;
 mod open;
 mod outbox;
+mod performed_step;
 mod prescription;
 mod preview;
 mod schedule;

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (14, "issuers_in_slots", include_str!("../../../migrations/0014_issuers_in_slots.sql")),
     (15, "commitment", include_str!("../../../migrations/0015_commitment.sql")),
     (16, "worklist", include_str!("../../../migrations/0016_worklist.sql")),
+    (17, "performed_step", include_str!("../../../migrations/0017_performed_step.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

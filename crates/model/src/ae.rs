@@ -105,12 +105,22 @@ pub enum AeOperation {
     Commit,
     /// C-FIND of the Modality Worklist.
     Worklist,
+    /// N-CREATE and N-SET of Modality Performed Procedure Steps.
+    Mpps,
 }
 
 impl AeOperation {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get, Self::Commit, Self::Worklist];
+    pub const ALL: [Self; 8] = [
+        Self::Echo,
+        Self::Store,
+        Self::Find,
+        Self::Move,
+        Self::Get,
+        Self::Commit,
+        Self::Worklist,
+        Self::Mpps,
+    ];
 
     /// The word in commands and the audit trail.
     pub fn as_str(self) -> &'static str {
@@ -122,6 +132,7 @@ impl AeOperation {
             Self::Get => "get",
             Self::Commit => "commit",
             Self::Worklist => "worklist",
+            Self::Mpps => "mpps",
         }
     }
 }
@@ -135,7 +146,7 @@ impl FromStr for AeOperation {
     type Err = AeError;
     fn from_str(text: &str) -> Result<Self, AeError> {
         let found = Self::ALL.into_iter().find(|operation| operation.as_str() == text);
-        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit, worklist"))
+        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit, worklist, mpps"))
     }
 }
 

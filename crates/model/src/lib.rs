@@ -11,6 +11,7 @@ pub mod clock;
 pub mod event;
 pub mod frame;
 pub mod instance;
+pub mod performed_step;
 pub mod pixel;
 pub mod schedule;
 pub mod sop_reference;

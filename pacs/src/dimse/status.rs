@@ -2,6 +2,18 @@
 
 /// Success.
 pub const SUCCESS: u16 = 0x0000;
+/// Invalid attribute value.
+pub const INVALID_ATTRIBUTE_VALUE: u16 = 0x0106;
+/// Warning: Attribute list error, one or more attributes were not taken.
+pub const ATTRIBUTE_LIST_ERROR: u16 = 0x0107;
+/// Duplicate SOP Instance.
+pub const DUPLICATE_SOP_INSTANCE: u16 = 0x0111;
+/// Invalid SOP Instance: its UID is none.
+pub const INVALID_SOP_INSTANCE: u16 = 0x0117;
+/// Missing attribute.
+pub const MISSING_ATTRIBUTE: u16 = 0x0120;
+/// Missing attribute value.
+pub const MISSING_ATTRIBUTE_VALUE: u16 = 0x0121;
 /// Processing failure (PS3.7 C.4.1); also a Failure Reason (PS3.3 C.14.1.1).
 pub const PROCESSING_FAILURE: u16 = 0x0110;
 /// No such SOP Instance; as a Failure Reason: No such object instance.

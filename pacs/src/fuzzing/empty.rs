@@ -8,13 +8,14 @@ macro_rules! empty_lookup {
                 InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance, WorklistQuery,
                 WorklistStep,
             };
-            use model::{TransferSyntaxUid, access::Scope};
+            use model::{SopInstanceUid, TransferSyntaxUid, access::Scope, performed_step::PerformedStep};
             use uuid::Uuid;
 
             use $crate::{
                 access::Rights,
                 backend::{Peer, Unavailable},
                 commitment_scp::{CommitmentRequest, KeepCommitments},
+                mpps_scp::KeepSteps,
                 query_retrieve::{
                     lookup::{Looked, Lookup, NotOpened, Opened},
                     response::Refused as Refusal,
@@ -65,6 +66,20 @@ macro_rules! empty_lookup {
             impl Schedule for $house {
                 async fn steps(&self, _: &WorklistQuery) -> Result<Vec<WorklistStep>, Refusal> {
                     Ok(Vec::new())
+                }
+            }
+
+            impl KeepSteps for $house {
+                async fn step(&self, _: &SopInstanceUid) -> Result<Option<PerformedStep>, Unavailable> {
+                    Ok(None)
+                }
+
+                async fn create_step(&self, _: &Peer, _: &PerformedStep) -> Result<bool, Unavailable> {
+                    Ok(true)
+                }
+
+                async fn update_step(&self, _: &Peer, _: &PerformedStep) -> Result<bool, Unavailable> {
+                    Ok(true)
                 }
             }
 

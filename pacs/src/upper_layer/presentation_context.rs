@@ -16,6 +16,8 @@ pub enum Service {
     Storage,
     /// PS3.4 Annex C.
     QueryRetrieve(InformationModel, AeOperation),
+    /// PS3.4 Annex F.
+    PerformedStep,
     /// PS3.4 Annex K.
     Worklist,
     /// PS3.4 Annex J.

@@ -1,7 +1,8 @@
-//! The worklist follows the images: when a series of a scheduled study comes, its step is under way, and its study belongs
-//! to the consultation that it was ordered for. In the transaction that makes the series visible.
+//! The worklist follows images and modalities: when a series of a scheduled study comes, its step is under way, and its study
+//! belongs to the consultation that it was ordered for; what a modality says of a step is so. In the transaction of what is
+//! followed.
 
-use model::{clinical::ConsultationStatus, event::Event};
+use model::{clinical::ConsultationStatus, event::Event, worklist::StepStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,10 +23,10 @@ static FIND: Statement = Statement::new(
      JOIN worklist_item i ON i.accession_number = r.accession AND i.accession_number <> ''",
 );
 
-/// A series that has just been made.
-pub(crate) struct NewSeries<'a> {
-    /// `study.id`.
-    pub(crate) study: Uuid,
+/// A sign of what becomes of a scheduled step: a series that has just been made, or a modality's word.
+pub(crate) struct Sign<'a> {
+    /// `study.id` of a sign.
+    pub(crate) study: Option<Uuid>,
     /// Study Instance UID (0020,000D).
     pub(crate) study_instance_uid: &'a str,
     /// Accession Number (0008,0050).
@@ -38,11 +39,15 @@ pub(crate) struct NewSeries<'a> {
     pub(crate) modality: &'a str,
     /// Scheduled Procedure Step ID (0040,0009) of its Request Attributes Sequence; empty when it has none.
     pub(crate) step_id: &'a str,
+    /// Where the step stands by it.
+    pub(crate) status: StepStatus,
+    /// How that is known, for the audit trail.
+    pub(crate) seen: &'static str,
     /// Who sent it.
     pub(crate) actor: &'a AuditActor,
 }
 
-impl NewSeries<'_> {
+impl Sign<'_> {
     /// Images of another patient under a scheduled UID are somebody's mistake: nothing follows them.
     fn is_of(&self, patient_id: &str, issuer_of_patient_id: &str) -> bool {
         !patient_id.is_empty()
@@ -60,12 +65,12 @@ struct Found {
     issuer_of_patient_id: String,
 }
 
-/// Follows new series.
-pub(crate) async fn follow_series(tx: &mut Tx, series: &[NewSeries<'_>]) -> Result<(), DatabaseError> {
-    if series.is_empty() {
+/// Follows signs.
+pub(crate) async fn follow(tx: &mut Tx, signs: &[Sign<'_>]) -> Result<(), DatabaseError> {
+    if signs.is_empty() {
         return Ok(());
     }
-    let list = series.iter().zip(0_i32..).map(|(one, n)| {
+    let list = signs.iter().zip(0_i32..).map(|(one, n)| {
         vec![Value::from(n), Value::from(one.study_instance_uid), Value::from(one.accession_number)]
     });
     let (sql, list) = (FIND.on(tx.dialect()), rows(list.collect()));
@@ -74,40 +79,40 @@ pub(crate) async fn follow_series(tx: &mut Tx, series: &[NewSeries<'_>]) -> Resu
     // Nodes go about it in the same order.
     found.sort_by_key(|found| found.id);
     for item in found {
-        let series = usize::try_from(item.n).ok().and_then(|n| series.get(n));
-        let Some(series) = series.filter(|one| one.is_of(&item.patient_id, &item.issuer_of_patient_id))
-        else {
+        let sign = usize::try_from(item.n).ok().and_then(|n| signs.get(n));
+        let Some(sign) = sign.filter(|one| one.is_of(&item.patient_id, &item.issuer_of_patient_id)) else {
             continue;
         };
-        start_steps(tx, item.id, series).await?;
-        if let Some(consultation) = item.consultation_id {
-            link(tx, consultation, series).await?;
+        move_steps(tx, item.id, sign).await?;
+        if let (Some(consultation), Some(study)) = (item.consultation_id, sign.study) {
+            link(tx, consultation, study, sign).await?;
         }
     }
     Ok(())
 }
 
-/// The step that the series names, else those of its modality, else the only one that there is.
-async fn start_steps(tx: &mut Tx, item: Uuid, series: &NewSeries<'_>) -> Result<(), DatabaseError> {
-    const START: &str = "UPDATE worklist_step SET status = 'STARTED' \
-        WHERE item = $1 AND status IN ('SCHEDULED', 'ARRIVED', 'READY') \
-        AND (step_id = $2 OR ($2 = '' AND modality = $3) \
+/// The step that is named, else those of the modality, else the only one that there is.
+async fn move_steps(tx: &mut Tx, item: Uuid, sign: &Sign<'_>) -> Result<(), DatabaseError> {
+    const MOVE: &str = "UPDATE worklist_step SET status = $4, open = $5 \
+        WHERE item = $1 AND open AND status <> $4 AND (step_id = $2 OR ($2 = '' AND modality = $3) \
         OR (SELECT COUNT(*) FROM worklist_step other WHERE other.item = $1) = 1)";
-    let started = on_tx!(tx, connection => sqlx::query(START)
+    let moved = on_tx!(tx, connection => sqlx::query(MOVE)
         .bind(item)
-        .bind(series.step_id)
-        .bind(series.modality)
+        .bind(sign.step_id)
+        .bind(sign.modality)
+        .bind(sign.status.as_str())
+        .bind(sign.status.is_open())
         .execute(connection)
         .await?
         .rows_affected());
-    if started == 0 {
+    if moved == 0 {
         return Ok(());
     }
     touch(tx, item).await?;
-    let record = AuditRecord::success(series.actor, "start_worklist_step")
+    let record = AuditRecord::success(sign.actor, "move_worklist_step")
         .about(item)
-        .of_study(series.study_instance_uid)
-        .saying("images came");
+        .of_study(sign.study_instance_uid)
+        .saying(format!("{}: {}", sign.status.as_str(), sign.seen));
     insert_audit(tx, &[record]).await
 }
 
@@ -119,7 +124,7 @@ async fn touch(tx: &mut Tx, item: Uuid) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-async fn link(tx: &mut Tx, consultation_id: Uuid, series: &NewSeries<'_>) -> Result<(), DatabaseError> {
+async fn link(tx: &mut Tx, consultation_id: Uuid, study: Uuid, sign: &Sign<'_>) -> Result<(), DatabaseError> {
     const READ: &str = "SELECT status, patient_id, issuer_of_patient_id FROM consultation WHERE id = $1";
     const LINK: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
         VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
@@ -128,7 +133,7 @@ async fn link(tx: &mut Tx, consultation_id: Uuid, series: &NewSeries<'_>) -> Res
     let held = found.is_some_and(|(status, patient_id, issuer)| {
         let status = status.parse::<ConsultationStatus>().ok();
         let unheld = [ConsultationStatus::Cancelled, ConsultationStatus::NoShow];
-        status.is_some_and(|status| !unheld.contains(&status)) && series.is_of(&patient_id, &issuer)
+        status.is_some_and(|status| !unheld.contains(&status)) && sign.is_of(&patient_id, &issuer)
     });
     if !held {
         return Ok(());
@@ -136,7 +141,7 @@ async fn link(tx: &mut Tx, consultation_id: Uuid, series: &NewSeries<'_>) -> Res
     let now = tx.now;
     let linked = on_tx!(tx, connection => sqlx::query(LINK)
         .bind(consultation_id)
-        .bind(series.study)
+        .bind(study)
         .bind(now)
         .execute(connection)
         .await?
@@ -144,11 +149,11 @@ async fn link(tx: &mut Tx, consultation_id: Uuid, series: &NewSeries<'_>) -> Res
     if linked == 0 {
         return Ok(());
     }
-    let study_instance_uid = series.study_instance_uid.to_owned();
+    let study_instance_uid = sign.study_instance_uid.to_owned();
     insert_events(tx, &[Event::StudyLinked { consultation_id, study_instance_uid }]).await?;
-    let record = AuditRecord::success(series.actor, "link_study")
+    let record = AuditRecord::success(sign.actor, "link_study")
         .of_consultation(consultation_id)
-        .of_study(series.study_instance_uid)
+        .of_study(sign.study_instance_uid)
         .about(consultation_id)
         .by_rule("worklist");
     insert_audit(tx, &[record]).await

@@ -6,6 +6,6 @@ mod list;
 mod query;
 mod row;
 
-pub(crate) use follow::{NewSeries, follow_series};
+pub(crate) use follow::{Sign, follow};
 pub use list::WorklistFilter;
 pub use query::{WorklistCondition, WorklistCursor, WorklistKey, WorklistQuery, WorklistStep};
