@@ -32,7 +32,7 @@ use crate::{
 /// Who goes on asking for what is not allowed is cut off: each of them costs a record.
 const DENIED_OPERATIONS_MAX: u32 = 100;
 
-/// The right that a command needs.
+/// The right that a command needs; none when its context is not for it, or nobody here serves it.
 fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<AeOperation> {
     match command.command_field {
         command_field::C_ECHO_RQ => Some(AeOperation::Echo),
@@ -41,8 +41,12 @@ fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<A
         command_field::C_FIND_RQ => Some(AeOperation::Find),
         command_field::C_MOVE_RQ => Some(AeOperation::Move),
         command_field::C_GET_RQ => Some(AeOperation::Get),
-        command_field::N_ACTION_RQ => Some(AeOperation::Commit),
-        command_field::N_CREATE_RQ | command_field::N_SET_RQ => Some(AeOperation::Mpps),
+        command_field::N_ACTION_RQ if context.service == Service::StorageCommitment => {
+            Some(AeOperation::Commit)
+        }
+        command_field::N_CREATE_RQ | command_field::N_SET_RQ if context.service == Service::PerformedStep => {
+            Some(AeOperation::Mpps)
+        }
         _ => None,
     }
 }
@@ -141,10 +145,14 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
             command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
             command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
             command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,
-            command_field::N_CREATE_RQ | command_field::N_SET_RQ => {
+            command_field::N_CREATE_RQ | command_field::N_SET_RQ
+                if context.service == Service::PerformedStep =>
+            {
                 mpps_scp::serve(self, context, command).await
             }
-            command_field::N_ACTION_RQ => commitment_scp::serve(self, context, command).await,
+            command_field::N_ACTION_RQ if context.service == Service::StorageCommitment => {
+                commitment_scp::serve(self, context, command).await
+            }
             // Its operation has had the last response already, and a cancel is not answered (PS3.7 9.3.2.3).
             command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,
             field if field & command_field::RESPONSE != 0 => {

@@ -20,11 +20,7 @@ use crate::{
         status,
     },
     query_retrieve::response::Refused,
-    upper_layer::{
-        End,
-        framing::Transport,
-        negotiation::{PresentationContext, Service},
-    },
+    upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
 
 const RETRIEVE_AE_TITLE: u32 = 0x0008_0054;
@@ -79,7 +75,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
 
 /// PS3.7 10.1.4.1: the one action of the one instance of the class.
 fn check(context: &PresentationContext, command: &CommandSet) -> Result<(), Refused> {
-    if context.service != Service::StorageCommitment || !context.is_requested_by(command) {
+    if !context.is_requested_by(command) {
         let comment = "the SOP class is not that of the presentation context";
         return Err(Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, comment));
     }

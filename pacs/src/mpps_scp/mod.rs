@@ -19,12 +19,7 @@ use crate::{
         command_set::{CommandSet, CommandSetBuilder, NO_DATA_SET, command_field, element},
         status,
     },
-    upper_layer::{
-        End,
-        framing::Transport,
-        negotiation::{PresentationContext, Service},
-        pdu::AbortReason,
-    },
+    upper_layer::{End, framing::Transport, negotiation::PresentationContext, pdu::AbortReason},
 };
 
 /// Error ID (0000,0903): Performed Procedure Step Object may no longer be updated (PS3.4 F.7.2.2.4).
@@ -93,7 +88,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     let creates = command.command_field == command_field::N_CREATE_RQ;
     metrics::counter!("maxray_dimse_performed_steps_total", "creates" => creates.to_string()).increment(1);
     let is_of = if creates { context.is_of(command) } else { context.is_requested_by(command) };
-    if context.service != Service::PerformedStep || !is_of {
+    if !is_of {
         association.skip_data_set(context, command).await?;
         let comment = "the SOP class is not that of the presentation context";
         let refusal = Refusal::saying(status::SOP_CLASS_NOT_SUPPORTED, comment);
