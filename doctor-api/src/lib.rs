@@ -37,6 +37,7 @@ mod tests;
 mod tokens;
 mod users;
 mod webhooks;
+mod worklist;
 mod xrays;
 
 pub use break_glass::watch::watch_break_glass;

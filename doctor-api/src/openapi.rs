@@ -46,6 +46,7 @@ const BEARER: &str = "bearer";
         (name = "prescriptions", description = "Medicines, ordered and signed"),
         (name = "xrays", description = "Instances: metadata, previews, download"),
         (name = "patients", description = "What belongs to a patient"),
+        (name = "worklist", description = "What is scheduled for modalities"),
         (name = "shares", description = "Links that open one study"),
         (name = "break-glass", description = "Emergency accesses and their review"),
         (name = "aes", description = "Machines that may send over DICOM"),

@@ -114,6 +114,8 @@ policies!(
     ReadAccessReport,
     ManageAes,
     ManageWebhooks,
+    ReadWorklist,
+    ManageWorklist,
 );
 
 /// Proof that the caller may do `P`, and how far. It is checked before the body is read: 401 without a valid token,

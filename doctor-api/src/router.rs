@@ -18,7 +18,7 @@ use crate::{
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
     patients, prescriptions, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
-    tokens, users, webhooks, xrays,
+    tokens, users, webhooks, worklist, xrays,
 };
 
 /// What a page may load that shows the API: Swagger UI styles itself inline, nothing comes from elsewhere.
@@ -69,6 +69,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(prescription_routes())
         .merge(record_routes())
         .merge(webhook_routes())
+        .merge(worklist_routes())
         .routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes))
         .routes(routes!(aes::get_ae::get_ae, aes::update_ae::update_ae, aes::delete_ae::delete_ae))
 }
@@ -168,6 +169,20 @@ fn availability_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(availability::create_hold::create_hold))
         .routes(routes!(availability::release_hold::release_hold))
         .routes(routes!(doctors::read_profile_history::read_profile_history))
+}
+
+/// What is scheduled for modalities.
+fn worklist_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            worklist::create_worklist_item::create_worklist_item,
+            worklist::list_worklist::list_worklist
+        ))
+        .routes(routes!(
+            worklist::get_worklist_item::get_worklist_item,
+            worklist::update_worklist_item::update_worklist_item,
+            worklist::delete_worklist_item::delete_worklist_item
+        ))
 }
 
 /// X-rays, and what belongs to a patient.

@@ -107,6 +107,7 @@ async fn change(database: &Database, profile: &mut AeProfile, options: AeOptions
         profile.transfer_syntaxes = options.transfer_syntax;
     }
     profile.associations_max = options.associations_max.unwrap_or(profile.associations_max);
+    profile.own_worklist = options.own_worklist.unwrap_or(profile.own_worklist);
     profile.enabled = options.enabled.unwrap_or(profile.enabled);
     profile.description = options.description.unwrap_or_else(|| profile.description.clone());
     profile.host = options.call_host.unwrap_or_else(|| profile.host.clone());
@@ -153,6 +154,9 @@ fn print_profile(ae: &Ae) {
     );
     if let Some(account) = profile.reads_as {
         println!("reads as           {account}");
+    }
+    if profile.own_worklist {
+        println!("worklist           what is scheduled for it alone");
     }
     if !profile.host.is_empty() {
         println!("is called at       {}:{}", profile.host, profile.port);

@@ -26,6 +26,8 @@ pub struct Rights {
     pub associations_max: u32,
     /// The account as which it queries and retrieves; none: it sees every study.
     pub reads_as: Option<Uuid>,
+    /// Of the worklist it sees what is scheduled for its own AE title alone.
+    pub own_worklist: bool,
 }
 
 impl Rights {
@@ -38,6 +40,7 @@ impl Rights {
             transfer_syntaxes: Vec::new(),
             associations_max: 0,
             reads_as: None,
+            own_worklist: false,
         }
     }
 
@@ -48,6 +51,7 @@ impl Rights {
             transfer_syntaxes: profile.transfer_syntaxes.clone(),
             associations_max: profile.associations_max,
             reads_as: profile.reads_as,
+            own_worklist: profile.own_worklist,
         }
     }
 

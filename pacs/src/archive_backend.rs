@@ -8,6 +8,7 @@ use conversion::Converter;
 use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
 use model::{ae::Ae, text::hex};
+use tokio::sync::Notify;
 
 use crate::{
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
@@ -26,13 +27,20 @@ const NOT_NOW: &str = "the archive cannot store it now";
 pub struct House {
     converter: Converter,
     registry: Registry,
+    commitments: Arc<Notify>,
 }
 
 impl House {
-    /// Around an open archive, with what makes its instances anew.
-    pub fn new(converter: Converter) -> Self {
+    /// Around an open archive, with what makes its instances anew. `commitments` hears of each request for storage
+    /// commitment that is kept.
+    pub fn new(converter: Converter, commitments: Arc<Notify>) -> Self {
         let registry = Registry::new(converter.archive().database().clone());
-        Self { converter, registry }
+        Self { converter, registry, commitments }
+    }
+
+    /// Wakes who reports on requests for storage commitment.
+    pub(crate) fn commitments(&self) -> &Notify {
+        &self.commitments
     }
 
     /// The archive behind it.

@@ -5,7 +5,7 @@ use archive::ReadError;
 use bytes::Bytes;
 use conversion::{Form, Outgoing, Patience, TranscodeError, Way};
 use database::{
-    AuditOutcome, AuditRecord, DatabaseError, InstanceKeys, PatientRow, SearchQuery, SearchResult,
+    AuditOutcome, AuditRecord, Database, DatabaseError, InstanceKeys, PatientRow, SearchQuery, SearchResult,
     StoredInstance,
 };
 use futures_util::{StreamExt as _, stream};
@@ -41,17 +41,23 @@ fn not_now(error: &DatabaseError) -> Refused {
     Refused::saying(status::OUT_OF_RESOURCES, NOT_NOW)
 }
 
-impl House {
-    /// Who looks: the account that the AE is registered with, else a program that reads every study.
-    async fn reader(&self, rights: &Rights) -> Result<Option<Principal>, DatabaseError> {
-        let Some(account) = rights.reads_as else {
-            return Ok(Some(Principal::new(Uuid::nil(), Role::Service, None)));
-        };
-        let user = self.archive().database().user(account).await?;
-        let active = user.filter(|user| user.active);
-        Ok(active.map(|user| Principal::new(user.id, user.role, user.doctor_id)))
-    }
+/// How far an AE sees: as far as the account that it is registered with, else as a program that reads every study. None:
+/// the account may not read studies, or no more.
+pub(crate) async fn reading_scope(
+    database: &Database,
+    reads_as: Option<Uuid>,
+) -> Result<Option<Scope>, DatabaseError> {
+    let reader = match reads_as {
+        None => Some(Principal::new(Uuid::nil(), Role::Service, None)),
+        Some(account) => {
+            let user = database.user(account).await?.filter(|user| user.active);
+            user.map(|user| Principal::new(user.id, user.role, user.doctor_id))
+        }
+    };
+    Ok(reader.and_then(|reader| reader.authorize(Action::ReadStudy).ok()))
+}
 
+impl House {
     async fn open_stored(&self, instance: &StoredInstance) -> Result<Opened, NotOpened> {
         let read = self.archive().read_data_set(instance).await;
         let data_set = read.map_err(|error| unreadable(instance, &error))?;
@@ -114,8 +120,8 @@ fn unreadable(instance: &StoredInstance, error: &ReadError) -> NotOpened {
 
 impl Lookup for House {
     async fn scope(&self, peer: &Peer, rights: &Rights) -> Result<Scope, Refused> {
-        let reader = self.reader(rights).await.map_err(|error| not_now(&error))?;
-        if let Some(scope) = reader.and_then(|reader| reader.authorize(Action::ReadStudy).ok()) {
+        let scope = reading_scope(self.archive().database(), rights.reads_as).await;
+        if let Some(scope) = scope.map_err(|error| not_now(&error))? {
             return Ok(scope);
         }
         self.record_refusal(peer, RefusedAct::Reading).await;
@@ -165,6 +171,11 @@ impl Lookup for House {
                 let record = AuditRecord::success(&actor, "search_archive")
                     .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"));
                 study.into_iter().fold(record, AuditRecord::of_study)
+            }
+            Looked::SearchedWorklist { filter, found, more } => {
+                let beyond = if more { " or more" } else { "" };
+                AuditRecord::success(&actor, "search_worklist")
+                    .saying(format!("C-FIND, filter {filter}, {found}{beyond} found"))
             }
             Looked::Retrieved { study, instances, destination } => AuditRecord::success(&actor, RETRIEVE)
                 .of_study(study)

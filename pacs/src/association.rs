@@ -9,36 +9,55 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::Rights,
     backend::{Backend, Peer, RefusedAct, Unavailable},
+    commitment_scp,
     connection::Door,
     dimse::{
         command_set::{CommandSet, command_field, encode_response},
         message::{receive_command, receive_value},
         status,
     },
-    echo_scp, find_scp, get_scp, move_scp,
+    echo_scp, find_scp, get_scp, move_scp, mpps_scp,
     query_retrieve::response::{Asked, Refused},
     reception::TurnedAway,
     store_scp,
     upper_layer::{
         End, Indication, UpperLayer,
         framing::Transport,
-        negotiation::PresentationContext,
+        negotiation::{PresentationContext, Service},
         pdu::{AbortReason, RELEASE_RP},
     },
+    worklist_scp,
 };
 
 /// Who goes on asking for what is not allowed is cut off: each of them costs a record.
 const DENIED_OPERATIONS_MAX: u32 = 100;
 
-/// The right that a command needs.
-fn operation_of(command: &CommandSet) -> Option<AeOperation> {
+/// The right that a command needs; none when its context is not for it, or nobody here serves it.
+fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<AeOperation> {
     match command.command_field {
         command_field::C_ECHO_RQ => Some(AeOperation::Echo),
         command_field::C_STORE_RQ => Some(AeOperation::Store),
+        command_field::C_FIND_RQ if context.service == Service::Worklist => Some(AeOperation::Worklist),
         command_field::C_FIND_RQ => Some(AeOperation::Find),
         command_field::C_MOVE_RQ => Some(AeOperation::Move),
         command_field::C_GET_RQ => Some(AeOperation::Get),
+        command_field::N_ACTION_RQ if context.service == Service::StorageCommitment => {
+            Some(AeOperation::Commit)
+        }
+        command_field::N_CREATE_RQ | command_field::N_SET_RQ if context.service == Service::PerformedStep => {
+            Some(AeOperation::Mpps)
+        }
         _ => None,
+    }
+}
+
+/// The status that says that nothing can be done now: DIMSE-N has another one (PS3.7 C.4.1, PS3.4 C.4.1.1.4).
+fn unable(command: &CommandSet) -> u16 {
+    match command.command_field {
+        command_field::N_ACTION_RQ | command_field::N_CREATE_RQ | command_field::N_SET_RQ => {
+            status::PROCESSING_FAILURE
+        }
+        _ => status::OUT_OF_RESOURCES,
     }
 }
 
@@ -106,13 +125,13 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     }
 
     async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
-        if let Some(operation) = operation_of(command) {
+        if let Some(operation) = operation_of(context, command) {
             match self.may(operation).await {
                 Ok(true) => {}
                 Ok(false) => return self.deny(context, command, operation).await,
                 Err(Unavailable) => {
                     self.skip_data_set(context, command).await?;
-                    let said = Refused::saying(status::OUT_OF_RESOURCES, "the registry cannot be read now");
+                    let said = Refused::saying(unable(command), "the registry cannot be read now");
                     return Asked::of(context, command)?.refuse(self, said).await;
                 }
             }
@@ -120,9 +139,20 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         match command.command_field {
             command_field::C_ECHO_RQ => echo_scp::serve(self, context, command).await,
             command_field::C_STORE_RQ => store_scp::serve(self, context, command).await,
+            command_field::C_FIND_RQ if context.service == Service::Worklist => {
+                worklist_scp::serve(self, context, command).await
+            }
             command_field::C_FIND_RQ => find_scp::serve(self, context, command).await,
             command_field::C_GET_RQ => get_scp::serve(self, context, command).await,
             command_field::C_MOVE_RQ => move_scp::serve(self, context, command).await,
+            command_field::N_CREATE_RQ | command_field::N_SET_RQ
+                if context.service == Service::PerformedStep =>
+            {
+                mpps_scp::serve(self, context, command).await
+            }
+            command_field::N_ACTION_RQ if context.service == Service::StorageCommitment => {
+                commitment_scp::serve(self, context, command).await
+            }
             // Its operation has had the last response already, and a cancel is not answered (PS3.7 9.3.2.3).
             command_field::C_CANCEL_RQ => self.skip_data_set(context, command).await,
             field if field & command_field::RESPONSE != 0 => {
@@ -138,7 +168,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     /// Whether the peer may do it now. An association can live for days, so that what shows patients is asked of the
     /// registry each time: whom an operator has taken the right from has lost it.
     async fn may(&mut self, operation: AeOperation) -> Result<bool, Unavailable> {
-        if matches!(operation, AeOperation::Find | AeOperation::Move | AeOperation::Get) {
+        if !matches!(operation, AeOperation::Echo | AeOperation::Store) {
             match self.door.rights(&self.peer).await {
                 Ok(rights) => self.rights = rights,
                 Err(TurnedAway::Denied(_)) => return Ok(false),
@@ -178,6 +208,28 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         }
         self.tally.data_set_bytes += value.fragment.len() as u64;
         Ok((value.fragment, value.is_last))
+    }
+
+    /// Receives the data set of a command into memory; nothing when it is longer than `length_max`.
+    pub(crate) async fn receive_data_set(
+        &mut self,
+        context: &PresentationContext,
+        length_max: usize,
+    ) -> Result<Option<Vec<u8>>, End> {
+        let mut bytes = Vec::new();
+        loop {
+            let (fragment, is_last) = self.receive_fragment(context).await?;
+            if bytes.len() + fragment.len() > length_max {
+                if !is_last {
+                    self.drain(context).await?;
+                }
+                return Ok(None);
+            }
+            bytes.extend_from_slice(&fragment);
+            if is_last {
+                return Ok(Some(bytes));
+            }
+        }
     }
 
     /// Receives what is left of a data set that nobody wants, so that the command can be answered in order.

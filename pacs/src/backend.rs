@@ -13,7 +13,10 @@ use model::{
 use service::tls::PeerCertificate;
 use uuid::Uuid;
 
-use crate::{access::Denied, query_retrieve::lookup::Lookup, upper_layer::negotiation::PresentationContext};
+use crate::{
+    access::Denied, commitment_scp::KeepCommitments, mpps_scp::KeepSteps, query_retrieve::lookup::Lookup,
+    upper_layer::negotiation::PresentationContext, worklist_scp::Schedule,
+};
 
 /// Who is at the other end of an association. All of it is claimed except the address and the certificate.
 #[derive(Debug, Clone)]
@@ -54,7 +57,7 @@ impl Refused {
 pub struct Unavailable;
 
 /// The house behind the door.
-pub trait Backend: Lookup {
+pub trait Backend: Lookup + KeepCommitments + KeepSteps + Schedule {
     /// Takes one data set.
     type Writer: InstanceSink;
 

@@ -9,7 +9,10 @@ use model::{AeTitle, TransferSyntaxUid};
 use serde::{Deserialize, Serialize};
 use service::tls::TlsConfig;
 
-use crate::upper_layer::{negotiation::NegotiationRules, pace::PaceLimits, pdu::PEER_PDU_LENGTH_MIN_BYTES};
+use crate::{
+    commitment_scp::CommitmentConfig,
+    upper_layer::{negotiation::NegotiationRules, pace::PaceLimits, pdu::PEER_PDU_LENGTH_MIN_BYTES},
+};
 
 /// Section `[pacs]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct PacsConfig {
     pub accept_unknown_transfer_syntaxes: bool,
     /// Instances of one C-GET or C-MOVE: their list is in memory while it runs.
     pub retrieve_instances_max: u32,
+    /// Section `[pacs.commitment]`.
+    pub commitment: CommitmentConfig,
     /// Section `[pacs.tls]`.
     pub tls: TlsConfig,
 }
@@ -79,6 +84,7 @@ impl Default for PacsConfig {
             accept_unknown_sop_classes: false,
             accept_unknown_transfer_syntaxes: false,
             retrieve_instances_max: 100_000,
+            commitment: CommitmentConfig::default(),
             tls: TlsConfig::default(),
         }
     }
@@ -129,6 +135,8 @@ impl PacsConfig {
             ("association_idle_timeout_ms", self.association_idle_timeout_ms),
             ("rate_window_ms", self.rate_window_ms),
             ("retrieve_instances_max", self.retrieve_instances_max.into()),
+            ("commitment.references_max", self.commitment.references_max.into()),
+            ("commitment.retry_first_ms", self.commitment.retry_first_ms),
         ];
         counts
             .iter()

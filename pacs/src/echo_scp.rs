@@ -18,10 +18,8 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     command: &CommandSet,
 ) -> Result<(), End> {
     association.skip_data_set(context, command).await?;
-    let status = match context.service {
-        Service::Verification => status::SUCCESS,
-        Service::Storage | Service::QueryRetrieve(..) => status::SOP_CLASS_NOT_SUPPORTED,
-    };
+    let verifies = context.service == Service::Verification;
+    let status = if verifies { status::SUCCESS } else { status::SOP_CLASS_NOT_SUPPORTED };
     metrics::counter!("maxray_dimse_c_echo_total").increment(1);
     association.respond(context, command, status, "").await
 }

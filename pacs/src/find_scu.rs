@@ -52,6 +52,7 @@ pub fn find_proposal() -> Proposal {
     Proposal {
         sop_class_uid: class.expect("a UID of the Standard is a UID"),
         transfer_syntax_uids: syntaxes.iter().filter_map(|uid| TransferSyntaxUid::parse(uid).ok()).collect(),
+        as_provider: false,
     }
 }
 

@@ -6,9 +6,13 @@ mod access;
 mod admission;
 mod alarm;
 mod archive_backend;
+mod archive_commitment;
 mod archive_lookup;
+mod archive_mpps;
+mod archive_worklist;
 mod association;
 mod backend;
+mod commitment_scp;
 mod config;
 mod connection;
 mod dimse;
@@ -20,6 +24,7 @@ pub mod find_scu;
 pub mod fuzzing;
 mod get_scp;
 mod move_scp;
+mod mpps_scp;
 mod origin;
 mod query_retrieve;
 mod reception;
@@ -31,14 +36,18 @@ mod store_scp;
 pub mod store_scu;
 mod transfer_syntaxes;
 mod upper_layer;
+mod worklist_scp;
 
+pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
 pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 
+use std::sync::Arc;
+
 use conversion::Converter;
 use service::{shutdown::Shutdown, tls::Tls};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 
 /// Serves DICOM associations on `listener`, with the archive behind `converter`, until `shutdown` begins. Operations that run then may end within
 /// `drain_timeout_ms`. With `tls` nothing is spoken in the clear.
@@ -52,6 +61,15 @@ pub async fn serve(
     converter: Converter,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let house = archive_backend::House::new(converter);
-    server::serve_backend(listener, config, tls, house, shutdown).await
+    let commitments = Arc::new(Notify::new());
+    let archive = converter.archive().clone();
+    let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
+    let house = archive_backend::House::new(converter, commitments);
+    let reporting = async {
+        reporter.run(&shutdown).await;
+        Ok(())
+    };
+    // A door that does not open ends both; a shutdown is heard by both.
+    tokio::try_join!(server::serve_backend(listener, config, tls, house, shutdown.clone()), reporting)?;
+    Ok(())
 }

@@ -40,6 +40,7 @@ async fn associate(platform: &Platform, calling: &str) -> Result<ScuAssociation,
     let proposal = Proposal {
         sop_class_uid: SopClassUid::parse(CR_IMAGE_STORAGE).expect("a UID"),
         transfer_syntax_uids: vec![TransferSyntaxUid::parse(EXPLICIT).expect("a UID")],
+        as_provider: false,
     };
     let title = |text| AeTitle::parse(text).expect("a title");
     let timeouts = ScuTimeouts::default();

@@ -15,6 +15,7 @@ mod account;
 mod ae;
 mod audit;
 mod check;
+mod commitment;
 mod config;
 mod consultation;
 mod deletion;
@@ -30,6 +31,7 @@ mod node;
 mod notification;
 mod open;
 mod outbox;
+mod performed_step;
 mod prescription;
 mod preview;
 mod schedule;
@@ -39,6 +41,7 @@ mod sign_in_rate;
 mod statement;
 mod text;
 mod user;
+mod worklist;
 mod xray_metadata;
 
 pub use access::{
@@ -51,6 +54,7 @@ pub use audit::{
     Encoder, StoredCheckpoint,
 };
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
+pub use commitment::{Commitment, CommitmentEnd, CommitmentRequested, NewCommitment};
 pub use config::DatabaseConfig;
 pub use consultation::{
     BookingError, Calendar, ChangeConsultation, ChangeError, ConsultationChange, ConsultationEdit,
@@ -82,4 +86,7 @@ pub use search::{
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
 pub use user::{NewUser, User};
+pub use worklist::{
+    WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,
+};
 pub use xray_metadata::XrayMetadata;

@@ -25,7 +25,10 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (12, "deletion", include_str!("../../../migrations/0012_deletion.sql")),
     (13, "deleted_xray_metadata", include_str!("../../../migrations/0013_deleted_xray_metadata.sql")),
     (14, "issuers_in_slots", include_str!("../../../migrations/0014_issuers_in_slots.sql")),
-    (15, "notifications", include_str!("../../../migrations/0015_notifications.sql")),
+    (15, "commitment", include_str!("../../../migrations/0015_commitment.sql")),
+    (16, "worklist", include_str!("../../../migrations/0016_worklist.sql")),
+    (17, "performed_step", include_str!("../../../migrations/0017_performed_step.sql")),
+    (18, "notifications", include_str!("../../../migrations/0018_notifications.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

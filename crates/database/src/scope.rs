@@ -205,6 +205,17 @@ impl Database {
         reach
     }
 
+    /// A condition on `worklist_item` under the name `i`, with its parameters from `first` on: who has consultations
+    /// reaches what was ordered for them.
+    pub(crate) fn worklist_reach(&self, scope: &Scope, first: usize) -> Reach {
+        let mut reach = self.consultation_reach(scope, first);
+        if reach.is_bounded() {
+            reach.sql =
+                format!(" AND i.consultation_id IN (SELECT id FROM consultation WHERE 1 = 1{})", reach.sql);
+        }
+        reach
+    }
+
     /// A condition on the columns of `prescription` with its parameters from `first` on. What was never signed is its
     /// doctor's alone, also after it was cancelled: so it is the signature that is asked for, not the status.
     pub(crate) fn prescription_reach(&self, scope: &Scope, first: usize) -> Reach {

@@ -177,6 +177,21 @@ impl<'de> Deserialize<'de> for JsonDataSet<'de> {
     }
 }
 
+/// One data set with the attributes of another put in, or in their place, as far as `takes` lets them.
+///
+/// # Errors
+/// When one of the texts is no object of attributes.
+pub fn merge_json(
+    data_set: &str,
+    other: &str,
+    takes: impl Fn(u32) -> bool,
+) -> Result<String, JsonModelError> {
+    let mut merged: BTreeMap<String, &RawValue> = serde_json::from_str(data_set)?;
+    let others: BTreeMap<String, &RawValue> = serde_json::from_str(other)?;
+    merged.extend(others.into_iter().filter(|(key, _)| tag_of_key(key).is_some_and(&takes)));
+    Ok(serde_json::to_string(&merged)?)
+}
+
 /// Eight hexadecimal digits.
 pub(crate) fn tag_of_key(key: &str) -> Option<u32> {
     let digits = key.len() == 8 && key.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -48,7 +48,7 @@ pub use file_meta_encode::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 pub use json_encode::{
     BulkDataPlace, GivenElement, JsonEncodeError, JsonEncodeErrorKind, Piece, encode_json, item_header,
 };
-pub use json_model::{JsonAttribute, JsonDataSet, JsonModelError, each_element, json_text};
+pub use json_model::{JsonAttribute, JsonDataSet, JsonModelError, each_element, json_text, merge_json};
 pub use limits::Limits;
 pub use reader::{HeaderReader, Identity, PlainDataSet};
 pub use rewrite::{Edit, Rewrite, Rewriter, element_header};

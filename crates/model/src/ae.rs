@@ -55,6 +55,9 @@ pub struct AeProfile {
     /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reads_as: Option<Uuid>,
+    /// Of the worklist it sees what is scheduled for its own AE title alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub own_worklist: bool,
 }
 
 impl Default for AeProfile {
@@ -72,6 +75,7 @@ impl Default for AeProfile {
             host: String::new(),
             port: 0,
             reads_as: None,
+            own_worklist: false,
         }
     }
 }
@@ -97,11 +101,26 @@ pub enum AeOperation {
     Move,
     /// C-GET.
     Get,
+    /// N-ACTION of Storage Commitment.
+    Commit,
+    /// C-FIND of the Modality Worklist.
+    Worklist,
+    /// N-CREATE and N-SET of Modality Performed Procedure Steps.
+    Mpps,
 }
 
 impl AeOperation {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Echo, Self::Store, Self::Find, Self::Move, Self::Get];
+    pub const ALL: [Self; 8] = [
+        Self::Echo,
+        Self::Store,
+        Self::Find,
+        Self::Move,
+        Self::Get,
+        Self::Commit,
+        Self::Worklist,
+        Self::Mpps,
+    ];
 
     /// The word in commands and the audit trail.
     pub fn as_str(self) -> &'static str {
@@ -111,6 +130,9 @@ impl AeOperation {
             Self::Find => "find",
             Self::Move => "move",
             Self::Get => "get",
+            Self::Commit => "commit",
+            Self::Worklist => "worklist",
+            Self::Mpps => "mpps",
         }
     }
 }
@@ -124,7 +146,7 @@ impl FromStr for AeOperation {
     type Err = AeError;
     fn from_str(text: &str) -> Result<Self, AeError> {
         let found = Self::ALL.into_iter().find(|operation| operation.as_str() == text);
-        found.ok_or(AeError("an operation is one of echo, store, find, move, get"))
+        found.ok_or(AeError("an operation is one of echo, store, find, move, get, commit, worklist, mpps"))
     }
 }
 

@@ -107,6 +107,12 @@ pub enum Event {
         /// Study Instance UID.
         study_instance_uid: String,
     },
+    /// A modality said that what was scheduled of a study is done.
+    #[serde(rename = "study.completed")]
+    StudyCompleted {
+        /// Study Instance UID.
+        study_instance_uid: String,
+    },
     /// A consultation was booked or started.
     #[serde(rename = "consultation.scheduled")]
     ConsultationScheduled {
@@ -204,6 +210,7 @@ impl Event {
             Self::InstancesDeleted { .. } => "instances.deleted",
             Self::PatientErased { .. } => "patient.erased",
             Self::StudyLinked { .. } => "study.linked",
+            Self::StudyCompleted { .. } => "study.completed",
             Self::StudyUnlinked { .. } => "study.unlinked",
             Self::ConsultationScheduled { .. } => "consultation.scheduled",
             Self::ConsultationChanged { .. } => "consultation.changed",
@@ -228,6 +235,7 @@ impl Event {
             | Self::ObjectAltered { study_instance_uid, .. }
             | Self::InstancesDeleted { study_instance_uid, .. }
             | Self::StudyLinked { study_instance_uid, .. }
+            | Self::StudyCompleted { study_instance_uid }
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
             Self::PatientErased { .. }
             | Self::ConsultationScheduled { .. }

@@ -11,11 +11,15 @@ pub mod clock;
 pub mod event;
 pub mod frame;
 pub mod instance;
+pub mod performed_step;
 pub mod pixel;
 pub mod schedule;
+pub mod sop_reference;
 pub mod text;
 pub mod transfer_syntax;
 pub mod uid;
+pub mod worklist;
 
 pub use ae_title::AeTitle;
+pub use sop_reference::SopReference;
 pub use uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid};

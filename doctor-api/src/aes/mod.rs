@@ -67,7 +67,7 @@ pub struct AeRegistration {
     #[serde(default)]
     #[schema(max_items = 256)]
     called_titles: Vec<String>,
-    /// What it may do: `echo`, `store`, `find`, `move`, `get`.
+    /// What it may do: `echo`, `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`.
     #[serde(default = "echo_and_store")]
     #[schema(example = json!(["echo", "store"]), max_items = 256)]
     operations: Vec<String>,
@@ -92,6 +92,9 @@ pub struct AeRegistration {
     port: u16,
     /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
     reads_as: Option<Uuid>,
+    /// Of the worklist it sees what is scheduled for its own AE title alone.
+    #[serde(default)]
+    own_worklist: bool,
 }
 
 fn yes() -> bool {
@@ -127,6 +130,7 @@ impl From<AeProfile> for AeRegistration {
             host: profile.host,
             port: profile.port,
             reads_as: profile.reads_as,
+            own_worklist: profile.own_worklist,
         }
     }
 }
@@ -155,6 +159,7 @@ impl AeRegistration {
             host: self.host,
             port: self.port,
             reads_as: self.reads_as,
+            own_worklist: self.own_worklist,
         }
     }
 }

@@ -21,4 +21,5 @@ mod sessions;
 mod uploads;
 mod users;
 mod webhooks;
+mod worklist;
 mod xrays;

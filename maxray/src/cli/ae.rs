@@ -51,7 +51,7 @@ pub struct AeOptions {
     /// It has no certificate
     #[arg(long, conflicts_with = "certificate")]
     pub no_certificate: bool,
-    /// What it may do: echo, store, find, move, get; can be given several times [default: echo store]
+    /// What it may do: echo, store, find, move, get, commit, worklist, mpps; can be given several times [default: echo store]
     #[arg(long, value_name = "OPERATION")]
     pub operation: Vec<AeOperation>,
     /// AE title it may call us by; can be given several times
@@ -78,6 +78,9 @@ pub struct AeOptions {
     /// It sees every study when it may query or retrieve; so does one that is registered without an account
     #[arg(long, conflicts_with = "reads_as")]
     pub reads_everything: bool,
+    /// Whether it sees of the worklist what is scheduled for its own AE title alone
+    #[arg(long, value_name = "true|false")]
+    pub own_worklist: Option<bool>,
     /// Associations at once; 0: as many as the door gives to any
     #[arg(long, value_name = "N")]
     pub associations_max: Option<u32>,
@@ -87,7 +90,7 @@ pub struct AeOptions {
     /// Where it stands, for people
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Host it is called at, as the destination of C-MOVE and of `maxray send`
+    /// Host it is called at, as the destination of C-MOVE and of `maxray send`, and to hear what was committed to
     #[arg(long, value_name = "HOST")]
     pub call_host: Option<String>,
     /// Port it is called at

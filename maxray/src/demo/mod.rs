@@ -101,7 +101,11 @@ async fn send(server: &Server) -> anyhow::Result<String> {
     for item in &phantoms {
         let sop_class_uid = SopClassUid::parse(&item.sop_class_uid)?;
         if proposals.iter().all(|proposal| proposal.sop_class_uid != sop_class_uid) {
-            proposals.push(Proposal { sop_class_uid, transfer_syntax_uids: vec![explicit.clone()] });
+            proposals.push(Proposal {
+                sop_class_uid,
+                transfer_syntax_uids: vec![explicit.clone()],
+                as_provider: false,
+            });
         }
     }
     let (calling, called) = (AeTitle::parse("DEMO-XRAY")?, AeTitle::parse("MAXRAY")?);

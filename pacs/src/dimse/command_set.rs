@@ -35,10 +35,18 @@ pub mod element {
     pub const OFFENDING_ELEMENT: u16 = 0x0901;
     /// ErrorComment
     pub const ERROR_COMMENT: u16 = 0x0902;
+    /// ErrorID
+    pub const ERROR_ID: u16 = 0x0903;
     /// AffectedSOPInstanceUID
     pub const AFFECTED_SOP_INSTANCE_UID: u16 = 0x1000;
     /// RequestedSOPInstanceUID
     pub const REQUESTED_SOP_INSTANCE_UID: u16 = 0x1001;
+    /// EventTypeID
+    pub const EVENT_TYPE_ID: u16 = 0x1002;
+    /// AttributeIdentifierList
+    pub const ATTRIBUTE_IDENTIFIER_LIST: u16 = 0x1005;
+    /// ActionTypeID
+    pub const ACTION_TYPE_ID: u16 = 0x1008;
     /// NumberOfRemainingSuboperations
     pub const NUMBER_OF_REMAINING_SUBOPERATIONS: u16 = 0x1020;
     /// NumberOfCompletedSuboperations
@@ -67,6 +75,14 @@ pub mod command_field {
     pub const C_MOVE_RQ: u16 = 0x0021;
     /// C-ECHO-RQ
     pub const C_ECHO_RQ: u16 = 0x0030;
+    /// N-EVENT-REPORT-RQ
+    pub const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    /// N-SET-RQ
+    pub const N_SET_RQ: u16 = 0x0120;
+    /// N-CREATE-RQ
+    pub const N_CREATE_RQ: u16 = 0x0140;
+    /// N-ACTION-RQ
+    pub const N_ACTION_RQ: u16 = 0x0130;
     /// C-CANCEL-RQ
     pub const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Set in the field of every response.

@@ -2,6 +2,32 @@
 
 /// Success.
 pub const SUCCESS: u16 = 0x0000;
+/// Invalid attribute value.
+pub const INVALID_ATTRIBUTE_VALUE: u16 = 0x0106;
+/// Warning: Attribute list error, one or more attributes were not taken.
+pub const ATTRIBUTE_LIST_ERROR: u16 = 0x0107;
+/// Duplicate SOP Instance.
+pub const DUPLICATE_SOP_INSTANCE: u16 = 0x0111;
+/// Invalid SOP Instance: its UID is none.
+pub const INVALID_SOP_INSTANCE: u16 = 0x0117;
+/// Missing attribute.
+pub const MISSING_ATTRIBUTE: u16 = 0x0120;
+/// Missing attribute value.
+pub const MISSING_ATTRIBUTE_VALUE: u16 = 0x0121;
+/// Processing failure (PS3.7 C.4.1); also a Failure Reason (PS3.3 C.14.1.1).
+pub const PROCESSING_FAILURE: u16 = 0x0110;
+/// No such SOP Instance; as a Failure Reason: No such object instance.
+pub const NO_SUCH_SOP_INSTANCE: u16 = 0x0112;
+/// Invalid argument value.
+pub const INVALID_ARGUMENT_VALUE: u16 = 0x0115;
+/// Class-Instance conflict.
+pub const CLASS_INSTANCE_CONFLICT: u16 = 0x0119;
+/// No such action type.
+pub const NO_SUCH_ACTION_TYPE: u16 = 0x0123;
+/// Duplicate transaction UID: a Failure Reason alone.
+pub const DUPLICATE_TRANSACTION_UID: u16 = 0x0131;
+/// Resource limitation.
+pub const RESOURCE_LIMITATION: u16 = 0x0213;
 /// Refused: Not Authorized.
 pub const NOT_AUTHORIZED: u16 = 0x0124;
 /// Refused: SOP Class Not Supported.

@@ -140,6 +140,7 @@ fn batches(instances: &[StoredInstance]) -> Vec<(usize, Vec<Proposal>)> {
         let wanted = [vec![instance.transfer_syntax_uid.clone()], default.clone()].map(|syntaxes| Proposal {
             sop_class_uid: instance.sop_class_uid.clone(),
             transfer_syntax_uids: syntaxes,
+            as_provider: false,
         });
         let room = batches.last().map_or(0, |(_, proposals)| PROPOSALS_MAX - proposals.len());
         if wanted.iter().filter(|one| !seen.contains(one)).count() > room || batches.is_empty() {

@@ -32,6 +32,15 @@ pub struct Key {
     pub item: BTreeMap<u32, Key>,
 }
 
+/// What is asked for, without a level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// By tag.
+    pub keys: BTreeMap<u32, Key>,
+    /// Specific Character Set as it was sent: answers are best understood in it.
+    pub character_set: String,
+}
+
 /// The Identifier of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identifier {
@@ -43,11 +52,11 @@ pub struct Identifier {
     pub character_set: String,
 }
 
-impl Identifier {
+impl Keys {
     /// Reads a whole data set.
     ///
     /// # Errors
-    /// When it is none, or has no level.
+    /// When it is none.
     pub fn read(transfer_syntax: &TransferSyntaxUid, bytes: &[u8]) -> Result<Self, Refused> {
         let limits = Limits {
             sequence_depth_max: SEQUENCE_DEPTH_MAX,
@@ -62,7 +71,18 @@ impl Identifier {
         })?;
         let unreadable =
             |_| Refused::saying(status::UNABLE_TO_PROCESS, "the Identifier holds a value that is none");
-        let mut keys = read_keys(&JsonDataSet::parse(&json).map_err(unreadable)?, 0).map_err(unreadable)?;
+        let keys = read_keys(&JsonDataSet::parse(&json).map_err(unreadable)?, 0).map_err(unreadable)?;
+        Ok(Self { keys, character_set: specific_character_set })
+    }
+}
+
+impl Identifier {
+    /// Reads a whole data set.
+    ///
+    /// # Errors
+    /// When it is none, or has no level.
+    pub fn read(transfer_syntax: &TransferSyntaxUid, bytes: &[u8]) -> Result<Self, Refused> {
+        let Keys { mut keys, character_set } = Keys::read(transfer_syntax, bytes)?;
         let level = keys.remove(&QUERY_RETRIEVE_LEVEL).unwrap_or_default();
         let level = QueryLevel::parse(&level.value).ok_or_else(|| {
             Refused::saying(
@@ -71,7 +91,7 @@ impl Identifier {
             )
             .at(QUERY_RETRIEVE_LEVEL)
         })?;
-        Ok(Self { level, keys, character_set: specific_character_set })
+        Ok(Self { level, keys, character_set })
     }
 
     /// The values of a key; none for universal matching.
@@ -115,25 +135,31 @@ pub(crate) async fn receive<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<Result<Identifier, Refused>, End> {
+    let received = receive_bytes(association, context, command).await?;
+    Ok(received.and_then(|bytes| Identifier::read(&context.transfer_syntax, &bytes)))
+}
+
+/// The same of an Identifier without a level.
+pub(crate) async fn receive_keys<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    command: &CommandSet,
+) -> Result<Result<Keys, Refused>, End> {
+    let received = receive_bytes(association, context, command).await?;
+    Ok(received.and_then(|bytes| Keys::read(&context.transfer_syntax, &bytes)))
+}
+
+async fn receive_bytes<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    context: &PresentationContext,
+    command: &CommandSet,
+) -> Result<Result<Vec<u8>, Refused>, End> {
     if !command.has_data_set {
         let refused = Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, "there is no Identifier");
         return Ok(Err(refused));
     }
-    let mut bytes = Vec::new();
-    loop {
-        let (fragment, is_last) = association.receive_fragment(context).await?;
-        if bytes.len() + fragment.len() > IDENTIFIER_LENGTH_MAX_BYTES {
-            if !is_last {
-                association.drain(context).await?;
-            }
-            let refused = Refused::saying(status::OUT_OF_RESOURCES, "the Identifier is too long");
-            return Ok(Err(refused));
-        }
-        bytes.extend_from_slice(&fragment);
-        if is_last {
-            return Ok(Identifier::read(&context.transfer_syntax, &bytes));
-        }
-    }
+    let received = association.receive_data_set(context, IDENTIFIER_LENGTH_MAX_BYTES).await?;
+    Ok(received.ok_or_else(|| Refused::saying(status::OUT_OF_RESOURCES, "the Identifier is too long")))
 }
 
 #[cfg(test)]

@@ -27,6 +27,15 @@ pub enum Looked {
         /// The study, when the filter names one.
         study: Option<String>,
     },
+    /// C-FIND of the worklist.
+    SearchedWorklist {
+        /// Hash of the filter, which may name a patient.
+        filter: String,
+        /// What was found first.
+        found: usize,
+        /// There may be more than that.
+        more: bool,
+    },
     /// C-GET or C-MOVE of something of a study, before anything of it leaves.
     Retrieved {
         /// The study.

@@ -111,6 +111,7 @@ async fn next_batch(paths: &[PathBuf]) -> (Vec<Result<FileInstance, FileError>>,
             let proposal = Proposal {
                 sop_class_uid: instance.identity.sop_class_uid.clone(),
                 transfer_syntax_uids: vec![instance.transfer_syntax_uid.clone()],
+                as_provider: false,
             };
             if !seen.contains(&proposal) {
                 if seen.len() == PROPOSALS_MAX {

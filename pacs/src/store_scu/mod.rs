@@ -155,6 +155,14 @@ impl<S: Transport> ScuAssociation<S> {
         self.contexts.iter().find(fits).map(|context| context.id)
     }
 
+    /// The context in which we are provider of a class, and its transfer syntax.
+    pub(crate) fn provider_context(&self, sop_class_uid: &SopClassUid) -> Option<(u8, &str)> {
+        let fits = |context: &&AcceptedContext| {
+            context.sop_class_uid == sop_class_uid.as_str() && !context.provider_refused
+        };
+        self.contexts.iter().find(fits).map(|context| (context.id, context.transfer_syntax_uid.as_str()))
+    }
+
     /// C-ECHO; gives the status.
     ///
     /// # Errors
@@ -218,7 +226,7 @@ impl<S: Transport> ScuAssociation<S> {
         self.response(message_id).await
     }
 
-    async fn response(&mut self, message_id: u16) -> Result<StoreResponse, ScuError> {
+    pub(crate) async fn response(&mut self, message_id: u16) -> Result<StoreResponse, ScuError> {
         self.upper_layer.await_message();
         let first = match self.upper_layer.receive().await? {
             Indication::Data(value) => value,

@@ -4,7 +4,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
-    PresentationContextResultReason, UserVariableItem, read_pdu,
+    PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
 };
 use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 
@@ -28,6 +28,8 @@ pub struct Proposal {
     pub sop_class_uid: SopClassUid,
     /// Transfer syntaxes, the most wanted first.
     pub transfer_syntax_uids: Vec<TransferSyntaxUid>,
+    /// We are the provider of the class, though we ask for the association (PS3.7 D.3.3.4).
+    pub as_provider: bool,
 }
 
 /// A presentation context that the peer has accepted.
@@ -35,6 +37,9 @@ pub struct AcceptedContext {
     pub id: u8,
     pub sop_class_uid: String,
     pub transfer_syntax_uid: String,
+    /// The peer has refused us the role of provider. One that says nothing of roles has not: many take what a provider
+    /// sends without ever having heard of role selection.
+    pub provider_refused: bool,
 }
 
 /// The A-ASSOCIATE-RQ: Verification first, then the proposals in order.
@@ -59,13 +64,17 @@ pub fn request_pdu(
             abstract_syntax: proposal.sop_class_uid.to_string(),
             transfer_syntaxes: proposal.transfer_syntax_uids.iter().map(ToString::to_string).collect(),
         });
+    let roles = proposals.iter().filter(|proposal| proposal.as_provider).map(|proposal| {
+        let uid = proposal.sop_class_uid.to_string();
+        UserVariableItem::ScuScpRoleSelectionSubItem(uid, RequestorRoles { scu: false, scp: true })
+    });
     Ok(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: calling_ae_title.to_string(),
         called_ae_title: called_ae_title.to_string(),
         application_context_name: APPLICATION_CONTEXT_NAME.to_owned(),
         presentation_contexts: std::iter::once(verification).chain(others).collect(),
-        user_variables: own_user_variables(PDU_LENGTH_MAX_BYTES),
+        user_variables: own_user_variables(PDU_LENGTH_MAX_BYTES).into_iter().chain(roles).collect(),
     })
 }
 
@@ -103,6 +112,12 @@ pub fn peer_pdu_length_max(answer: &AssociationAC) -> Result<u32, ScuError> {
 
 /// The contexts that the peer accepted, in a transfer syntax that we did propose.
 pub fn accepted_contexts(request: &AssociationRQ, answer: &AssociationAC) -> Vec<AcceptedContext> {
+    let refused = |class: &str| {
+        answer.user_variables.iter().any(|item| match item {
+            UserVariableItem::ScuScpRoleSelectionSubItem(uid, roles) => trim_uid(uid) == class && !roles.scp,
+            _ => false,
+        })
+    };
     let accepted = |proposed: &PresentationContextProposed| {
         let result = answer.presentation_contexts.iter().find(|result| result.id == proposed.id)?;
         let transfer_syntax_uid = trim_uid(&result.transfer_syntax);
@@ -112,6 +127,7 @@ pub fn accepted_contexts(request: &AssociationRQ, answer: &AssociationAC) -> Vec
             id: proposed.id,
             sop_class_uid: proposed.abstract_syntax.clone(),
             transfer_syntax_uid: transfer_syntax_uid.to_owned(),
+            provider_refused: refused(&proposed.abstract_syntax),
         })
     };
     request.presentation_contexts.iter().filter_map(accepted).collect()

@@ -15,6 +15,7 @@ fn proposals() -> Vec<Proposal> {
     vec![Proposal {
         sop_class_uid: SopClassUid::parse(CR_IMAGE_STORAGE).expect("uid"),
         transfer_syntax_uids: vec![TransferSyntaxUid::parse(EXPLICIT).expect("uid")],
+        as_provider: false,
     }]
 }
 

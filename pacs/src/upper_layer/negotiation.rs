@@ -213,10 +213,11 @@ fn decide(
         match service {
             Service::Verification => true,
             Service::Storage => rules.transfer_syntaxes.is_empty() || listed,
-            // Identifiers are made here, in one of these.
-            Service::QueryRetrieve(..) => {
-                [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid)
-            }
+            // Data sets are made here, in one of these.
+            Service::QueryRetrieve(..)
+            | Service::StorageCommitment
+            | Service::Worklist
+            | Service::PerformedStep => [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN].contains(&uid),
         }
     };
     let offered: Vec<String> = proposed.transfer_syntaxes.iter().filter(may_come).cloned().collect();
@@ -240,6 +241,12 @@ fn service_of(abstract_syntax: &SopClassUid, rules: &NegotiationRules) -> Option
         Some(Service::Verification)
     } else if let Some((model, operation)) = of_sop_class(uid) {
         Some(Service::QueryRetrieve(model, operation))
+    } else if uid == uids::STORAGE_COMMITMENT_PUSH_MODEL {
+        Some(Service::StorageCommitment)
+    } else if uid == uids::MODALITY_WORKLIST_INFORMATION_MODEL_FIND {
+        Some(Service::Worklist)
+    } else if uid == uids::MODALITY_PERFORMED_PROCEDURE_STEP {
+        Some(Service::PerformedStep)
     } else if !rules.sop_classes.is_empty() && !rules.sop_classes.contains(abstract_syntax) {
         None
     } else if is_storage_sop_class(uid) || (rules.accept_unknown_sop_classes && may_be_storage_sop_class(uid))

@@ -16,6 +16,12 @@ pub enum Service {
     Storage,
     /// PS3.4 Annex C.
     QueryRetrieve(InformationModel, AeOperation),
+    /// PS3.4 Annex F.
+    PerformedStep,
+    /// PS3.4 Annex K.
+    Worklist,
+    /// PS3.4 Annex J.
+    StorageCommitment,
 }
 
 /// An accepted presentation context.
@@ -39,5 +45,10 @@ impl PresentationContext {
     /// Whether a command that came in it is of its SOP class, as it has to be (PS3.7 9.1.1.1.3).
     pub fn is_of(&self, command: &CommandSet) -> bool {
         command.text(element::AFFECTED_SOP_CLASS_UID) == Some(self.abstract_syntax.as_str())
+    }
+
+    /// The same of a command about an instance that is there: N-ACTION, N-SET (PS3.7 10.1.4.1.3).
+    pub fn is_requested_by(&self, command: &CommandSet) -> bool {
+        command.text(element::REQUESTED_SOP_CLASS_UID) == Some(self.abstract_syntax.as_str())
     }
 }

@@ -63,19 +63,10 @@ impl Archive {
         header: Option<&HeaderRecord>,
         depth: Depth,
     ) -> Result<Option<Difference>, CheckError> {
-        let found = match self.storage().find(ObjectKey::from_uuid(instance.object_key)).await {
-            Ok(found) => found,
-            Err(error) => return known(error).map(Some),
+        let expected = match self.find_object(instance).await? {
+            Ok(expected) => expected,
+            Err(difference) => return Ok(Some(difference)),
         };
-        let Ok(expected) = SealedObject::new(instance.object_key, &instance.object_seal) else {
-            return Ok(Some(Difference::RowDiffers("the seal")));
-        };
-        if found.seal != expected.seal {
-            return Ok(Some(Difference::RowDiffers("the seal")));
-        }
-        if expected.seal.length_bytes() != instance.object_length_bytes {
-            return Ok(Some(Difference::RowDiffers("the length")));
-        }
         let Some(header) = header else { return Ok(Some(Difference::NoHeader)) };
         match depth {
             Depth::Ends => Ok(None),
@@ -84,6 +75,36 @@ impl Archive {
                 Err(error) => known(error).map(Some),
             },
         }
+    }
+
+    /// Compares the ends of an instance's object with its row: whether what was stored is still there to be read.
+    /// `None` when all is well.
+    ///
+    /// # Errors
+    /// The store does not answer: nothing is known.
+    pub async fn check_object(&self, instance: &StoredInstance) -> Result<Option<Difference>, CheckError> {
+        Ok(self.find_object(instance).await?.err())
+    }
+
+    /// The object as its row has it, when it is there.
+    async fn find_object(
+        &self,
+        instance: &StoredInstance,
+    ) -> Result<Result<SealedObject, Difference>, CheckError> {
+        let found = match self.storage().find(ObjectKey::from_uuid(instance.object_key)).await {
+            Ok(found) => found,
+            Err(error) => return known(error).map(Err),
+        };
+        let Ok(expected) = SealedObject::new(instance.object_key, &instance.object_seal) else {
+            return Ok(Err(Difference::RowDiffers("the seal")));
+        };
+        if found.seal != expected.seal {
+            return Ok(Err(Difference::RowDiffers("the seal")));
+        }
+        if expected.seal.length_bytes() != instance.object_length_bytes {
+            return Ok(Err(Difference::RowDiffers("the length")));
+        }
+        Ok(Ok(expected))
     }
 
     async fn check_whole(

@@ -1,6 +1,7 @@
 //! Writes what was decided for a group: one statement a table, whatever the size of the group.
 
 use fail_point::Point;
+use model::worklist::StepStatus;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ use crate::{
     outbox::insert_events,
     search::{NAME_WORDS, name_word_rows},
     statement::{Statement, rows, uuid_rows, uuid_value},
+    worklist::{Sign, follow},
 };
 
 static PATIENTS: Statement = Statement::new(
@@ -152,6 +154,22 @@ pub(super) async fn write(
     fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
     update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;
     update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
+    let new_series = plan.series.values().map(|(index, _, study)| {
+        let new = &group[*index];
+        Sign {
+            study: Some(*study),
+            study_instance_uid: &new.study_instance_uid,
+            accession_number: &new.accession_number,
+            patient_id: &new.demographics.patient_id,
+            issuer_of_patient_id: &new.demographics.issuer_of_patient_id,
+            modality: &new.modality,
+            step_id: &new.scheduled_procedure_step_id,
+            status: StepStatus::Started,
+            seen: "images came",
+            actor: &new.actor,
+        }
+    });
+    follow(tx, &new_series.collect::<Vec<_>>()).await?;
     insert_events(tx, &plan.events).await?;
     fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;

@@ -61,7 +61,11 @@ pub(super) fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &Search
         }
         sql.push(" AND ");
         match combined_time(condition, conditions).filter(|_| query.combined_date_time) {
-            Some(time) => push_combined(sql, condition, time),
+            Some(time) => push_combined(
+                sql,
+                (condition.attribute.column(), &condition.matching),
+                (time.attribute.column(), &time.matching),
+            ),
             None => push_condition(sql, condition, query.fuzzy),
         }
     }

@@ -20,13 +20,12 @@ fn is_range(condition: &Condition) -> bool {
 
 /// Both ends included; where the date is open, so is the time. The range of days stands there by itself too, for the
 /// index.
-pub(super) fn push_combined(sql: &mut Sql, date: &Condition, time: &Condition) {
-    let (Matching::Range { from: first, to: last }, Matching::Range { from, to }) =
-        (&date.matching, &time.matching)
+pub(crate) fn push_combined(sql: &mut Sql, date: (&str, &Matching), time: (&str, &Matching)) {
+    let ((date, Matching::Range { from: first, to: last }), (time, Matching::Range { from, to })) =
+        (date, time)
     else {
         return;
     };
-    let (date, time) = (date.attribute.column(), time.attribute.column());
     sql.push("(");
     sql.push(date);
     sql.push(" <> ''");
@@ -74,7 +73,8 @@ mod tests {
         assert_eq!(combined_time(&date, &all), Some(&time));
         assert!(is_combined(&time, &all) && !is_combined(&date, &all));
         let mut sql = Sql::new(Dialect::Sqlite);
-        push_combined(&mut sql, &date, &time);
+        let column = |one: &Condition| one.attribute.column();
+        push_combined(&mut sql, (column(&date), &date.matching), (column(&time), &time.matching));
         assert_eq!(
             sql.text,
             "(study.study_date <> '' AND study.study_date >= $1 AND (study.study_date > $2 OR study.study_time >= $3) \

@@ -54,7 +54,7 @@ pub(super) fn push_condition(sql: &mut Sql, condition: &Condition, fuzzy: bool) 
     }
 }
 
-fn push_code(sql: &mut Sql, column: &str, matching: &Matching) {
+pub(crate) fn push_code(sql: &mut Sql, column: &str, matching: &Matching) {
     match matching {
         Matching::Equals(value) => sql.compare(column, "=", clean(value)),
         Matching::Wildcard(pattern) => {
@@ -118,7 +118,7 @@ fn push_codes(sql: &mut Sql, column: &str, matching: &Matching) {
     }
 }
 
-fn push_text(sql: &mut Sql, column: &str, matching: &Matching) {
+pub(crate) fn push_text(sql: &mut Sql, column: &str, matching: &Matching) {
     match matching {
         Matching::Equals(value) => sql.compare(column, "=", fold(&clean(value))),
         Matching::Wildcard(pattern) => push_wildcard(sql, column, &fold(&clean(pattern))),
@@ -146,7 +146,7 @@ pub(super) fn push_wildcard(sql: &mut Sql, column: &str, folded: &str) {
 
 /// A column holds up to three component groups with `=` between them, the alphabetic one first. Text in ASCII is
 /// looked for at the start, where an index helps; other text also at the start of the other groups.
-fn push_person_name(sql: &mut Sql, column: &str, matching: &Matching, fuzzy: bool) {
+pub(crate) fn push_person_name(sql: &mut Sql, column: &str, matching: &Matching, fuzzy: bool) {
     match matching {
         Matching::Equals(value) | Matching::Wildcard(value) if fuzzy => push_words(sql, column, value),
         Matching::Equals(value) => push_group(sql, column, &index_fold_person_name(&clean(value)), false),

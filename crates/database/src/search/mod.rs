@@ -22,10 +22,13 @@ use uuid::Uuid;
 use crate::{Database, DatabaseError};
 
 pub use attribute::Attribute;
+pub(crate) use date_time::push_combined;
 pub use key::{MATCHING_UIDS_MAX, MatchingRules};
+pub(crate) use matching::{push_code, push_person_name, push_text};
 pub(crate) use name_words::{NAME_WORDS, fill_name_words, name_word_rows};
-pub(crate) use page::studies_by_id;
+pub(crate) use page::{PREPARED_BINDS_MAX, bind_all, studies_by_id};
 pub use patients::PatientRow;
+pub(crate) use sql::{Bind, Sql};
 
 /// What is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

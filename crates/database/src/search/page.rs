@@ -26,12 +26,12 @@ use crate::{
 };
 
 /// A statement with more values is not kept prepared: it hardly comes again, and its text is long.
-pub(super) const PREPARED_BINDS_MAX: usize = 16;
+pub(crate) const PREPARED_BINDS_MAX: usize = 16;
 
 /// Binds the values of a dynamic statement.
 macro_rules! bind_all {
     ($query:expr, $binds:expr) => {{
-        let mut query = $query.persistent($binds.len() <= $crate::search::page::PREPARED_BINDS_MAX);
+        let mut query = $query.persistent($binds.len() <= $crate::search::PREPARED_BINDS_MAX);
         for bind in $binds {
             query = match bind {
                 Bind::Text(text) => query.bind(text),
@@ -43,7 +43,7 @@ macro_rules! bind_all {
         query
     }};
 }
-pub(super) use bind_all;
+pub(crate) use bind_all;
 
 fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     let mut sql = Sql::new(dialect);

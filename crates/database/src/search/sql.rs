@@ -6,7 +6,7 @@ use crate::{scope::ReachBind, statement::Dialect};
 
 /// A value to bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Bind {
+pub(crate) enum Bind {
     Text(String),
     Number(i64),
     Reach(ReachBind),
@@ -14,33 +14,33 @@ pub(super) enum Bind {
 
 /// SQL under construction.
 #[derive(Debug)]
-pub(super) struct Sql {
-    pub(super) dialect: Dialect,
-    pub(super) text: String,
-    pub(super) binds: Vec<Bind>,
+pub(crate) struct Sql {
+    pub(crate) dialect: Dialect,
+    pub(crate) text: String,
+    pub(crate) binds: Vec<Bind>,
 }
 
 impl Sql {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         Self { dialect, text: String::new(), binds: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, text: &str) {
+    pub(crate) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
-    pub(super) fn bind(&mut self, value: Bind) {
+    pub(crate) fn bind(&mut self, value: Bind) {
         self.binds.push(value);
         let _ = write!(self.text, "${}", self.binds.len());
     }
 
-    pub(super) fn compare(&mut self, left: &str, operator: &str, value: String) {
+    pub(crate) fn compare(&mut self, left: &str, operator: &str, value: String) {
         let _ = write!(self.text, "{left} {operator} ");
         self.bind(Bind::Text(value));
     }
 
     /// Compares folded with folded, or with `lower()`: LIKE folds case on SQLite and not on PostgreSQL.
-    pub(super) fn like(&mut self, left: &str, pattern: String) {
+    pub(crate) fn like(&mut self, left: &str, pattern: String) {
         self.compare(left, "LIKE", pattern);
         self.push(" ESCAPE '!'");
     }

@@ -78,4 +78,8 @@ actions! {
     ManageAes,
     /// Say where events are sent over HTTP.
     ManageWebhooks,
+    /// See what is scheduled for modalities.
+    ReadWorklist,
+    /// Schedule procedures for modalities, change and take back what is scheduled.
+    ManageWorklist,
 }

@@ -63,6 +63,8 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Doctor, Action::ShareStudy, Reach::Own),
     (Role::Doctor, Action::BreakGlass, Reach::Own),
     (Role::Doctor, Action::ReadAccessReport, Reach::Own),
+    (Role::Doctor, Action::ReadWorklist, Reach::Own),
+    (Role::Doctor, Action::ManageWorklist, Reach::Own),
     (Role::Paramedic, Action::ReadStudy, Reach::OwnCases),
     (Role::Paramedic, Action::StoreInstance, Reach::OwnCases),
     (Role::Paramedic, Action::UploadXray, Reach::OwnCases),
@@ -76,6 +78,8 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Paramedic, Action::ReadPrescription, Reach::OwnCases),
     (Role::Paramedic, Action::LinkStudy, Reach::OwnCases),
     (Role::Paramedic, Action::ReadEvents, Reach::OwnCases),
+    (Role::Paramedic, Action::ReadWorklist, Reach::OwnCases),
+    (Role::Paramedic, Action::ManageWorklist, Reach::OwnCases),
     (Role::Viewer, Action::ReadStudy, Reach::Granted),
     (Role::Viewer, Action::ReadDoctor, Reach::Everything),
     (Role::Viewer, Action::ReadEvents, Reach::Granted),
@@ -89,6 +93,8 @@ const RULES: &[(Role, Action, Reach)] = &[
     (Role::Service, Action::ReadPrescription, Reach::Everything),
     (Role::Service, Action::LinkStudy, Reach::Everything),
     (Role::Service, Action::ReadEvents, Reach::Everything),
+    (Role::Service, Action::ReadWorklist, Reach::Everything),
+    (Role::Service, Action::ManageWorklist, Reach::Everything),
 ];
 
 /// The rule for a role and an action.

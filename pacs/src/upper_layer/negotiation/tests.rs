@@ -6,7 +6,7 @@ use super::*;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
-const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
+const UPS_PUSH: &str = "1.2.840.10008.5.1.4.34.6.1";
 const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 
 fn request(contexts: &[(&str, &[&str])], user_variables: Vec<UserVariableItem>) -> AssociationRQ {
@@ -60,7 +60,7 @@ fn each_context_gets_its_own_result() {
             (uids::VERIFICATION, &[IMPLICIT_VR_LITTLE_ENDIAN]),
             (CT, &[IMPLICIT_VR_LITTLE_ENDIAN, JPEG_BASELINE]),
             (CT, &["1.2.3"]),
-            (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN]),
+            (UPS_PUSH, &[IMPLICIT_VR_LITTLE_ENDIAN]),
             ("1.2.3.4", &[IMPLICIT_VR_LITTLE_ENDIAN]),
             ("../x", &[IMPLICIT_VR_LITTLE_ENDIAN]),
             (CT, &[]),
@@ -81,7 +81,7 @@ fn each_context_gets_its_own_result() {
 
 #[test]
 fn unknown_classes_and_syntaxes_when_configured() {
-    let request = request(&[("1.2.3.4", &["1.2.3"]), (WORKLIST, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
+    let request = request(&[("1.2.3.4", &["1.2.3"]), (UPS_PUSH, &[IMPLICIT_VR_LITTLE_ENDIAN])], Vec::new());
     let rules = NegotiationRules {
         accept_unknown_sop_classes: true,
         accept_unknown_transfer_syntaxes: true,

@@ -1,0 +1,198 @@
+//! PS3.4 Annex F, performed procedure steps: kept as modalities say them; what is scheduled follows.
+
+use model::{
+    AeTitle, SopInstanceUid, StudyInstanceUid,
+    event::Event,
+    performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
+    worklist::StepStatus,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    AuditActor, AuditRecord, Database, DatabaseError,
+    audit::insert_audit,
+    engine::Tx,
+    outbox::insert_events,
+    statement::{Statement, rows, uuid_value},
+    text::{clean, index_text},
+    worklist::{Sign, follow},
+};
+
+static SCHEDULED: Statement = Statement::new(
+    "INSERT INTO performed_step_schedule (performed_step, number, study_instance_uid, accession_number, step_id) \
+     SELECT performed_step, r_number, study_instance_uid, accession_number, step_id \
+     FROM ROWS($1: performed_step uuid, r_number integer, study_instance_uid text, accession_number text, \
+     step_id text) AS r WHERE true",
+);
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    sop_instance_uid: String,
+    ae_title: String,
+    status: String,
+    modality: String,
+    patient_id: String,
+    issuer_of_patient_id: String,
+    attributes: String,
+    version: i64,
+}
+
+fn corrupt(id: Uuid) -> DatabaseError {
+    DatabaseError::Corrupt(format!("performed step {id}"))
+}
+
+impl Database {
+    /// A performed step by its SOP Instance UID.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn performed_step(
+        &self,
+        sop_instance_uid: &SopInstanceUid,
+    ) -> Result<Option<PerformedStep>, DatabaseError> {
+        const STEP: &str = "SELECT id, sop_instance_uid, ae_title, status, modality, patient_id, \
+            issuer_of_patient_id, attributes, version FROM performed_step WHERE sop_instance_uid = $1";
+        const SCHEDULED: &str = "SELECT study_instance_uid, accession_number, step_id FROM performed_step_schedule \
+            WHERE performed_step = $1 ORDER BY number";
+        let uid = sop_instance_uid.as_str();
+        let found: Option<Row> =
+            on!(self, engine => sqlx::query_as(STEP).bind(uid).fetch_optional(&engine.read).await?);
+        let Some(row) = found else { return Ok(None) };
+        let scheduled: Vec<(String, String, String)> =
+            on!(self, engine => sqlx::query_as(SCHEDULED).bind(row.id).fetch_all(&engine.read).await?);
+        let reference = |(study, accession_number, step_id): (String, String, String)| {
+            let study_instance_uid = StudyInstanceUid::parse(&study).map_err(|_| corrupt(row.id))?;
+            Ok(ScheduledReference { study_instance_uid, accession_number, step_id })
+        };
+        Ok(Some(PerformedStep {
+            sop_instance_uid: SopInstanceUid::parse(&row.sop_instance_uid).map_err(|_| corrupt(row.id))?,
+            ae_title: AeTitle::parse(&row.ae_title).map_err(|_| corrupt(row.id))?,
+            status: PerformedStepStatus::parse(&row.status).ok_or_else(|| corrupt(row.id))?,
+            modality: row.modality,
+            patient_id: row.patient_id,
+            issuer_of_patient_id: row.issuer_of_patient_id,
+            scheduled: scheduled.into_iter().map(reference).collect::<Result<_, DatabaseError>>()?,
+            attributes: row.attributes,
+            version: row.version,
+        }))
+    }
+
+    /// Keeps a new step; false when its SOP Instance UID is taken. The scheduled steps that it performs are under way.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn create_performed_step(
+        &self,
+        step: &PerformedStep,
+        actor: &AuditActor,
+    ) -> Result<bool, DatabaseError> {
+        const SQL: &str = "INSERT INTO performed_step (id, sop_instance_uid, ae_title, status, modality, patient_id, \
+            issuer_of_patient_id, attributes, version, created_at, updated_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9) ON CONFLICT DO NOTHING";
+        let mut tx = self.begin().await?;
+        let (id, now) = (Uuid::now_v7(), tx.now);
+        let inserted = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(id)
+            .bind(step.sop_instance_uid.as_str())
+            .bind(step.ae_title.as_str())
+            .bind(step.status.as_str())
+            .bind(index_text(&step.modality))
+            .bind(index_text(&step.patient_id))
+            .bind(index_text(&step.issuer_of_patient_id))
+            .bind(clean(&step.attributes))
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if inserted == 0 {
+            return Ok(false);
+        }
+        let list = step.scheduled.iter().zip(1_i32..).map(|(one, number)| {
+            vec![
+                uuid_value(id),
+                Value::from(number),
+                Value::from(one.study_instance_uid.as_str()),
+                Value::from(index_text(&one.accession_number)),
+                Value::from(index_text(&one.step_id)),
+            ]
+        });
+        let (sql, list) = (SCHEDULED.on(tx.dialect()), rows(list.collect()));
+        on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(drop)?);
+        settle(&mut tx, step, "create_performed_step", actor).await?;
+        self.commit(tx).await?;
+        Ok(true)
+    }
+
+    /// Replaces what a step says, status and attributes, when it is still at its version; false when it is not.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn update_performed_step(
+        &self,
+        step: &PerformedStep,
+        actor: &AuditActor,
+    ) -> Result<bool, DatabaseError> {
+        const SQL: &str = "UPDATE performed_step SET status = $2, attributes = $3, version = version + 1, \
+            updated_at = $4 WHERE sop_instance_uid = $1 AND version = $5 AND status = 'IN PROGRESS'";
+        let mut tx = self.begin().await?;
+        let now = tx.now;
+        let updated = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(step.sop_instance_uid.as_str())
+            .bind(step.status.as_str())
+            .bind(clean(&step.attributes))
+            .bind(now)
+            .bind(step.version)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if updated == 0 {
+            return Ok(false);
+        }
+        settle(&mut tx, step, "update_performed_step", actor).await?;
+        self.commit(tx).await?;
+        Ok(true)
+    }
+}
+
+/// The worklist follows, listeners hear when a study is done, and the trail has it.
+async fn settle(
+    tx: &mut Tx,
+    step: &PerformedStep,
+    action: &str,
+    actor: &AuditActor,
+) -> Result<(), DatabaseError> {
+    let status = match step.status {
+        PerformedStepStatus::InProgress => StepStatus::Started,
+        PerformedStepStatus::Completed => StepStatus::Completed,
+        PerformedStepStatus::Discontinued => StepStatus::Discontinued,
+    };
+    let signs = step.scheduled.iter().map(|scheduled| Sign {
+        study: None,
+        study_instance_uid: scheduled.study_instance_uid.as_str(),
+        accession_number: &scheduled.accession_number,
+        patient_id: &step.patient_id,
+        issuer_of_patient_id: &step.issuer_of_patient_id,
+        modality: &step.modality,
+        step_id: &scheduled.step_id,
+        status,
+        seen: "the modality said so",
+        actor,
+    });
+    follow(tx, &signs.collect::<Vec<_>>()).await?;
+    if step.status == PerformedStepStatus::Completed {
+        let mut studies: Vec<&str> =
+            step.scheduled.iter().map(|one| one.study_instance_uid.as_str()).collect();
+        studies.sort_unstable();
+        studies.dedup();
+        let event = |study: &str| Event::StudyCompleted { study_instance_uid: study.to_owned() };
+        insert_events(tx, &studies.into_iter().map(event).collect::<Vec<_>>()).await?;
+    }
+    let mut record =
+        AuditRecord::success(actor, action).about(&step.sop_instance_uid).saying(step.status.as_str());
+    if let Some(scheduled) = step.scheduled.first() {
+        record = record.of_study(&scheduled.study_instance_uid);
+    }
+    insert_audit(tx, &[record]).await
+}

@@ -1,0 +1,11 @@
+//! PS3.4 Annex K, the worklist: requested procedures and their scheduled steps.
+
+mod change;
+mod follow;
+mod list;
+mod query;
+mod row;
+
+pub(crate) use follow::{Sign, follow};
+pub use list::WorklistFilter;
+pub use query::{WorklistCondition, WorklistCursor, WorklistKey, WorklistQuery, WorklistStep};
