@@ -25,7 +25,7 @@ static FIND: Statement = Statement::new(
 
 /// A sign of what becomes of a scheduled step: a series that has just been made, or a modality's word.
 pub(crate) struct Sign<'a> {
-    /// `study.id` of a sign.
+    /// `study.id` of a series.
     pub(crate) study: Option<Uuid>,
     /// Study Instance UID (0020,000D).
     pub(crate) study_instance_uid: &'a str,
