@@ -63,7 +63,7 @@ impl DoctorApiConfig {
     /// Says which setting makes no sense.
     ///
     /// # Errors
-    /// See [`RoomConfigError`].
+    /// What of the rooms lets nobody in.
     pub fn check(&self) -> Result<(), RoomConfigError> {
         self.room.check()
     }

@@ -111,7 +111,10 @@ fn clinical_routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(consultations::create_consultation::create_consultation))
         .routes(routes!(consultations::list_consultations::list_consultations))
-        .routes(routes!(consultations::link_study::link_study))
+        .routes(routes!(
+            consultations::link_study::link_study,
+            consultations::list_consultation_studies::list_consultation_studies
+        ))
         .routes(routes!(consultations::unlink_study::unlink_study))
         .routes(routes!(
             consultations::issue_viewer_token::issue_viewer_token,

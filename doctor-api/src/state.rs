@@ -4,10 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use archive::Archive;
 use axum::extract::FromRef;
+use conversion::Converter;
 use database::Database;
 use model::clock::Clock;
 use service::{
-    decoder::DecoderPool,
     events::EventBus,
     identity::{Authenticator, DoctorKeys, Issuer},
     notifications::WebhooksConfig,
@@ -30,8 +30,8 @@ pub struct DoctorApiState {
     pub authenticator: Authenticator,
     /// Events as they happen.
     pub events: EventBus,
-    /// Decodes pixels.
-    pub decoder: DecoderPool,
+    /// Makes pictures, and has strangers' pixels decoded.
+    pub converter: Converter,
     /// Settings.
     pub config: DoctorApiConfig,
     /// Settings of webhooks.
@@ -51,7 +51,7 @@ pub struct Inner {
     pub doctor_keys: DoctorKeys,
     pub authenticator: Authenticator,
     pub events: EventBus,
-    pub decoder: DecoderPool,
+    pub converter: Converter,
     pub config: DoctorApiConfig,
     pub webhooks: WebhooksConfig,
     pub clock: Clock,
@@ -73,7 +73,7 @@ pub struct Inner {
 
 impl AppState {
     pub fn new(parts: DoctorApiState, shutdown: Shutdown) -> Self {
-        let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, decoder, .. } = parts;
+        let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, converter, .. } = parts;
         let (config, webhooks, clock) = (parts.config, parts.webhooks, parts.clock);
         Self(Arc::new(Inner {
             password_checks: Semaphore::new(config.password_checks_max),
@@ -87,7 +87,7 @@ impl AppState {
             doctor_keys,
             authenticator,
             events,
-            decoder,
+            converter,
             config,
             webhooks,
             clock,

@@ -193,7 +193,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
             doctor_keys: parts.doctor_keys.clone(),
             authenticator,
             events: parts.events.clone(),
-            decoder: parts.converter.decoder().clone(),
+            converter: parts.converter.clone(),
             config: settings.doctor_api.clone(),
             webhooks: settings.notifications.webhooks.clone(),
             clock: parts.clock.clone(),

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("conversion", &["model", "dicom-header", "database", "archive", "rendering", "service"]),
     ("pacs", &["model", "dicom-header", "database", "archive", "conversion", "service", "fail-point"]),
     ("dicomweb", &["model", "dicom-header", "database", "archive", "conversion", "rendering", "service"]),
-    ("doctor-api", &["model", "database", "archive", "rendering", "service"]),
+    ("doctor-api", &["model", "database", "archive", "conversion", "rendering", "service"]),
     ("worker", &["model", "database", "archive", "rendering", "service", "fail-point"]),
 ];
 

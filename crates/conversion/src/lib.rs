@@ -9,6 +9,7 @@ mod edits;
 mod frame;
 mod instance;
 mod payload;
+mod picture;
 mod pixel_data;
 mod ways;
 
@@ -22,6 +23,7 @@ pub use edits::{derived_uid, name_based_uid};
 pub use frame::{Patience, TranscodeError, possible};
 pub use instance::{Form, Outgoing, open, syntax};
 pub use payload::{frame_length, word_bytes};
+pub use picture::PictureError;
 pub use ways::{Offer, Way, conceivable, of};
 
 /// How much may be made at once.

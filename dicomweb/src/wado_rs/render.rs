@@ -1,14 +1,10 @@
-//! PS3.18 8.3.5, what a rendered picture should look like, and making it: in this process where the samples are
-//! native, else in the decoder's.
+//! PS3.18 8.3.5, what a rendered picture should look like, and having it made.
 
+use conversion::PictureError;
 use database::{HeaderRecord, StoredInstance};
 use http::StatusCode;
-use rendering::{
-    EncodedImage, ImageFormat, Output, Region, RenderError, RenderOptions, VoiFunction,
-    is_native_and_checked, render_outputs,
-    wire::{self, Request, Response, Task},
-};
-use service::{decoder::DecoderError, http::problem::Problem};
+use rendering::{EncodedImage, ImageFormat, Output, Region, RenderOptions, VoiFunction};
+use service::http::problem::Problem;
 
 use super::{read_problem, transcode::Patience};
 use crate::{
@@ -39,7 +35,7 @@ pub fn output(acceptable: &Acceptable, form: Form) -> Result<Output, Problem> {
     let window = acceptable.parameter("window").map(window).transpose()?;
     let (size_max, region) = viewport(acceptable)?.unzip();
     let options = RenderOptions { window, size_max, enlarge: size_max.is_some(), region: region.flatten() };
-    options.check().map_err(|error| render_problem(&error))?;
+    options.check().map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(Output { options, format })
 }
 
@@ -104,64 +100,19 @@ pub async fn render(
     output: Output,
     patience: Patience,
 ) -> Result<EncodedImage, Problem> {
-    let Some(module) = header.pixel_module.clone() else {
-        return Err(not_renderable("the instance has no pixel data"));
-    };
-    let length = conversion::frame_length(&header.frame_table, index).ok_or_else(Problem::not_found)?;
-    if length > app.converter.frame_length_max_bytes() {
-        return Err(not_renderable("the frame is too long"));
-    }
-    let _place = app.converter.place(patience).await?;
-    let frame =
-        app.archive.read_frame(instance, header, index).await.map_err(|error| read_problem(&error))?;
-    let transfer_syntax_uid = instance.transfer_syntax_uid.clone();
-    if is_native_and_checked(&transfer_syntax_uid) {
-        let work =
-            move || render_outputs(&module, &transfer_syntax_uid, &frame, std::slice::from_ref(&output));
-        let rendered = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
-        return only(rendered);
-    }
-    let request = Request { module, transfer_syntax_uid, task: Task::Render(vec![output]) };
-    let message = wire::encode_request(&request, &frame).map_err(|error| render_problem(&error))?;
-    drop(frame);
-    let answer = app.converter.decoder().run(message).await.map_err(|error| decoder_problem(&error))?;
-    only(match wire::decode_response(&answer) {
-        Ok(Response::Rendered(pictures)) => Ok(pictures),
-        Ok(Response::Decoded(_) | Response::Transcoded(_)) => {
-            Err(RenderError::Wire("samples instead of pictures".into()))
-        }
-        Err(error) => Err(error),
+    let made = app.converter.picture(instance, header, index, output, patience).await;
+    made.map_err(|error| match error {
+        PictureError::NoSuchFrame => Problem::not_found(),
+        PictureError::InvalidOptions(detail) => Problem::bad_request(detail),
+        PictureError::NotRenderable(detail) => not_renderable(&detail),
+        PictureError::Read(error) => read_problem(&error),
+        PictureError::Problem(problem) => problem,
     })
-}
-
-fn only(rendered: Result<Vec<EncodedImage>, RenderError>) -> Result<EncodedImage, Problem> {
-    let picture = rendered.map_err(|error| render_problem(&error))?.pop();
-    picture.ok_or_else(|| not_renderable("the decoder made no picture"))
 }
 
 /// PS3.18 10.4.3: there is no acceptable representation of this instance.
 pub fn not_renderable(detail: &str) -> Problem {
     Problem::new(StatusCode::NOT_ACCEPTABLE).kind("not-renderable").detail(detail)
-}
-
-fn render_problem(error: &RenderError) -> Problem {
-    match error {
-        RenderError::InvalidOptions(_) => Problem::bad_request(error.to_string()),
-        RenderError::Implausible(_)
-        | RenderError::TooLarge { .. }
-        | RenderError::Truncated { .. }
-        | RenderError::UnsupportedCodec(_)
-        | RenderError::Unsupported(_)
-        | RenderError::Malformed { .. }
-        | RenderError::Mismatch { .. }
-        | RenderError::Panicked => not_renderable(&error.to_string()),
-        RenderError::Encode(_) | RenderError::Wire(_) => Problem::internal(error),
-    }
-}
-
-fn decoder_problem(error: &DecoderError) -> Problem {
-    tracing::warn!(%error, "a frame was not rendered");
-    not_renderable(&error.to_string())
 }
 
 #[cfg(test)]

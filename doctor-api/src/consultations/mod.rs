@@ -8,12 +8,14 @@ pub mod edit_consultation;
 pub mod get_consultation;
 pub mod issue_viewer_token;
 pub mod link_study;
+pub mod list_consultation_studies;
 pub mod list_consultations;
 pub mod read_history;
 pub mod read_notes;
 pub mod reassign_consultation;
 pub mod reschedule_consultation;
 pub mod revoke_viewer_token;
+mod studies;
 pub mod unlink_study;
 pub mod write_note;
 

@@ -90,6 +90,7 @@ async fn another_doctor_sees_nothing_not_even_that_it_is_there() {
     let absent = without_id(&house.get(&format!("/consultations/{nothing}"), &for_ben).await);
     for path in [
         format!("/consultations/{consultation}"),
+        studies.clone(),
         "/consultations/not-a-key".to_owned(),
         format!("/doctors/{}/consultations", ada.id),
         format!("/xrays/{xray}"),
@@ -128,6 +129,8 @@ async fn studies_are_linked_once_and_only_to_their_own_patient() {
     assert_eq!(before["studies"], json!([]));
     assert_eq!(before["candidate_studies"][0]["study_instance_uid"], json!(mine));
     let studies = format!("{path}/studies");
+    let alone = house.get(&studies, &token).await.json();
+    assert_eq!(alone, json!({ "studies": [], "prior_studies": before["candidate_studies"] }));
     for (study, status) in [
         (mine.as_str(), StatusCode::CREATED),
         (&mine, StatusCode::OK),
@@ -141,6 +144,8 @@ async fn studies_are_linked_once_and_only_to_their_own_patient() {
     }
     let after = house.get(&path, &token).await.json();
     assert_eq!(after["candidate_studies"], json!([]));
+    let alone = house.get(&studies, &token).await.json();
+    assert_eq!(alone, json!({ "studies": after["studies"], "prior_studies": [] }));
     let study = &after["studies"][0];
     assert_eq!(study["study_instance_uid"], json!(mine));
     assert_eq!(study["patient"]["patient_name"], "Mensah^Kofi");
@@ -158,7 +163,13 @@ async fn studies_are_linked_once_and_only_to_their_own_patient() {
         .into_iter()
         .map(|row| row.record.action)
         .collect();
-    for action in ["create_consultation", "link_study", "unlink_study", "read_consultation"] {
+    for action in [
+        "create_consultation",
+        "link_study",
+        "unlink_study",
+        "read_consultation",
+        "list_consultation_studies",
+    ] {
         assert!(actions.iter().any(|done| done == action), "{action}: {actions:?}");
     }
 }

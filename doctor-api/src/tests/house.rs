@@ -1,6 +1,6 @@
 //! A house with this one door, and people who call at it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use archive::{Archive, ArchiveConfig, Form, Origin, StoreOutcome};
 use axum::{
@@ -11,6 +11,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use conversion::{Converter, ConverterLimits};
 use database::{AuditActor, Database, DatabaseConfig, NewDoctor, NewUser, PreviewObjects};
 use model::{
     access::{Principal, Role, Scope},
@@ -96,7 +97,15 @@ impl House {
             issuer: issuer.clone(),
             doctor_keys: DoctorKeys::ephemeral().expect("keys"),
             events: events.clone(),
-            decoder: DecoderPool::in_process(rendering::wire::handle_request),
+            converter: Converter::new(
+                archive.clone(),
+                DecoderPool::in_process(rendering::wire::handle_request),
+                ConverterLimits {
+                    frames_at_once_max: 2,
+                    wait: Duration::from_secs(10),
+                    frame_length_max_bytes: 64 << 20,
+                },
+            ),
             config,
             webhooks: WebhooksConfig::default(),
             clock,

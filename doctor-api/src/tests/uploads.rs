@@ -83,6 +83,7 @@ async fn a_picture_of_a_phone_becomes_an_instance_that_tells_no_place() {
         assert_eq!((&xray["said"]["notes"], &xray["said"]["version"]), (&json!("swollen"), &json!(1)));
         let file = house.get(&format!("{path}/download"), &ada).await.body;
         assert!(!contains(&file, b"Exif") && !contains(&file, b"GPSLatitude"));
+        assert_pictures(&house, &ada, &path, size).await;
         if orientation == 6 {
             // The dark half is on top now.
             let pixels = &file[file.len() - 24 * 16..];
@@ -97,6 +98,27 @@ async fn a_picture_of_a_phone_becomes_an_instance_that_tells_no_place() {
     for query in ["body_part=FOOT", "from=2026-05-04"] {
         let none = house.get(&format!("/xrays?consultation_id={consultation}&{query}"), &ada).await;
         assert_eq!(none.json()["items"], json!([]), "{query}");
+    }
+}
+
+/// As a picture of full size, in both forms; not of a frame that is not there, and not in others.
+async fn assert_pictures(house: &House, token: &str, path: &str, (rows, columns): (u32, u32)) {
+    for (format, media_type, extension) in [("jpeg", "image/jpeg", "jpg"), ("png", "image/png", "png")] {
+        let shown = house.get(&format!("{path}/download?format={format}"), token).await;
+        assert_eq!((shown.status, shown.header(header::CONTENT_TYPE)), (StatusCode::OK, media_type));
+        assert!(shown.header(header::CONTENT_DISPOSITION).ends_with(&format!(".{extension}\"")));
+        let picture = image::load_from_memory(&shown.body).expect("a picture").to_luma8();
+        assert_eq!(picture.dimensions(), (columns, rows));
+        // The corner of the first pixel is dark, the opposite one light.
+        assert!(picture.get_pixel(0, 0)[0] < 60 && picture.get_pixel(columns - 1, rows - 1)[0] > 190);
+    }
+    for (query, status) in [
+        ("format=png&frame=2", StatusCode::NOT_FOUND),
+        ("format=png&frame=0", StatusCode::BAD_REQUEST),
+        ("format=gif", StatusCode::BAD_REQUEST),
+    ] {
+        let refused = house.get(&format!("{path}/download?{query}"), token).await;
+        assert_eq!(refused.status, status, "{query}: {:?}", refused.body);
     }
 }
 

@@ -246,7 +246,7 @@ async fn store_picture(
     let Ok(Ok(_turn)) = turn else {
         return Err(Problem::unavailable("too many pictures at the same time"));
     };
-    let picture = read_picture(&state.decoder, file).await.map_err(|why| {
+    let picture = read_picture(state.converter.decoder(), file).await.map_err(|why| {
         let mut checks = Checks::new();
         checks.refuse("file", why);
         checks.finish().err().unwrap_or_else(Problem::unprocessable)

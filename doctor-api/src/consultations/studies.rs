@@ -1,0 +1,135 @@
+//! The studies of a consultation: those that are linked to it with their X-rays, and the patient's others.
+
+use chrono::{DateTime, Utc};
+use database::{Attribute, Condition, Level, LinkedStudy, Matching, SearchQuery, SearchRow, StoredInstance};
+use model::{access::Scope, clinical::Consultation};
+use serde::Serialize;
+use service::http::problem::Problem;
+use utoipa::ToSchema;
+
+use crate::{
+    errors,
+    state::AppState,
+    xrays::view::{StudySummary, XraySummary},
+};
+
+/// Most studies of the patient that are offered for linking.
+const CANDIDATES_MAX: u32 = 100;
+
+/// A study linked to a consultation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsultationStudy {
+    /// The study.
+    #[serde(flatten)]
+    study: StudySummary,
+    /// When it was linked.
+    linked_at: DateTime<Utc>,
+    /// Its series, by number.
+    series: Vec<SeriesWithXrays>,
+    /// More X-rays than are listed here: get them from `/xrays?study_instance_uid=`.
+    truncated: bool,
+}
+
+/// A series with its X-rays.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeriesWithXrays {
+    /// Series Instance UID (0020,000E).
+    series_instance_uid: String,
+    /// Modality (0008,0060).
+    modality: String,
+    /// Series Number (0020,0011).
+    series_number: Option<i32>,
+    /// Its X-rays, by number.
+    xrays: Vec<XraySummary>,
+}
+
+/// Those that are linked, the newest link first, and the patient's others in reach, the newest first.
+pub(super) async fn studies_of(
+    state: &AppState,
+    scope: &Scope,
+    consultation: &Consultation,
+) -> Result<(Vec<ConsultationStudy>, Vec<StudySummary>), Problem> {
+    let id = consultation.id;
+    let linked = state.database().linked_studies(scope, id).await.map_err(errors::database)?;
+    let others = candidates(state, scope, consultation, &linked).await?;
+    let mut studies = Vec::with_capacity(linked.len());
+    for link in linked {
+        studies.push(with_xrays(state, scope, link).await?);
+    }
+    Ok((studies, others))
+}
+
+/// The patient's studies in reach that are not linked yet.
+async fn candidates(
+    state: &AppState,
+    scope: &Scope,
+    consultation: &Consultation,
+    linked: &[LinkedStudy],
+) -> Result<Vec<StudySummary>, Problem> {
+    if consultation.patient_id.is_empty() {
+        return Ok(Vec::new());
+    }
+    let search = SearchQuery {
+        level: Level::Study,
+        conditions: vec![Condition {
+            attribute: Attribute::PatientID,
+            matching: Matching::Equals(consultation.patient_id.clone()),
+        }],
+        limit: CANDIDATES_MAX,
+        ..SearchQuery::default()
+    };
+    let found = state.database().search(scope, &search).await.map_err(errors::database)?;
+    let is_linked = |row: &SearchRow| {
+        linked.iter().any(|link| link.study.study.study_instance_uid == row.study.study_instance_uid)
+    };
+    // The index folds case; linking compares exactly.
+    let is_patient = |row: &SearchRow| {
+        let issuer = &consultation.issuer_of_patient_id;
+        row.patient.patient_id == consultation.patient_id
+            && (issuer.is_empty() || row.patient.issuer_of_patient_id == *issuer)
+    };
+    Ok(found
+        .rows
+        .into_iter()
+        .filter(|row| is_patient(row) && !is_linked(row))
+        .map(StudySummary::from)
+        .collect())
+}
+
+async fn with_xrays(
+    state: &AppState,
+    scope: &Scope,
+    link: LinkedStudy,
+) -> Result<ConsultationStudy, Problem> {
+    let uid = &link.study.study.study_instance_uid;
+    let mut instances = state.database().instances(scope, uid, None, None).await.map_err(errors::database)?;
+    let listed_max = state.config.xrays_per_study_max;
+    let truncated = instances.len() > listed_max;
+    instances.truncate(listed_max);
+    Ok(ConsultationStudy {
+        study: link.study.into(),
+        linked_at: link.linked_at,
+        series: by_series(instances),
+        truncated,
+    })
+}
+
+/// Instances come in the order of their series.
+fn by_series(instances: Vec<StoredInstance>) -> Vec<SeriesWithXrays> {
+    let mut series: Vec<SeriesWithXrays> = Vec::new();
+    for instance in instances {
+        let uid = instance.series_instance_uid.as_str();
+        if series.last().is_none_or(|last| last.series_instance_uid != uid) {
+            series.push(SeriesWithXrays {
+                series_instance_uid: uid.to_owned(),
+                modality: instance.modality.clone(),
+                series_number: instance.series_number,
+                xrays: Vec::new(),
+            });
+        }
+        if let Some(last) = series.last_mut() {
+            last.xrays.push(instance.into());
+        }
+    }
+    series
+}
