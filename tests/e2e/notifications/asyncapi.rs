@@ -45,6 +45,7 @@ fn samples() -> Vec<Event> {
         Event::PatientErased { patient: id },
         Event::StudyLinked { consultation_id, study_instance_uid: uid() },
         Event::StudyUnlinked { consultation_id, study_instance_uid: uid() },
+        Event::StudyCompleted { study_instance_uid: uid() },
         Event::ConsultationScheduled { consultation_id, doctor_id },
         Event::ConsultationChanged { consultation_id, doctor_id, status: "in_progress".to_owned() },
         Event::ConsultationEnded { consultation_id, doctor_id },

@@ -7,7 +7,7 @@ impl Event {
     pub const TRIAL: &str = "webhook.tested";
 
     /// Every name on the wire but [`Event::TRIAL`].
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 19] = [
         "instance.stored",
         "instance.conflicted",
         "patient.clashed",
@@ -18,6 +18,7 @@ impl Event {
         "patient.erased",
         "study.linked",
         "study.unlinked",
+        "study.completed",
         "consultation.scheduled",
         "consultation.changed",
         "consultation.ended",
