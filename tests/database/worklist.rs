@@ -1,9 +1,10 @@
 //! What is scheduled, by the keys of modalities, and how it follows the images.
 
-use database::{Matching, MatchingRules, WorklistCondition, WorklistKey, WorklistQuery};
+use database::{Erasure, Matching, MatchingRules, WorklistCondition, WorklistKey, WorklistQuery};
 use model::{
-    StudyInstanceUid,
+    SopInstanceUid, StudyInstanceUid,
     access::Scope,
+    performed_step::{PerformedStep, PerformedStepStatus},
     worklist::{ScheduledProcedureStep, StepStatus, WorklistItem, WorklistOrder},
 };
 
@@ -17,6 +18,7 @@ on_both_engines!(
     pages_hold_each_step_once,
     a_step_starts_when_its_images_come,
     images_of_another_patient_move_nothing,
+    what_is_scheduled_for_somebody_goes_with_an_erasure,
 );
 
 fn step(id: &str, station: &str, modality: &str, start: (&str, &str)) -> ScheduledProcedureStep {
@@ -194,4 +196,48 @@ async fn images_of_another_patient_move_nothing(home: Home) {
     home.put(late).await;
     let now = home.database.worklist_item(&scope, by_number.id).await.expect("read").expect("there");
     assert_eq!(now.order.steps[0].status, StepStatus::Canceled, "what people said stays");
+}
+
+async fn what_is_scheduled_for_somebody_goes_with_an_erasure(home: Home) {
+    let one = |study: &str, patient: (&str, &str)| {
+        order(study, patient, vec![step("S1", "CR1", "CR", ("20260131", "093000"))])
+    };
+    let said = |uid: &str, patient_id: &str| PerformedStep {
+        sop_instance_uid: SopInstanceUid::parse(uid).expect("a UID"),
+        ae_title: "CR1".parse().expect("a title"),
+        status: PerformedStepStatus::InProgress,
+        modality: "CR".into(),
+        patient_id: patient_id.to_owned(),
+        issuer_of_patient_id: String::new(),
+        scheduled: Vec::new(),
+        attributes: "{}".into(),
+        version: 1,
+    };
+    home.put(instance("1.5", 1)).await;
+    let mut items = Vec::new();
+    for (study, patient) in [
+        ("1.5", ("4711", "Doe^Jane")),
+        ("1.7", ("4711", "DOE^JANE")),
+        ("1.8", ("4711", "Roe^Richard")),
+        ("1.9", ("4712", "Doe^Jane")),
+    ] {
+        items.push(schedule(&home, one(study, patient)).await);
+    }
+    for (uid, patient_id) in [("2.1", "4711"), ("2.2", "4712")] {
+        assert!(home.database.create_performed_step(&said(uid, patient_id), &actor()).await.expect("kept"));
+    }
+    let patient = home.database.patients_by_patient_id("4711", None).await.expect("patients")[0].id;
+    let erasure = Erasure { reason: "asked for", any_name: false };
+    home.database.erase_patient(patient, erasure, &actor()).await.expect("erased");
+    let mut left = Vec::new();
+    for item in &items {
+        let found = home.database.worklist_item(&Scope::internal(), item.id).await.expect("read");
+        left.push(found.is_some());
+    }
+    assert_eq!(left, [false, false, true, true], "another name and another ID are others");
+    for (uid, there) in [("2.1", false), ("2.2", true)] {
+        let uid = SopInstanceUid::parse(uid).expect("a UID");
+        let found = home.database.performed_step(&uid).await.expect("read");
+        assert_eq!(found.is_some(), there, "{uid}");
+    }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use model::event::Event;
 use uuid::Uuid;
 
-use super::{drop::drop_objects, gate::retire_keys};
+use super::{drop::drop_objects, forget_schedule::forget_schedule, gate::retire_keys};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -19,7 +19,7 @@ use crate::{
 pub struct Erasure<'a> {
     /// For the audit trail; it names nobody.
     pub reason: &'a str,
-    /// Whether consultations go whose name of the patient was written in another way, too.
+    /// Whether consultations and items of the worklist go whose name of the patient was written in another way, too.
     pub any_name: bool,
 }
 
@@ -126,6 +126,7 @@ async fn take_rows(
     // request later repeats it anew.
     on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
     forget_rights(tx, patient, &of).await?;
+    forget_schedule(tx, patient, &of, erasure.any_name).await?;
     let (studies, instances) = delete_rows(tx, patient).await?;
     let mut record = AuditRecord::success(actor, "erase_patient").about(patient);
     record.detail = format!(
@@ -141,10 +142,17 @@ async fn take_rows(
 
 /// How consultations name the patient.
 #[derive(sqlx::FromRow)]
-struct Named {
-    patient_id: String,
-    issuer_of_patient_id: String,
+pub(super) struct Named {
+    pub(super) patient_id: String,
+    pub(super) issuer_of_patient_id: String,
     patient_name_folded: String,
+}
+
+impl Named {
+    /// Whether somebody with this name, folded, may be the patient: unless both have names that differ.
+    pub(super) fn may_be(&self, folded: &str) -> bool {
+        folded.is_empty() || self.patient_name_folded.is_empty() || folded == self.patient_name_folded
+    }
 }
 
 /// Keeps others from adding to the patient until the transaction ends, and looks for legal holds.
@@ -209,9 +217,7 @@ async fn forget_in_consultations(
     let (mut forgotten, mut left) = (0, Vec::new());
     let now = tx.now;
     for (id, name) in found {
-        let folded = index_fold_person_name(&name);
-        let same = folded.is_empty() || of.patient_name_folded.is_empty() || folded == of.patient_name_folded;
-        if !same && !any_name {
+        if !any_name && !of.may_be(&index_fold_person_name(&name)) {
             left.push(id);
             continue;
         }
@@ -229,7 +235,7 @@ async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), 
         "DELETE FROM prescription WHERE consultation_id = $1",
         "DELETE FROM consultation_note WHERE consultation_id = $1",
         "UPDATE consultation_history SET remark = '' WHERE consultation_id = $1",
-        "UPDATE slot SET patient_key = NULL WHERE consultation_id = $1",
+        "UPDATE slot SET patient_key = NULL, issuer_of_patient_id = NULL WHERE consultation_id = $1",
     ] {
         on_tx!(tx, connection => sqlx::query(sql).bind(consultation).execute(connection).await.map(drop)?);
     }

@@ -2,6 +2,7 @@
 
 mod drop;
 mod erase;
+mod forget_schedule;
 mod gate;
 mod job;
 mod legal_hold;
