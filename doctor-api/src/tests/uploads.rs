@@ -139,6 +139,14 @@ async fn a_png_keeps_every_sample_and_dicom_every_byte() {
     assert_eq!(stored.status, StatusCode::CREATED, "{:?}", stored.body);
     let kept = house.get(&format!("{}/download", stored.header(header::LOCATION)), &platform).await.body;
     assert!(kept.ends_with(&part10::data_set("P9", "1.2.3", "1.2.3.4", "1.2.3.4.5")));
+    // Without its last element, the pixels, it is an instance all the same, and no picture.
+    let whole = part10::file("P9", "1.2.3", "1.2.3.4", "1.2.3.4.6");
+    let bare = picture(&house, &platform, json!({}), &whole[..whole.len() - 16]).await;
+    assert_eq!(bare.status, StatusCode::CREATED, "{:?}", bare.body);
+    let path = format!("{}/download?format=jpeg", bare.header(header::LOCATION));
+    let refused = house.get(&path, &platform).await;
+    assert_eq!(refused.status, StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(refused.json()["type"], "urn:maxray:problem:not-renderable");
     let again = picture(&house, &platform, json!({}), &dicom).await;
     assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &stored.json()["id"]));
 }
