@@ -44,7 +44,7 @@ from pydicom import dcmread
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation, SOPClassExtendedNegotiation, UserIdentityNegotiation)
-from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification
+from pynetdicom.sop_class import UnifiedProcedureStepPush, Verification
 
 port, data_set = int(sys.argv[1]), dcmread(sys.argv[2])
 window = AsynchronousOperationsWindowNegotiation()
@@ -57,7 +57,7 @@ ae = AE('PYNET')
 ae.maximum_pdu_size = 0
 ae.add_requested_context(Verification)
 ae.add_requested_context(data_set.SOPClassUID, data_set.file_meta.TransferSyntaxUID)
-ae.add_requested_context(ModalityWorklistInformationFind)
+ae.add_requested_context(UnifiedProcedureStepPush)
 roles = build_role(data_set.SOPClassUID, scu_role=True, scp_role=True)
 association = ae.associate('127.0.0.1', port, ext_neg=[roles, window, user, extended])
 assert association.is_established
