@@ -1,24 +1,24 @@
-//! PS3.4 C.4.1 and PS3.7 9.3.2, C-FIND: the answers are read in pages and sent one by one, so memory does not grow
-//! with their number.
+//! PS3.4 C.4.1, C-FIND of patients, studies, series and instances.
 
 mod pages;
 mod query;
 mod row;
 
 use database::{PatientRow, SearchRow};
-use model::{ae::AeOperation, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+use model::{AeTitle, ae::AeOperation};
 
 use self::pages::Pages;
 pub(crate) use self::query::{Query, check_hierarchy};
 use crate::{
     association::Association,
     backend::Backend,
-    dimse::{command_set::CommandSet, status},
+    dimse::command_set::CommandSet,
     query_retrieve::{
-        cancel::{self, Cancel},
+        answers::{self, Answers},
+        data_set::DataSet,
         identifier::{self, Identifier},
-        lookup::Looked,
-        response::{Asked, Refused, Response},
+        lookup::{Looked, Lookup},
+        response::{Asked, Refused},
     },
     upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
@@ -59,77 +59,45 @@ async fn answer<S: Transport, B: Backend>(
         Ok(scope) => scope,
         Err(refused) => return asked.refuse(association, refused).await,
     };
-    let mut cancel = Cancel::of(asked.message_id);
-    let mut pages = Pages::new(backend.as_ref(), &scope, &query);
-    let mut is_recorded = false;
-    let mut answers = 0_u64;
-    loop {
-        let page = tokio::select! {
-            page = pages.next() => page,
-            indication = cancel::anything(association.upper_layer) => {
-                cancel.take(association.upper_layer, indication?).await?;
-                if cancel.requested {
-                    return cancelled(association, asked, answers).await;
-                }
-                continue;
-            }
-        };
-        let page = match page {
-            Ok(page) => page,
-            Err(refused) => return asked.refuse(association, refused).await,
-        };
-        if !is_recorded {
-            let (found, more) = (page.len(), pages.has_more());
-            let looked = Looked::Searched { filter: query.filter_hash(), found, more, study: query.study() };
-            if backend.record(&association.peer, &association.rights, looked).await.is_err() {
-                let said = Refused::saying(status::UNABLE_TO_PROCESS, "what is asked for cannot be recorded");
-                return asked.refuse(association, said).await;
-            }
-            is_recorded = true;
-        }
-        for found in page {
-            if cancel.is_requested(association.upper_layer).await? {
-                return cancelled(association, asked, answers).await;
-            }
-            pending(association, asked, identifier, &query, &found).await?;
-            answers += 1;
-        }
-        if !pages.has_more() {
-            tracing::info!(level = query.level.as_str(), answers, "query answered");
-            return asked.respond(association, &Response::status(status::SUCCESS), None).await;
-        }
+    let our_title = association.door.config.ae_title.clone();
+    let pages = Pages::new(backend.as_ref(), &scope, &query);
+    answers::send(association, asked, &mut Rows { pages, query: &query, identifier, our_title }).await
+}
+
+/// Patients, studies, series or instances.
+struct Rows<'a, L> {
+    pages: Pages<'a, L>,
+    query: &'a Query,
+    identifier: &'a Identifier,
+    our_title: AeTitle,
+}
+
+impl<L: Lookup> Answers for Rows<'_, L> {
+    type Found = Found;
+
+    async fn next(&mut self) -> Result<Vec<Found>, Refused> {
+        self.pages.next().await
     }
-}
 
-/// PS3.4 C.4.1.1.4: Matching terminated due to Cancel request.
-async fn cancelled<S: Transport, B: Backend>(
-    association: &mut Association<'_, S, B>,
-    asked: Asked<'_>,
-    answers: u64,
-) -> Result<(), End> {
-    tracing::info!(answers, "query cancelled");
-    asked.respond(association, &Response::status(status::CANCEL), None).await
-}
+    fn has_more(&self) -> bool {
+        self.pages.has_more()
+    }
 
-async fn pending<S: Transport, B: Backend>(
-    association: &mut Association<'_, S, B>,
-    asked: Asked<'_>,
-    identifier: &Identifier,
-    query: &Query,
-    found: &Found,
-) -> Result<(), End> {
-    let mut data_set = match found {
-        Found::Patient(patient) => row::of_patient(patient),
-        Found::Row(found) => row::of(found),
-    };
-    let supported = row::select(&mut data_set, query.level, &association.door.config.ae_title, identifier);
-    let status = if supported && query.is_fully_matched {
-        status::PENDING
-    } else {
-        // "one or more Optional Keys were not supported for existence and/or matching" (PS3.4 C.4.1.1.4).
-        status::PENDING_WITH_UNSUPPORTED_KEYS
-    };
-    let implicit_vr = asked.context.transfer_syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN;
-    let bytes = data_set.encode(implicit_vr, &identifier.character_set);
-    asked.respond(association, &Response::status(status), Some(&bytes)).await
+    fn looked(&self, found: usize) -> Looked {
+        let (filter, study) = (self.query.filter_hash(), self.query.study());
+        Looked::Searched { filter, found, more: self.has_more(), study }
+    }
+
+    fn data_set(&self, found: &Found) -> (DataSet, bool) {
+        let mut data_set = match found {
+            Found::Patient(patient) => row::of_patient(patient),
+            Found::Row(found) => row::of(found),
+        };
+        let known = row::select(&mut data_set, self.query.level, &self.our_title, self.identifier);
+        (data_set, known && self.query.is_fully_matched)
+    }
+
+    fn character_set(&self) -> &str {
+        &self.identifier.character_set
+    }
 }

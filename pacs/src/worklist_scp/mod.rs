@@ -1,4 +1,4 @@
-//! PS3.4 Annex K, the Modality Worklist as provider: what is scheduled, read in pages and told one by one.
+//! PS3.4 Annex K, the Modality Worklist as provider.
 
 mod query;
 mod row;
@@ -6,7 +6,6 @@ mod row;
 use std::{future::Future, sync::Arc};
 
 use database::{WorklistQuery, WorklistStep};
-use model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
 
 use self::query::Query;
 use crate::{
@@ -14,10 +13,11 @@ use crate::{
     backend::Backend,
     dimse::{command_set::CommandSet, status},
     query_retrieve::{
-        cancel::{self, Cancel},
+        answers::{self, Answers},
+        data_set::DataSet,
         identifier::{self, Keys},
         lookup::Looked,
-        response::{Asked, Refused, Response},
+        response::{Asked, Refused},
     },
     upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
@@ -61,74 +61,45 @@ async fn answer<S: Transport, B: Backend>(
     query: Query,
 ) -> Result<(), End> {
     let backend = Arc::clone(&association.backend);
-    let mut cancel = Cancel::of(asked.message_id);
-    let conditions = query.conditions.clone();
-    let mut wanted = WorklistQuery { conditions, after: None, limit: PAGE_STEPS };
-    let (mut is_recorded, mut answers) = (false, 0_u64);
-    loop {
-        let page = tokio::select! {
-            page = backend.steps(&wanted) => page,
-            indication = cancel::anything(association.upper_layer) => {
-                cancel.take(association.upper_layer, indication?).await?;
-                if cancel.requested {
-                    return end(association, asked, status::CANCEL, answers).await;
-                }
-                continue;
-            }
-        };
-        let page = match page {
-            Ok(page) => page,
-            Err(refused) => return asked.refuse(association, refused).await,
-        };
-        let more = page.len() >= PAGE_STEPS as usize;
-        if !is_recorded {
-            let looked = Looked::SearchedWorklist { filter: query.filter_hash(), found: page.len(), more };
-            if backend.record(&association.peer, &association.rights, looked).await.is_err() {
-                let said = Refused::saying(status::UNABLE_TO_PROCESS, "what is asked for cannot be recorded");
-                return asked.refuse(association, said).await;
-            }
-            is_recorded = true;
-        }
-        wanted.after = page.last().map(|last| last.cursor.clone());
-        for step in page {
-            if cancel.is_requested(association.upper_layer).await? {
-                return end(association, asked, status::CANCEL, answers).await;
-            }
-            pending(association, asked, keys, &query, &step).await?;
-            answers += 1;
-        }
-        if !more {
-            return end(association, asked, status::SUCCESS, answers).await;
-        }
+    let wanted = WorklistQuery { conditions: query.conditions.clone(), after: None, limit: PAGE_STEPS };
+    let mut steps = Steps { schedule: backend.as_ref(), wanted, more: true, query: &query, keys };
+    answers::send(association, asked, &mut steps).await
+}
+
+/// Scheduled procedure steps.
+struct Steps<'a, L> {
+    schedule: &'a L,
+    wanted: WorklistQuery,
+    more: bool,
+    query: &'a Query,
+    keys: &'a Keys,
+}
+
+impl<L: Schedule> Answers for Steps<'_, L> {
+    type Found = WorklistStep;
+
+    async fn next(&mut self) -> Result<Vec<WorklistStep>, Refused> {
+        let page = self.schedule.steps(&self.wanted).await?;
+        self.more = page.len() >= PAGE_STEPS as usize;
+        self.wanted.after = page.last().map(|last| last.cursor.clone());
+        Ok(page)
     }
-}
 
-async fn end<S: Transport, B: Backend>(
-    association: &mut Association<'_, S, B>,
-    asked: Asked<'_>,
-    status: u16,
-    answers: u64,
-) -> Result<(), End> {
-    tracing::info!(answers, cancelled = status == status::CANCEL, "worklist answered");
-    asked.respond(association, &Response::status(status), None).await
-}
+    fn has_more(&self) -> bool {
+        self.more
+    }
 
-async fn pending<S: Transport, B: Backend>(
-    association: &mut Association<'_, S, B>,
-    asked: Asked<'_>,
-    keys: &Keys,
-    query: &Query,
-    step: &WorklistStep,
-) -> Result<(), End> {
-    let mut data_set = row::of(step);
-    let supported = row::select(&mut data_set, &keys.keys);
-    let status = if supported && query.is_fully_matched {
-        status::PENDING
-    } else {
-        // "one or more Optional Keys were not supported for existence for this Identifier" (PS3.4 K.4.1.1.4).
-        status::PENDING_WITH_UNSUPPORTED_KEYS
-    };
-    let implicit_vr = asked.context.transfer_syntax.as_str() == IMPLICIT_VR_LITTLE_ENDIAN;
-    let bytes = data_set.encode(implicit_vr, &keys.character_set);
-    asked.respond(association, &Response::status(status), Some(&bytes)).await
+    fn looked(&self, found: usize) -> Looked {
+        Looked::SearchedWorklist { filter: self.query.filter_hash(), found, more: self.more }
+    }
+
+    fn data_set(&self, step: &WorklistStep) -> (DataSet, bool) {
+        let mut data_set = row::of(step);
+        let known = row::select(&mut data_set, &self.keys.keys);
+        (data_set, known && self.query.is_fully_matched)
+    }
+
+    fn character_set(&self) -> &str {
+        &self.keys.character_set
+    }
 }
