@@ -1,10 +1,6 @@
 //! Storage Commitment Push Model (PS3.4 Annex J) at the door: pynetdicom asks and hears, also over restarts.
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, path::Path, time::Duration};
 
 use database::{AuditOutcome, AuditRecord};
 use serde_json::{Value, json};
@@ -13,6 +9,7 @@ use tests::{
     python,
     scu::{Dcmtk, Dialogue, identifier, send_files},
     synthetic::{CR_IMAGE_STORAGE, DX_IMAGE_STORAGE, Synthetic},
+    wait,
 };
 
 const COMMITMENT: &str = "1.2.840.10008.1.20.1";
@@ -226,11 +223,8 @@ async fn a_requestor_that_is_away_hears_it_later_also_after_a_restart() {
     store(&platform, std::slice::from_ref(&one));
     let asked = information("1.2.3.7", &[(CR_IMAGE_STORAGE, &one.sop_instance_uid)]);
     assert_eq!(request(&platform, "MODALITY", &n_action(COMMITMENT, INSTANCE, 1, &asked)), 0);
-    let deadline = Instant::now() + PATIENCE;
-    while platform.log().matches("storage commitment not reported").count() < 3 {
-        assert!(Instant::now() < deadline, "{}", platform.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let failed = || platform.log().matches("storage commitment not reported").count();
+    wait::until("three attempts", async || (failed() >= 3).then_some(())).await;
     assert!(platform.stop().await.success());
     platform.restart().await;
     let said = pynetdicom(&["MODALITY", &port.to_string(), &PATIENCE.as_secs().to_string()]);
@@ -251,16 +245,11 @@ async fn a_requestor_that_never_answers_is_given_up() {
         request(&platform, "MODALITY", &n_action(COMMITMENT, INSTANCE, 1, &asked))
     };
     assert_eq!([ask("1.1"), ask("1.2"), ask("1.3"), ask("1.2")], [0, 0, 0x0213, 0]);
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let told = records(&platform, "report_commitment").await;
-        if told.len() == 2 {
-            assert!(told.iter().all(|one| one.outcome == AuditOutcome::Failed), "{told:?}");
-            break;
-        }
-        assert!(Instant::now() < deadline, "{}", platform.log());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let told = wait::until("both are given up", async || {
+        Some(records(&platform, "report_commitment").await).filter(|told| told.len() == 2)
+    })
+    .await;
+    assert!(told.iter().all(|one| one.outcome == AuditOutcome::Failed), "{told:?}");
     assert_eq!(ask("1.3"), 0, "there is room again");
 }
 

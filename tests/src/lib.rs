@@ -19,6 +19,7 @@
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`tls`] | an authority and certificates, as files |
+//! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
@@ -50,3 +51,4 @@ pub mod smtp;
 pub mod synthetic;
 pub mod tls;
 pub mod verify;
+pub mod wait;

@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
 use aws_lc_rs::hmac;
@@ -17,8 +16,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-/// How long something may take to arrive.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::wait;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -84,15 +82,8 @@ impl Receiver {
     /// # Panics
     /// When they do not.
     pub async fn wait_for(&self, name: &str, count: usize) -> Vec<Received> {
-        let deadline = Instant::now() + ARRIVAL_TIMEOUT;
-        loop {
-            let found = self.of_type(name);
-            if found.len() >= count {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{} instead of {count} {name} came", found.len());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let what = format!("{count} requests of {name}");
+        wait::until(&what, async || Some(self.of_type(name)).filter(|found| found.len() >= count)).await
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -11,8 +10,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// How long something may take to arrive.
-const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::wait;
 
 /// An e-mail as it came.
 #[derive(Debug, Clone, Default)]
@@ -84,15 +82,7 @@ impl SmtpServer {
     /// # Panics
     /// When they do not.
     pub async fn wait_for(&self, count: usize) -> Vec<Mail> {
-        let deadline = Instant::now() + ARRIVAL_TIMEOUT;
-        loop {
-            let mails = self.mails();
-            if mails.len() >= count {
-                return mails;
-            }
-            assert!(Instant::now() < deadline, "{} instead of {count} e-mails came", mails.len());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("e-mails", async || Some(self.mails()).filter(|mails| mails.len() >= count)).await
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {

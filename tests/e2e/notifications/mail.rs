@@ -1,7 +1,5 @@
 //! E-mails of the true program to doctors.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use model::clock::Clock;
 use reqwest::Method;
@@ -10,6 +8,7 @@ use tests::{
     platform::{Engine, Options, Platform},
     session::Session,
     smtp::SmtpServer,
+    wait,
 };
 
 use super::{impatient, path_of, people};
@@ -92,9 +91,7 @@ async fn what_the_mail_server_refuses_is_sent_later_or_given_up() {
     let ada = doctor(&admin, json!({ "name": "Ada", "email": "ada@example.org" })).await;
     server.refuse(Some("451 not now"));
     book(&bookings, &ada, "PAT-1", 7_200).await;
-    while server.refused() < 2 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until("two attempts", async || (server.refused() >= 2).then_some(())).await;
     platform.stop().await;
     server.refuse(None);
     platform.restart().await;
@@ -105,14 +102,11 @@ async fn what_the_mail_server_refuses_is_sent_later_or_given_up() {
     let refused = server.refused();
     let bookings = bookings.moved_to(&platform);
     book(&bookings, &ada, "PAT-2", 14_400).await;
-    while server.refused() == refused {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    wait::until("it is given up", async || {
+        let metrics = bookings.request(Method::GET, "/metrics").send().await.expect("an answer").text().await;
+        metrics.expect("text").contains("maxray_mails_total{outcome=\"dead\"} 1").then_some(())
+    })
+    .await;
     assert_eq!(server.refused(), refused + 1, "a final refusal is final");
-    server.refuse(None);
     assert_eq!(server.mails().len(), 1);
-    let metrics = bookings.request(Method::GET, "/metrics").send().await.expect("an answer").text().await;
-    let metrics = metrics.expect("text");
-    assert!(metrics.contains("maxray_mails_total{outcome=\"dead\"} 1"), "{metrics}");
 }
