@@ -121,6 +121,7 @@ impl Backend for House {
         let (action, detail) = match refused {
             RefusedAct::Association(denied) => ("associate", denied.as_str()),
             RefusedAct::Operation(operation) => ("use_operation", operation.as_str()),
+            RefusedAct::Step => ("update_performed_step", "no step of this AE"),
             RefusedAct::Reading => ("use_operation", "the account of the AE may not read studies"),
         };
         let record = AuditRecord::refused(&actor(peer), action).about(&peer.called_ae_title).saying(detail);

@@ -1,9 +1,10 @@
 //! PS3.7 and PS3.8 6: one established association, message by message.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use model::ae::AeOperation;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +30,8 @@ use crate::{
     worklist_scp,
 };
 
+/// How long what the registry said is good for what comes in bulk.
+const RIGHTS_FOR: Duration = Duration::from_secs(2);
 /// Who goes on asking for what is not allowed is cut off: each of them costs a record.
 const DENIED_OPERATIONS_MAX: u32 = 100;
 
@@ -80,6 +83,8 @@ pub struct Association<'a, S, B> {
     pub(crate) contexts: Vec<PresentationContext>,
     pub(crate) peer: Peer,
     pub(crate) rights: Rights,
+    /// When the registry was asked for them.
+    pub(crate) rights_read_at: Instant,
     /// The door that it came through.
     pub(crate) door: &'a Door<B>,
     pub(crate) denied_operations: u32,
@@ -165,15 +170,19 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         }
     }
 
-    /// Whether the peer may do it now. An association can live for days, so that what shows patients is asked of the
-    /// registry each time: whom an operator has taken the right from has lost it.
+    /// Whether the peer may do it now. An association can live for days, so that the registry is asked each time: whom an
+    /// operator has taken the right from has lost it. For what comes in bulk, and shows nobody, once in a while.
     async fn may(&mut self, operation: AeOperation) -> Result<bool, Unavailable> {
-        if !matches!(operation, AeOperation::Echo | AeOperation::Store) {
-            match self.door.rights(&self.peer).await {
-                Ok(rights) => self.rights = rights,
-                Err(TurnedAway::Denied(_)) => return Ok(false),
-                Err(TurnedAway::Later(_)) => return Err(Unavailable),
-            }
+        let in_bulk = matches!(operation, AeOperation::Echo | AeOperation::Store);
+        if in_bulk && self.rights_read_at.elapsed() < RIGHTS_FOR {
+            return Ok(self.rights.allow(operation));
+        }
+        match self.door.rights(&self.peer).await {
+            Ok(rights) => (self.rights, self.rights_read_at) = (rights, Instant::now()),
+            Err(TurnedAway::Denied(_)) => return Ok(false),
+            // What cannot be kept is refused later, with the reason.
+            Err(TurnedAway::Later(_)) if in_bulk => {}
+            Err(TurnedAway::Later(_)) => return Err(Unavailable),
         }
         Ok(self.rights.allow(operation))
     }

@@ -94,6 +94,8 @@ pub enum RefusedAct {
     Association(Denied),
     /// An operation in an association.
     Operation(AeOperation),
+    /// To change a performed procedure step that it has not made.
+    Step,
     /// To see anything: by the account that the AE is registered with.
     Reading,
 }

@@ -132,6 +132,7 @@ impl<B: Backend> Door<B> {
             contexts: agreement.contexts,
             peer,
             rights,
+            rights_read_at: Instant::now(),
             door: self,
             denied_operations: 0,
             backend: Arc::clone(&self.backend),

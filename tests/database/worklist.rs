@@ -4,7 +4,7 @@ use database::{Erasure, Matching, MatchingRules, WorklistCondition, WorklistKey,
 use model::{
     SopInstanceUid, StudyInstanceUid,
     access::Scope,
-    performed_step::{PerformedStep, PerformedStepStatus},
+    performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
     worklist::{ScheduledProcedureStep, StepStatus, WorklistItem, WorklistOrder},
 };
 
@@ -202,14 +202,19 @@ async fn what_is_scheduled_for_somebody_goes_with_an_erasure(home: Home) {
     let one = |study: &str, patient: (&str, &str)| {
         order(study, patient, vec![step("S1", "CR1", "CR", ("20260131", "093000"))])
     };
-    let said = |uid: &str, patient_id: &str| PerformedStep {
+    let of_study = |study: &str| ScheduledReference {
+        study_instance_uid: StudyInstanceUid::parse(study).expect("a UID"),
+        accession_number: String::new(),
+        step_id: String::new(),
+    };
+    let said = |uid: &str, patient_id: &str, issuer: &str, study: &str| PerformedStep {
         sop_instance_uid: SopInstanceUid::parse(uid).expect("a UID"),
         ae_title: "CR1".parse().expect("a title"),
         status: PerformedStepStatus::InProgress,
         modality: "CR".into(),
         patient_id: patient_id.to_owned(),
-        issuer_of_patient_id: String::new(),
-        scheduled: Vec::new(),
+        issuer_of_patient_id: issuer.to_owned(),
+        scheduled: vec![of_study(study)],
         attributes: "{}".into(),
         version: 1,
     };
@@ -223,19 +228,30 @@ async fn what_is_scheduled_for_somebody_goes_with_an_erasure(home: Home) {
     ] {
         items.push(schedule(&home, one(study, patient)).await);
     }
-    for (uid, patient_id) in [("2.1", "4711"), ("2.2", "4712")] {
-        assert!(home.database.create_performed_step(&said(uid, patient_id), &actor()).await.expect("kept"));
+    let steps = [
+        ("2.1", "4711", "", "1.99", false),
+        ("2.2", "4712", "", "1.98", true),
+        // Type 2: a modality may not know whose it is, or know more than the images say.
+        ("2.3", "", "", "1.5", false),
+        ("2.4", "4711", "HOSP", "1.5", false),
+        ("2.5", "4711", "HOSP", "1.97", true),
+        ("2.6", "4712", "", "1.5", true),
+    ];
+    for (uid, patient_id, issuer, study, _) in steps {
+        let step = said(uid, patient_id, issuer, study);
+        assert!(home.database.create_performed_step(&step, &actor()).await.expect("kept"));
     }
     let patient = home.database.patients_by_patient_id("4711", None).await.expect("patients")[0].id;
     let erasure = Erasure { reason: "asked for", any_name: false };
-    home.database.erase_patient(patient, erasure, &actor()).await.expect("erased");
+    let erased = home.database.erase_patient(patient, erasure, &actor()).await.expect("erased");
+    assert_eq!(erased.worklist_items_left, [items[2].id]);
     let mut left = Vec::new();
     for item in &items {
         let found = home.database.worklist_item(&Scope::internal(), item.id).await.expect("read");
         left.push(found.is_some());
     }
     assert_eq!(left, [false, false, true, true], "another name and another ID are others");
-    for (uid, there) in [("2.1", false), ("2.2", true)] {
+    for (uid, _, _, _, there) in steps {
         let uid = SopInstanceUid::parse(uid).expect("a UID");
         let found = home.database.performed_step(&uid).await.expect("read");
         assert_eq!(found.is_some(), there, "{uid}");

@@ -1,10 +1,11 @@
 //! Storage Commitment Push Model (PS3.4 Annex J) at the door: pynetdicom asks and hears, also over restarts.
 
-use std::{net::TcpListener, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use database::{AuditOutcome, AuditRecord};
+use database::AuditOutcome;
 use serde_json::{Value, json};
 use tests::{
+    operator::free_port,
     platform::{Engine, Options, Platform},
     python,
     scu::{Dcmtk, Dialogue, identifier, send_files},
@@ -26,24 +27,13 @@ fn options(engine: Engine) -> Options {
         .with("MAXRAY_PACS__COMMITMENT__RETRY_LONGEST_MS", "500")
 }
 
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").port()
-}
-
-fn register(platform: &Platform, title: &str, arguments: &[&str]) {
-    let all = [&["ae", "add", title, "127.0.0.1"], arguments].concat();
-    let output = platform.command(&all).output().expect("maxray runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
 /// Registers an AE that may ask, and gives the port where it hears.
 fn requestor(platform: &Platform, title: &str, more: &[&str]) -> u16 {
     let port = free_port();
     let text = port.to_string();
     let call =
         ["--operation", "store", "--operation", "commit", "--call-host", "127.0.0.1", "--call-port", &text];
-    register(platform, title, &[&call, more].concat());
+    platform.register_ae(title, &[&call, more].concat());
     port
 }
 
@@ -110,15 +100,6 @@ fn request(platform: &Platform, calling: &str, message: &[u8]) -> u16 {
     response.status()
 }
 
-/// Records of one action; on SQLite.
-async fn records(platform: &Platform, action: &str) -> Vec<AuditRecord> {
-    let (config, clock) = (database::DatabaseConfig::default(), model::clock::Clock::system());
-    let database = database::Database::open(&config, &platform.data_directory(), clock).await.expect("opens");
-    let trail = database.audit_page(0, 1000).await.expect("the trail");
-    database.close().await;
-    trail.into_iter().map(|row| row.record).filter(|record| record.action == action).collect()
-}
-
 async fn what_is_stored_is_committed_to(engine: Engine) {
     let platform = Platform::start(options(engine)).await;
     let port = requestor(&platform, "MODALITY", &[]);
@@ -135,11 +116,11 @@ async fn what_is_stored_is_committed_to(engine: Engine) {
     // Sent again it is the same transaction, and told again.
     assert_eq!(ask(&platform, "MODALITY", port, "1.2.3.4", &references), expected);
     if engine == Engine::Sqlite {
-        let asked = records(&platform, "request_commitment").await;
+        let asked = platform.audit_records("request_commitment").await;
         let asked: Vec<_> =
             asked.iter().map(|one| (one.actor.calling_ae.as_str(), one.subject.as_str())).collect();
         assert_eq!(asked, [("MODALITY", "1.2.3.4"); 2]);
-        let told = records(&platform, "report_commitment").await;
+        let told = platform.audit_records("report_commitment").await;
         let told: Vec<_> = told.iter().map(|one| (one.outcome, one.detail.as_str())).collect();
         assert_eq!(told, [(AuditOutcome::Success, "to MODALITY: 30 committed, 0 failed"); 2]);
     }
@@ -233,24 +214,36 @@ async fn a_requestor_that_is_away_hears_it_later_also_after_a_restart() {
     assert_eq!(said[0]["committed"], json!([one.sop_instance_uid]));
 }
 
+/// Registers an AE at a port where nobody ever listens; whether a request of it is taken.
+fn silent(platform: &Platform) -> impl Fn(&str) -> u16 {
+    let nowhere = ["--operation", "commit", "--call-host", "127.0.0.1", "--call-port", "4"];
+    platform.register_ae("MODALITY", &nowhere);
+    |transaction_uid| {
+        let asked = information(transaction_uid, &[(CR_IMAGE_STORAGE, "1.2.3")]);
+        request(platform, "MODALITY", &n_action(COMMITMENT, INSTANCE, 1, &asked))
+    }
+}
+
+#[tokio::test]
+async fn as_many_may_wait_as_are_configured() {
+    let options = options(Engine::Sqlite).with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "2");
+    let platform = Platform::start(options).await;
+    let ask = silent(&platform);
+    assert_eq!([ask("1.1"), ask("1.2"), ask("1.3"), ask("1.2")], [0, 0, 0x0213, 0]);
+}
+
 #[tokio::test]
 async fn a_requestor_that_never_answers_is_given_up() {
     let options = options(Engine::Sqlite)
-        .with("MAXRAY_PACS__COMMITMENT__GIVE_UP_AFTER_MS", "2000")
-        .with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "2");
+        .with("MAXRAY_PACS__COMMITMENT__GIVE_UP_AFTER_MS", "1000")
+        .with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "1");
     let platform = Platform::start(options).await;
-    requestor(&platform, "MODALITY", &[]);
-    let ask = |transaction_uid: &str| {
-        let asked = information(transaction_uid, &[(CR_IMAGE_STORAGE, "1.2.3")]);
-        request(&platform, "MODALITY", &n_action(COMMITMENT, INSTANCE, 1, &asked))
-    };
-    assert_eq!([ask("1.1"), ask("1.2"), ask("1.3"), ask("1.2")], [0, 0, 0x0213, 0]);
-    let told = wait::until("both are given up", async || {
-        Some(records(&platform, "report_commitment").await).filter(|told| told.len() == 2)
-    })
-    .await;
-    assert!(told.iter().all(|one| one.outcome == AuditOutcome::Failed), "{told:?}");
-    assert_eq!(ask("1.3"), 0, "there is room again");
+    let ask = silent(&platform);
+    assert_eq!(ask("1.1"), 0);
+    let told =
+        wait::until("it is given up", async || platform.audit_records("report_commitment").await.pop()).await;
+    assert_eq!(told.outcome, AuditOutcome::Failed, "{told:?}");
+    assert_eq!(ask("1.2"), 0, "there is room again");
 }
 
 // threats.md rows 1, 5, 14
@@ -259,8 +252,8 @@ async fn what_is_no_request_of_somebody_who_may_is_refused() {
     let platform =
         Platform::start(options(Engine::Sqlite).with("MAXRAY_PACS__COMMITMENT__REFERENCES_MAX", "3")).await;
     requestor(&platform, "MODALITY", &[]);
-    register(&platform, "NOWHERE", &["--operation", "commit"]);
-    register(&platform, "SENDER", &["--operation", "store", "--call-host", "127.0.0.1", "--call-port", "4"]);
+    platform.register_ae("NOWHERE", &["--operation", "commit"]);
+    platform.register_ae("SENDER", &["--operation", "store", "--call-host", "127.0.0.1", "--call-port", "4"]);
     let uids = ["1.1", "1.2", "1.3", "1.4"].map(|uid| (CR_IMAGE_STORAGE, uid));
     let good = information("1.2.3", &uids[..3]);
     let long = [information("1.2.3", &uids[..1]), identifier(&[(0x0009_0010, &vec![b'x'; 80_000])])].concat();
@@ -286,6 +279,6 @@ async fn what_is_no_request_of_somebody_who_may_is_refused() {
         let status = request(&platform, calling, &n_action(class, instance, action, data_set));
         assert_eq!(status, expected, "{calling} {class} {instance} {action} {} bytes", data_set.len());
     }
-    let refused = records(&platform, "use_operation").await;
+    let refused = platform.audit_records("use_operation").await;
     assert!(refused.len() == 2 && refused.iter().all(|one| one.detail == "commit"), "{refused:?}");
 }

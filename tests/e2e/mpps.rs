@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use database::{AuditRecord, Database};
+use database::AuditOutcome;
 use serde_json::{Value, json};
 use tests::{
     platform::{Engine, Options, Platform},
@@ -13,12 +13,6 @@ use tests::{
 
 const MPPS: &str = "1.2.840.10008.3.1.2.3.3";
 const IMPLICIT: &str = model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
-
-fn register(platform: &Platform, title: &str, operation: &str) {
-    let arguments = ["ae", "add", title, "127.0.0.1", "--operation", operation];
-    let output = platform.command(&arguments).output().expect("maxray runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 /// An item of two steps; gives its path and its study.
 async fn schedule(service: &Session) -> (String, String) {
@@ -45,45 +39,43 @@ async fn statuses(service: &Session, path: &str) -> Vec<String> {
     steps.iter().map(status).collect()
 }
 
-/// Runs pynetdicom; the status of each message and the UID that it is about.
-fn pynetdicom(platform: &Platform, title: &str, messages: &Value) -> Vec<(u64, String)> {
+/// Runs pynetdicom; the status and Error ID of each message, and the UID that it is about.
+fn pynetdicom(platform: &Platform, title: &str, messages: &Value) -> Vec<((u64, u64), String)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/mpps_check.py");
     let port = platform.dicom().port().to_string();
     let said = python::run(&script, &[&port, title, &messages.to_string()]);
     let answer = |line: &str| {
         let line: Value = serde_json::from_str(line).expect("JSON");
-        (line["status"].as_u64().expect("a status"), line["uid"].as_str().unwrap_or_default().to_owned())
+        let number = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("no {name} in {line}"));
+        ((number("status"), number("error")), line["uid"].as_str().unwrap_or_default().to_owned())
     };
     said.lines().map(answer).collect()
 }
 
-async fn database(platform: &Platform) -> Database {
-    let (config, clock) = (database::DatabaseConfig::default(), model::clock::Clock::system());
-    Database::open(&config, &platform.data_directory(), clock).await.expect("opens")
-}
-
-/// Records of one action; on SQLite.
-async fn records(platform: &Platform, action: &str) -> Vec<AuditRecord> {
-    let database = database(platform).await;
-    let trail = database.audit_page(0, 1000).await.expect("the trail");
+/// Studies that were told to be completed; on SQLite.
+async fn completed(platform: &Platform) -> Vec<String> {
+    let database = platform.database().await;
+    let events = database.outbox_after(0, 1000).await.expect("events");
     database.close().await;
-    trail.into_iter().map(|row| row.record).filter(|record| record.action == action).collect()
+    let done = events.iter().filter(|one| one.event.name() == "study.completed");
+    done.filter_map(|one| one.event.study_instance_uid()).map(str::to_owned).collect()
 }
 
 async fn a_modality_says_what_it_does(engine: Engine) {
     let platform = Platform::start(Options::on(engine)).await;
-    register(&platform, "CR1", "mpps");
+    platform.register_ae("CR1", &["--operation", "mpps"]);
     let service = platform.user("his", "service").await;
     let (path, study) = schedule(&service).await;
     let create = |uid: &str, step: &str, patient: &str| json!({ "create": uid, "study": study, "step": step, "patient": patient });
     let said = pynetdicom(&platform, "CR1", &json!([create("1.2.10", "S1", "P1")]));
-    assert_eq!(said, [(0, "1.2.10".to_owned())]);
+    assert_eq!(said, [((0, 0), "1.2.10".to_owned())]);
     assert_eq!(statuses(&service, &path).await, ["STARTED", "SCHEDULED"]);
     let said = pynetdicom(
         &platform,
         "CR1",
         &json!([
             { "set": "1.2.10" },
+            { "set": "1.2.10", "status": "DONE" },
             // The end is not told, then the series are not.
             { "set": "1.2.10", "status": "COMPLETED" },
             { "set": "1.2.10", "status": "COMPLETED", "end": true },
@@ -93,24 +85,23 @@ async fn a_modality_says_what_it_does(engine: Engine) {
             create("1.2.10", "S1", "P1"),
         ]),
     );
-    let said: Vec<u64> = said.iter().map(|(status, _)| *status).collect();
-    assert_eq!(said, [0, 0x0120, 0x0120, 0, 0x0110, 0x0110, 0x0111]);
+    let said: Vec<_> = said.into_iter().map(|(said, _)| said).collect();
+    let over = (0x0110, 0xa506);
+    assert_eq!(said, [(0, 0), (0x0106, 0), (0x0120, 0), (0x0120, 0), (0, 0), over, over, (0x0111, 0)]);
     assert_eq!(statuses(&service, &path).await, ["COMPLETED", "SCHEDULED"]);
+    if engine == Engine::Sqlite {
+        assert_eq!(completed(&platform).await, [""; 0], "one step of it is still to come");
+    }
     // A UID is made when there is none; a step that is broken off needs no series.
     let made = pynetdicom(&platform, "CR1", &json!([create("", "S2", "P1")]));
-    assert!(made[0].0 == 0 && made[0].1.starts_with("2.25."), "{made:?}");
+    assert!(made[0].0 == (0, 0) && made[0].1.starts_with("2.25."), "{made:?}");
     assert_eq!(statuses(&service, &path).await, ["COMPLETED", "STARTED"]);
     let ended = json!([{ "set": made[0].1, "status": "DISCONTINUED", "end": true }]);
-    assert_eq!(pynetdicom(&platform, "CR1", &ended)[0].0, 0);
+    assert_eq!(pynetdicom(&platform, "CR1", &ended)[0].0.0, 0);
     assert_eq!(statuses(&service, &path).await, ["COMPLETED", "DISCONTINUED"]);
     if engine == Engine::Sqlite {
-        let database = database(&platform).await;
-        let events = database.outbox_after(0, 1000).await.expect("events");
-        database.close().await;
-        let done = events.iter().filter(|one| one.event.name() == "study.completed");
-        let done: Vec<_> = done.filter_map(|one| one.event.study_instance_uid()).collect();
-        assert_eq!(done, [study.as_str()]);
-        let told = records(&platform, "update_performed_step").await;
+        assert_eq!(completed(&platform).await, [study.as_str()]);
+        let told = platform.audit_records("update_performed_step").await;
         let told: Vec<_> =
             told.iter().map(|one| (one.actor.calling_ae.as_str(), one.detail.as_str())).collect();
         assert_eq!(told, [("CR1", "IN PROGRESS"), ("CR1", "COMPLETED"), ("CR1", "DISCONTINUED")]);
@@ -131,23 +122,26 @@ async fn a_modality_says_what_it_does_on_postgres() {
 #[tokio::test]
 async fn only_who_made_a_step_changes_it() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", "mpps");
-    register(&platform, "CR2", "mpps");
-    register(&platform, "SENDER", "store");
+    platform.register_ae("CR1", &["--operation", "mpps"]);
+    platform.register_ae("CR2", &["--operation", "mpps"]);
+    platform.register_ae("SENDER", &["--operation", "store"]);
     let service = platform.user("his", "service").await;
     let (path, study) = schedule(&service).await;
     let create =
         |patient: &str| json!([{ "create": "1.2.10", "study": study, "step": "S1", "patient": patient }]);
     for title in ["SENDER", "NOBODY"] {
-        assert_eq!(pynetdicom(&platform, title, &create("P1"))[0].0, 0x0124, "{title}");
+        assert_eq!(pynetdicom(&platform, title, &create("P1"))[0].0.0, 0x0124, "{title}");
     }
     // Of another patient: kept, and nothing follows it.
-    assert_eq!(pynetdicom(&platform, "CR1", &create("P2"))[0].0, 0);
+    assert_eq!(pynetdicom(&platform, "CR1", &create("P2"))[0].0.0, 0);
     assert_eq!(statuses(&service, &path).await, ["SCHEDULED", "SCHEDULED"]);
-    assert_eq!(pynetdicom(&platform, "CR2", &json!([{ "set": "1.2.10" }]))[0].0, 0x0112);
+    assert_eq!(pynetdicom(&platform, "CR2", &json!([{ "set": "1.2.10" }]))[0].0.0, 0x0112);
     let left_out = json!([{ "set": "1.2.10", "patient": "P1" }]);
-    assert_eq!(pynetdicom(&platform, "CR1", &left_out)[0].0, 0x0107, "a patient is not changed by N-SET");
-    let refused = records(&platform, "use_operation").await;
+    assert_eq!(pynetdicom(&platform, "CR1", &left_out)[0].0.0, 0x0107, "a patient is not changed by N-SET");
+    let told = platform.audit_records("update_performed_step").await;
+    let told: Vec<_> = told.iter().map(|one| (one.outcome, one.actor.calling_ae.as_str())).collect();
+    assert_eq!(told, [(AuditOutcome::Refused, "CR2"), (AuditOutcome::Success, "CR1")]);
+    let refused = platform.audit_records("use_operation").await;
     assert!(refused.len() == 2 && refused.iter().all(|one| one.detail == "mpps"), "{refused:?}");
 }
 
@@ -163,7 +157,7 @@ fn exchange(platform: &Platform, command: &[(u16, Vec<u8>)], data_set: Option<&[
 #[tokio::test]
 async fn what_is_no_step_is_refused_and_named() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", "mpps");
+    platform.register_ae("CR1", &["--operation", "mpps"]);
     let command = |class: &str, instance: &str, data_set: bool| -> Vec<(u16, Vec<u8>)> {
         let kind = if data_set { vec![0, 0] } else { vec![0x01, 0x01] };
         vec![
@@ -179,11 +173,13 @@ async fn what_is_no_step_is_refused_and_named() {
         tower.extend(b"\x40\x00\x70\x02\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff");
     }
     let modality = identifier(&[(0x0008_0060, b"DX")]);
+    let long = identifier(&[(0x0008_0060, b"DX"), (0x0040_0280, &vec![b'x'; 4 << 20])]);
     let cut = b"\x08\x00\x60\x00\xff\xff\xff\x7fDX".to_vec();
     for (class, instance, data_set, expected) in [
         (MPPS, "1.2.10", Some(&modality), 0x0120),
         (MPPS, "1.2.10", Some(&tower), 0x0110),
         (MPPS, "1.2.10", Some(&cut), 0x0110),
+        (MPPS, "1.2.10", Some(&long), 0x0213),
         (MPPS, "1.2.10", None, 0x0120),
         (MPPS, "../../", Some(&modality), 0x0117),
         ("1.2.840.10008.3.1.2.3.4", "1.2.10", Some(&modality), 0x0122),

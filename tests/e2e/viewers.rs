@@ -2,7 +2,6 @@
 //! with. The screenshots of OHIF stay in `MAXRAY_TEST_SCREENSHOTS`, when it is set, to be looked at.
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -11,17 +10,12 @@ use serde_json::{Value, json};
 use tests::{
     digest::sha256_hex,
     env, fixtures,
+    operator::free_port,
     platform::{Options, Platform},
     scu::Dcmtk,
     session::Session,
     synthetic::Synthetic,
 };
-
-/// A port on which nobody listens at the moment: the viewer's origin has to be allowed before it is there.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
-}
 
 /// Runs one of the scripts of `tests/viewers` and gives the object that it prints.
 pub(super) fn run(script: &str, arguments: &[String]) -> Value {

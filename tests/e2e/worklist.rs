@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use database::AuditRecord;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{
@@ -18,12 +17,6 @@ const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
 const IMPLICIT: &str = model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
 const C_FIND: u16 = 0x0020;
 const PATIENT_NAME: u32 = 0x0010_0010;
-
-fn register(platform: &Platform, title: &str, arguments: &[&str]) {
-    let all = [&["ae", "add", title, "127.0.0.1"], arguments].concat();
-    let output = platform.command(&all).output().expect("maxray runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 const ASKS: &[&str] = &["--operation", "worklist"];
 
@@ -74,18 +67,9 @@ fn contains(message: &Message, part: &[u8]) -> bool {
     message.data_set.as_ref().is_some_and(|bytes| bytes.windows(part.len()).any(|window| window == part))
 }
 
-/// Records of one action; on SQLite.
-async fn records(platform: &Platform, action: &str) -> Vec<AuditRecord> {
-    let (config, clock) = (database::DatabaseConfig::default(), model::clock::Clock::system());
-    let database = database::Database::open(&config, &platform.data_directory(), clock).await.expect("opens");
-    let trail = database.audit_page(0, 1000).await.expect("the trail");
-    database.close().await;
-    trail.into_iter().map(|row| row.record).filter(|record| record.action == action).collect()
-}
-
 async fn modalities_find_what_is_scheduled(engine: Engine) {
     let platform = Platform::start(Options::on(engine)).await;
-    register(&platform, "CR1", ASKS);
+    platform.register_ae("CR1", ASKS);
     schedule(&platform).await;
     let queries = json!([
         {},
@@ -112,7 +96,7 @@ async fn modalities_find_what_is_scheduled(engine: Engine) {
     assert_eq!(answers[5]["answers"][0]["set"], json!(""), "ASCII needs no character set");
     assert_eq!(answers[7]["answers"][0]["status"], json!(0xff01), "a key that nobody knows");
     if engine == Engine::Sqlite {
-        let asked = records(&platform, "search_worklist").await;
+        let asked = platform.audit_records("search_worklist").await;
         assert_eq!(asked.len(), 8);
         assert!(
             asked.iter().all(|one| one.actor.calling_ae == "CR1" && !one.detail.contains("MULLER")),
@@ -134,7 +118,7 @@ async fn modalities_find_what_is_scheduled_on_postgres() {
 #[tokio::test]
 async fn dcmtk_is_told_in_the_character_set_that_it_asks_in() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", ASKS);
+    platform.register_ae("CR1", ASKS);
     schedule(&platform).await;
     let keys = [
         "-aet",
@@ -160,9 +144,9 @@ async fn dcmtk_is_told_in_the_character_set_that_it_asks_in() {
 #[tokio::test]
 async fn a_station_sees_what_its_registration_says() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CT1", &[ASKS, &["--own-worklist", "true"]].concat());
-    register(&platform, "ANYCR", ASKS);
-    register(&platform, "FINDER", &["--operation", "find", "--operation", "store"]);
+    platform.register_ae("CT1", &[ASKS, &["--own-worklist", "true"]].concat());
+    platform.register_ae("ANYCR", ASKS);
+    platform.register_ae("FINDER", &["--operation", "find", "--operation", "store"]);
     schedule(&platform).await;
     let everything = json!([{}, { "step": { "ScheduledStationAETitle": "CR1" } }]);
     let own = pynetdicom(&platform, "CT1", &everything);
@@ -176,7 +160,7 @@ async fn a_station_sees_what_its_registration_says() {
     // Who may ask for work may not ask for studies.
     let studies = Dcmtk::findscu(platform.dicom(), &["-aet", "ANYCR", "-S", "-k", "0008,0052=STUDY"]);
     assert!(studies.text.contains("0x124"), "{}", studies.text);
-    let refused = records(&platform, "use_operation").await;
+    let refused = platform.audit_records("use_operation").await;
     let refused: Vec<_> = refused.iter().map(|one| one.detail.as_str()).collect();
     assert_eq!(refused, ["worklist", "worklist", "find"]);
 }
@@ -184,7 +168,7 @@ async fn a_station_sees_what_its_registration_says() {
 #[tokio::test]
 async fn answers_are_streamed_and_can_be_cancelled() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", ASKS);
+    platform.register_ae("CR1", ASKS);
     let service = platform.user("his", "service").await;
     for number in 0..25 {
         let steps: Vec<Value> =
@@ -208,7 +192,7 @@ async fn answers_are_streamed_and_can_be_cancelled() {
 #[tokio::test]
 async fn what_is_no_identifier_is_refused() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", ASKS);
+    platform.register_ae("CR1", ASKS);
     let mut tower = Vec::new();
     for _ in 0..2_000 {
         tower.extend(b"\x40\x00\x00\x01\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff");
@@ -231,7 +215,7 @@ async fn what_is_no_identifier_is_refused() {
 #[tokio::test]
 async fn the_study_of_an_order_arrives_in_its_consultation() {
     let platform = Platform::start(Options::default()).await;
-    register(&platform, "CR1", ASKS);
+    platform.register_ae("CR1", ASKS);
     let admin = platform.user("boss", "admin").await;
     let doctor = admin.post_json("/doctors", &json!({ "name": "Ada Osei", "time_zone": "UTC" })).await;
     let service = platform.user("his", "service").await;

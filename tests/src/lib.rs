@@ -19,6 +19,7 @@
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`tls`] | an authority and certificates, as files |
+//! | [`operator`] | `maxray ae`, and the audit trail |
 //! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
@@ -36,6 +37,7 @@ pub mod guard;
 pub mod ledger;
 pub mod load;
 pub mod multipart;
+pub mod operator;
 pub mod part10;
 pub mod platform;
 pub mod postgres;

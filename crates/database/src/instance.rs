@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     Database, DatabaseError,
-    statement::{rows, spell},
+    statement::{spell, text_rows},
 };
 
 /// An instance and its object.
@@ -186,11 +186,11 @@ impl Database {
         {
             if !uids.is_empty() {
                 let _ = write!(sql, " AND {}", any(column, reach.next_parameter() + lists.len()));
-                lists.push(uid_rows(uids.iter().copied()));
+                lists.push(text_rows(uids.iter().copied()));
             }
         }
         let _ = write!(sql, " ORDER BY {INSTANCE_ORDER} LIMIT {limit}");
-        let studies = uid_rows(keys.studies.iter().map(StudyInstanceUid::as_str));
+        let studies = text_rows(keys.studies.iter().map(StudyInstanceUid::as_str));
         Ok(on!(self, engine => {
             let mut query = bind_reach!(sqlx::query_as(AssertSqlSafe(sql)).bind(studies), reach);
             for list in lists {
@@ -244,8 +244,4 @@ impl Database {
             (SELECT CAST(COALESCE(SUM(object_length_bytes), 0) AS BIGINT) FROM instance) AS bytes";
         Ok(on!(self, engine => sqlx::query_as(SQL).fetch_one(&engine.read).await?))
     }
-}
-
-fn uid_rows<'a>(uids: impl Iterator<Item = &'a str>) -> String {
-    rows(uids.map(|uid| vec![uid.into()]).collect())
 }

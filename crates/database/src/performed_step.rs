@@ -1,5 +1,7 @@
 //! PS3.4 Annex F, performed procedure steps: kept as modalities say them; what is scheduled follows.
 
+use std::collections::BTreeSet;
+
 use model::{
     AeTitle, SopInstanceUid, StudyInstanceUid,
     event::Event,
@@ -156,6 +158,20 @@ impl Database {
     }
 }
 
+/// Whether a step of a study was completed, and none of it is scheduled or under way any more.
+async fn is_completed(tx: &mut Tx, study_instance_uid: &str) -> Result<bool, DatabaseError> {
+    const SQL: &str = "SELECT \
+        (SELECT COUNT(*) FROM worklist_step s JOIN worklist_item i ON i.id = s.item \
+        WHERE i.study_instance_uid = $1 AND s.open), \
+        (SELECT COUNT(*) FROM performed_step p JOIN performed_step_schedule r ON r.performed_step = p.id \
+        WHERE r.study_instance_uid = $1 AND p.status = 'IN PROGRESS'), \
+        (SELECT COUNT(*) FROM performed_step p JOIN performed_step_schedule r ON r.performed_step = p.id \
+        WHERE r.study_instance_uid = $1 AND p.status = 'COMPLETED')";
+    let (scheduled, under_way, completed): (i64, i64, i64) = on_tx!(tx, connection =>
+        sqlx::query_as(SQL).bind(study_instance_uid).fetch_one(connection).await?);
+    Ok(scheduled == 0 && under_way == 0 && completed > 0)
+}
+
 /// The worklist follows, listeners hear when a study is done, and the trail has it.
 async fn settle(
     tx: &mut Tx,
@@ -169,7 +185,7 @@ async fn settle(
         PerformedStepStatus::Discontinued => StepStatus::Discontinued,
     };
     let signs = step.scheduled.iter().map(|scheduled| Sign {
-        study: None,
+        new_study: None,
         study_instance_uid: scheduled.study_instance_uid.as_str(),
         accession_number: &scheduled.accession_number,
         patient_id: &step.patient_id,
@@ -181,13 +197,14 @@ async fn settle(
         actor,
     });
     follow(tx, &signs.collect::<Vec<_>>()).await?;
-    if step.status == PerformedStepStatus::Completed {
-        let mut studies: Vec<&str> =
+    if step.status.is_final() {
+        let studies: BTreeSet<&str> =
             step.scheduled.iter().map(|one| one.study_instance_uid.as_str()).collect();
-        studies.sort_unstable();
-        studies.dedup();
-        let event = |study: &str| Event::StudyCompleted { study_instance_uid: study.to_owned() };
-        insert_events(tx, &studies.into_iter().map(event).collect::<Vec<_>>()).await?;
+        for study in studies {
+            if is_completed(tx, study).await? {
+                insert_events(tx, &[Event::StudyCompleted { study_instance_uid: study.to_owned() }]).await?;
+            }
+        }
     }
     let mut record =
         AuditRecord::success(actor, action).about(&step.sop_instance_uid).saying(step.status.as_str());

@@ -107,7 +107,7 @@ pub enum Event {
         /// Study Instance UID.
         study_instance_uid: String,
     },
-    /// A modality said that what was scheduled of a study is done.
+    /// Modalities said that what was scheduled or begun of a study is done: a step was completed, and none is open any more.
     #[serde(rename = "study.completed")]
     StudyCompleted {
         /// Study Instance UID.

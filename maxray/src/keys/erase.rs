@@ -70,6 +70,7 @@ fn receipt(erased: &Erased, reason: &str) -> serde_json::Value {
         "instances": erased.instances,
         "consultations_without_name": erased.consultations,
         "consultations_left_for_another_name": erased.consultations_left,
+        "worklist_items_left_for_another_name": erased.worklist_items_left,
         "objects_removed": erased.objects.len(),
         "keys_destroyed": erased.keys,
     })

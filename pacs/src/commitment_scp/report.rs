@@ -36,6 +36,8 @@ enum ReportError {
     Registry,
     #[error("it is not registered for storage commitment with a host and a port any more")]
     NotRegistered,
+    #[error("no association: {0}")]
+    Unreachable(ScuError),
     #[error(transparent)]
     Scu(#[from] ScuError),
     #[error("it answered with status {0:#06x}")]
@@ -43,9 +45,10 @@ enum ReportError {
 }
 
 impl ReportError {
-    /// Whether other reports to the same AE would fail as well.
+    /// Whether other reports to the same AE would fail as well. One that it breaks off over may be a report that it cannot
+    /// take.
     fn is_of_the_ae(&self) -> bool {
-        matches!(self, Self::NotRegistered | Self::Scu(_))
+        matches!(self, Self::NotRegistered | Self::Unreachable(_))
     }
 }
 
@@ -165,7 +168,8 @@ impl Reporter {
         let address = (ae.profile.host.as_str(), ae.profile.port);
         let (us, timeouts) = (&commitment.called_ae_title, ScuTimeouts::default());
         let proposals: Vec<_> = proposal().into_iter().collect();
-        let mut association = ScuAssociation::connect(address, us, &ae.title, &proposals, timeouts).await?;
+        let association = ScuAssociation::connect(address, us, &ae.title, &proposals, timeouts).await;
+        let mut association = association.map_err(ReportError::Unreachable)?;
         let response = association.report_commitment(&commitment.transaction_uid, us, &findings).await;
         match response {
             Ok(response) => {

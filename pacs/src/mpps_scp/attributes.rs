@@ -82,7 +82,7 @@ pub struct Beginning {
 }
 
 fn unreadable(_: JsonModelError) -> Refusal {
-    Refusal::saying(status::INVALID_ATTRIBUTE_VALUE, "a value is none")
+    Refusal::saying(status::INVALID_ATTRIBUTE_VALUE, "an attribute has a value that DICOM does not know")
 }
 
 fn text(data_set: &JsonDataSet<'_>, tag: u32) -> Result<String, Refusal> {
@@ -94,11 +94,19 @@ fn text(data_set: &JsonDataSet<'_>, tag: u32) -> Result<String, Refusal> {
 fn need(data_set: &JsonDataSet<'_>, tags: &[u32]) -> Result<(), Refusal> {
     let missing: Vec<u32> = tags.iter().copied().filter(|tag| !data_set.0.contains_key(tag)).collect();
     if !missing.is_empty() {
-        return Err(Refusal::saying(status::MISSING_ATTRIBUTE, "attributes are missing").at(missing));
+        return Err(Refusal::saying(
+            status::MISSING_ATTRIBUTE,
+            "attributes of type 1 are missing: see Attribute Identifier List",
+        )
+        .at(missing));
     }
     for tag in tags {
         if text(data_set, *tag)?.is_empty() {
-            return Err(Refusal::saying(status::MISSING_ATTRIBUTE_VALUE, "a value is missing").at(vec![*tag]));
+            return Err(Refusal::saying(
+                status::MISSING_ATTRIBUTE_VALUE,
+                "an attribute of type 1 has no value",
+            )
+            .at(vec![*tag]));
         }
     }
     Ok(())
@@ -121,7 +129,9 @@ fn each_item(
         }
     }
     let Some(sequence) = data_set.0.get(&tag) else {
-        return Err(Refusal::saying(status::MISSING_ATTRIBUTE, "a sequence is missing").at(vec![tag]));
+        return Err(
+            Refusal::saying(status::MISSING_ATTRIBUTE, "a sequence of type 1 is missing").at(vec![tag])
+        );
     };
     let mut items = 0_u32;
     let read = sequence.each_value(|item| {
@@ -130,7 +140,9 @@ fn each_item(
     });
     read.map_err(|Stopped(refusal)| refusal)?;
     if items == 0 {
-        return Err(Refusal::saying(status::MISSING_ATTRIBUTE_VALUE, "a sequence is empty").at(vec![tag]));
+        return Err(
+            Refusal::saying(status::MISSING_ATTRIBUTE_VALUE, "a sequence of type 1 is empty").at(vec![tag])
+        );
     }
     Ok(())
 }

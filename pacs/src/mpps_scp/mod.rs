@@ -14,7 +14,7 @@ use uuid::Uuid;
 use self::attributes::{Attributes, Beginning, LENGTH_MAX_BYTES};
 use crate::{
     association::Association,
-    backend::{Backend, Peer, Unavailable},
+    backend::{Backend, Peer, RefusedAct, Unavailable},
     dimse::{
         command_set::{CommandSet, CommandSetBuilder, NO_DATA_SET, command_field, element},
         status,
@@ -52,7 +52,7 @@ impl Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(_: Unavailable) -> Self {
-        Self::saying(status::PROCESSING_FAILURE, "it cannot be kept now")
+        Self::saying(status::PROCESSING_FAILURE, "it cannot be kept now: send it again later")
     }
 }
 
@@ -106,7 +106,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
         let uid = parse(command.text(element::REQUESTED_SOP_INSTANCE_UID));
         let done = match &uid {
             Some(uid) => set(backend.as_ref(), &peer, uid, &attributes).await,
-            None => Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, "no such step")),
+            None => {
+                Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, "Requested SOP Instance UID is no UID"))
+            }
         };
         (uid, done)
     };
@@ -145,7 +147,10 @@ async fn create<B: Backend>(
         named => parse(named),
     };
     let Some(sop_instance_uid) = uid.clone() else {
-        return (None, Err(Refusal::saying(status::INVALID_SOP_INSTANCE, "no UID")));
+        return (
+            None,
+            Err(Refusal::saying(status::INVALID_SOP_INSTANCE, "Affected SOP Instance UID is no UID")),
+        );
     };
     let begun = async {
         let Beginning { modality, patient_id, issuer_of_patient_id, scheduled } = attributes.beginning()?;
@@ -178,7 +183,9 @@ async fn set<B: Backend>(
     for _ in 0..ATTEMPTS_MAX {
         let found = backend.step(sop_instance_uid).await?;
         let Some(mut step) = found.filter(|step| step.ae_title == peer.calling_ae_title) else {
-            return Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, "no such step"));
+            backend.record_refusal(peer, RefusedAct::Step).await;
+            let comment = "this AE title has made no step with this UID";
+            return Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, comment));
         };
         if step.status.is_final() {
             let comment = "Performed Procedure Step Object may no longer be updated";
@@ -195,7 +202,7 @@ async fn set<B: Backend>(
             return Ok(if left_out { status::ATTRIBUTE_LIST_ERROR } else { status::SUCCESS });
         }
     }
-    Err(Refusal::saying(status::PROCESSING_FAILURE, "the step is being changed by others"))
+    Err(Refusal::saying(status::PROCESSING_FAILURE, "the step is being changed: send it again"))
 }
 
 async fn respond<S: Transport, B: Backend>(

@@ -134,13 +134,18 @@ impl<'a> Asked<'a> {
             Service::QueryRetrieve(model, of) if of == operation && self.context.is_of(self.command) => {
                 Ok(Some(model))
             }
-            _ => {
-                association.skip_data_set(self.context, self.command).await?;
-                let comment = "the SOP class is not that of the presentation context";
-                let said = Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, comment);
-                self.refuse(association, said).await.map(|()| None)
-            }
+            _ => self.refuse_class(association).await.map(|()| None),
         }
+    }
+
+    /// The answer to a command of another SOP class than that of its context.
+    pub(crate) async fn refuse_class<S: Transport, B: Backend>(
+        self,
+        association: &mut Association<'_, S, B>,
+    ) -> Result<(), End> {
+        association.skip_data_set(self.context, self.command).await?;
+        let comment = "the SOP class is not that of the presentation context";
+        self.refuse(association, Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, comment)).await
     }
 
     /// Sends a response, with its data set when it has one, in one write.

@@ -11,7 +11,7 @@ use self::query::Query;
 use crate::{
     association::Association,
     backend::Backend,
-    dimse::{command_set::CommandSet, status},
+    dimse::command_set::CommandSet,
     query_retrieve::{
         answers::{self, Answers},
         data_set::DataSet,
@@ -41,9 +41,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     let asked = Asked::of(context, command)?;
     metrics::counter!("maxray_dimse_worklist_total").increment(1);
     if !context.is_of(command) {
-        association.skip_data_set(context, command).await?;
-        let comment = "the SOP class is not that of the presentation context";
-        return asked.refuse(association, Refused::saying(status::SOP_CLASS_NOT_SUPPORTED, comment)).await;
+        return asked.refuse_class(association).await;
     }
     let received = identifier::receive_keys(association, context, command).await?;
     let station = association.rights.own_worklist.then(|| association.peer.calling_ae_title.clone());

@@ -1,7 +1,7 @@
 """pynetdicom as a modality that says what it does. mpps_check.py PORT TITLE MESSAGES
 
 MESSAGES is a JSON array: {"create": UID or "", "study": .., "step": .., "patient": ..} or
-{"set": UID, "status": .., "end": true, "series": UID, "patient": ..}. Prints status and UID of each answer as JSON.
+{"set": UID, "status": .., "end": true, "series": UID, "patient": ..}. Prints status, UID and Error ID of each answer as JSON.
 """
 
 import json
@@ -78,5 +78,7 @@ for message in json.loads(sys.argv[3]):
         status, _ = association.send_n_create(creation(message), ModalityPerformedProcedureStep, uid)
     else:
         status, _ = association.send_n_set(change(message), ModalityPerformedProcedureStep, message["set"])
-    print(json.dumps({"status": status.Status, "uid": responses[-1].get("AffectedSOPInstanceUID", "")}), flush=True)
+    answer = responses[-1]
+    said = {"status": status.Status, "uid": answer.get("AffectedSOPInstanceUID", ""), "error": answer.get("ErrorID", 0)}
+    print(json.dumps(said), flush=True)
 association.release()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tests::scu::Dcmtk;
+use tests::{scu::Dcmtk, wait};
 
 use super::*;
 
@@ -24,7 +24,7 @@ async fn an_ae_does_what_it_is_registered_for_and_nothing_else() {
             dialogue.release();
         }
     }
-    let refusals = records(&platform, "use_operation").await;
+    let refusals = platform.audit_records("use_operation").await;
     for (calling, operation) in [
         ("ANYBODY", "find"),
         ("ANYBODY", "get"),
@@ -43,7 +43,7 @@ async fn an_ae_does_what_it_is_registered_for_and_nothing_else() {
 async fn a_title_that_is_registered_for_another_machine_shows_nothing_here() {
     let platform = Platform::start(Options::default()).await;
     let rights = ["--operation", "echo", "--operation", "store", "--operation", "find"];
-    ae(&platform, &[&["add", "FINDSCU", "192.0.2.7"][..], &rights].concat());
+    platform.ae(&[&["add", "FINDSCU", "192.0.2.7"][..], &rights].concat());
     let one = Synthetic::cr("P1", 8, 8);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("one.dcm");
@@ -53,8 +53,8 @@ async fn a_title_that_is_registered_for_another_machine_shows_nothing_here() {
     let keys: &[(u32, &[u8])] = &[(LEVEL, b"STUDY"), (PATIENT_ID, b"")];
     let (found, last) = find(&platform, STUDY_FIND, keys, &[]);
     assert_eq!((found.len(), last.status()), (0, 0x0124));
-    assert_eq!(records(&platform, "use_operation").await.len(), 1);
-    ae(&platform, &["set", "FINDSCU", "192.0.2.7", "127.0.0.1"]);
+    assert_eq!(platform.audit_records("use_operation").await.len(), 1);
+    platform.ae(&["set", "FINDSCU", "192.0.2.7", "127.0.0.1"]);
     let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &[(STUDY_FIND, IMPLICIT)], &[]);
     eventually(&mut dialogue, keys, (1, 0));
     dialogue.release();
@@ -77,7 +77,8 @@ fn eventually(dialogue: &mut Dialogue, keys: &[(u32, &[u8])], expected: (usize, 
 // threats.md row 5
 #[tokio::test]
 async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
-    let platform = platform(Options::default(), &[("FINDSCU", RETRIEVES)]).await;
+    let may = [RETRIEVES, &["--operation", "echo"]].concat();
+    let platform = platform(Options::default(), &[("FINDSCU", &may)]).await;
     let made = platform.command(&["user", "add", "--username", "wards", "--role", "viewer"]).output();
     assert!(made.expect("maxray runs").status.success());
     let one = Synthetic::cr("P1", 8, 8);
@@ -86,30 +87,39 @@ async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
     let contexts = [(STUDY_FIND, IMPLICIT)];
     let mut dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &contexts, &[]);
     let mut getting = Dialogue::open(platform.dicom(), "FINDSCU", &[(STUDY_GET, IMPLICIT)], &[]);
+    let mut verifying = Dialogue::open(platform.dicom(), "FINDSCU", &[(VERIFICATION, IMPLICIT)], &[]);
     let mut get = || {
         getting.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(keys)));
         getting.responses().1.status()
     };
+    let echo =
+        [(0x0002, VERIFICATION.into()), (0x0100, vec![0x30, 0]), (0x0110, vec![1, 0]), (0x0800, vec![1, 1])];
+    let mut verify = || {
+        verifying.write(&Dialogue::encode(1, &echo, None));
+        verifying.message().status()
+    };
+    assert_eq!(verify(), 0);
     eventually(&mut dialogue, keys, (1, 0));
     assert_eq!(get(), 0xa702, "nothing was negotiated for it to be sent in");
     // Nothing was granted to the account that it reads as from now on.
-    ae(&platform, &["set", "FINDSCU", "--reads-as", "wards"]);
+    platform.ae(&["set", "FINDSCU", "--reads-as", "wards"]);
     eventually(&mut dialogue, keys, (0, 0));
     assert_eq!(get(), 0);
-    ae(&platform, &["set", "FINDSCU", "--reads-everything"]);
+    platform.ae(&["set", "FINDSCU", "--reads-everything"]);
     eventually(&mut dialogue, keys, (1, 0));
-    ae(&platform, &["set", "FINDSCU", "--enabled", "false"]);
+    platform.ae(&["set", "FINDSCU", "--enabled", "false"]);
     eventually(&mut dialogue, keys, (0, 0x0124));
-    ae(&platform, &["set", "FINDSCU", "--enabled", "true"]);
+    wait::until("no echo any more", async || (verify() == 0x0124).then_some(())).await;
+    platform.ae(&["set", "FINDSCU", "--enabled", "true"]);
     eventually(&mut dialogue, keys, (1, 0));
-    ae(&platform, &["remove", "FINDSCU"]);
+    platform.ae(&["remove", "FINDSCU"]);
     eventually(&mut dialogue, keys, (0, 0x0124));
     assert_eq!(get(), 0x0124);
-    let refusals = records(&platform, "use_operation").await;
+    let refusals = platform.audit_records("use_operation").await;
     let mut told: Vec<&str> = refusals.iter().map(|one| one.detail.as_str()).collect();
     // How often it was asked until it was let in again is a matter of time.
     told.dedup();
-    assert_eq!(told, ["find", "get"]);
+    assert_eq!(told, ["find", "echo", "find", "get"]);
 }
 
 /// A command names the SOP class of its context: what was agreed on for one holds for no other.
@@ -144,8 +154,8 @@ async fn an_ae_that_reads_as_an_account_sees_its_grants() {
     assert!(made.expect("maxray runs").status.success());
     platform.add_user("boss", "admin");
     let as_wards = [RETRIEVES, &["--reads-as", "wards"]].concat();
-    register(&platform, "FINDSCU", &as_wards);
-    register(&platform, "BOSS", &[FINDS, &["--reads-as", "boss"]].concat());
+    platform.register_ae("FINDSCU", &as_wards);
+    platform.register_ae("BOSS", &[FINDS, &["--reads-as", "boss"]].concat());
     let mine = Synthetic::cr("MINE", 8, 8);
     let older = Synthetic {
         patient_id: "MINE".into(),
@@ -185,7 +195,7 @@ async fn an_ae_that_reads_as_an_account_sees_its_grants() {
     // An administrator reads no images, and neither does a machine that is one.
     let refused = Dcmtk::findscu(platform.dicom(), &["-aet", "BOSS", "-S", "-k", "0008,0052=STUDY"]);
     assert!(refused.text.contains("0x124"), "{}", refused.text);
-    let told = records(&platform, "retrieve_instances").await;
+    let told = platform.audit_records("retrieve_instances").await;
     let missed = told.iter().filter(|one| one.detail == "not there, or not in reach").count();
     assert_eq!(missed, 2, "{told:?}");
     assert!(told.iter().all(|one| one.actor.user_id.is_some() && one.actor.calling_ae == "FINDSCU"));

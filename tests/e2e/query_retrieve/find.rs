@@ -96,7 +96,7 @@ async fn every_level(engine: Engine) {
 
 /// Who asked, by a hash of the filter, and how much was found; not what was asked for.
 async fn check_records(platform: &Platform) {
-    let records = records(platform, "search_archive").await;
+    let records = platform.audit_records("search_archive").await;
     assert!(records.len() == 7 && records.iter().all(|one| one.actor.calling_ae == "FINDSCU"), "{records:?}");
     assert!(
         records

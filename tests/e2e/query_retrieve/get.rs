@@ -128,7 +128,7 @@ async fn dcmtk_gets_studies_series_and_instances() {
         let wanted = data_sets(expected.iter().map(|index: &usize| all[*index].part10()));
         assert!(received == wanted, "{level}: {:?}", received.keys());
     }
-    let told = records(&platform, "retrieve_instances").await;
+    let told = platform.audit_records("retrieve_instances").await;
     assert_eq!(told.len(), 6, "one before the first byte, and one of the end");
     assert!(told.iter().all(|one| one.study_instance_uid == *study && one.actor.calling_ae == "GETSCU"));
     assert_eq!(told[0].detail, "C-GET, asked for 4");
@@ -209,7 +209,7 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
     assert_eq!(get(&mut dialogue, &keys, |_| 0).0.len(), 20);
-    let told = records(&platform, "retrieve_instances").await;
+    let told = platform.audit_records("retrieve_instances").await;
     let told: Vec<_> = told.iter().map(|one| (one.outcome, one.detail.as_str())).collect();
     for expected in [
         (AuditOutcome::Success, "C-GET, 3 completed, 0 failed, 0 with a warning, 17 remaining, cancelled"),

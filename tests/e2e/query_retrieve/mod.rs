@@ -15,6 +15,7 @@ use tests::{
     synthetic::Synthetic,
 };
 
+const VERIFICATION: &str = "1.2.840.10008.1.1";
 const STUDY_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const STUDY_MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 const STUDY_GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
@@ -39,19 +40,9 @@ const INSTANCE_UID: u32 = 0x0008_0018;
 async fn platform(options: Options, aes: &[(&str, &[&str])]) -> Platform {
     let platform = Platform::start(options).await;
     for (title, arguments) in aes {
-        register(&platform, title, arguments);
+        platform.register_ae(title, arguments);
     }
     platform
-}
-
-fn register(platform: &Platform, title: &str, arguments: &[&str]) {
-    ae(platform, &[&["add", title, "127.0.0.1"], arguments].concat());
-}
-
-/// `maxray ae`.
-fn ae(platform: &Platform, arguments: &[&str]) {
-    let output = platform.command(&[&["ae"], arguments].concat()).output().expect("maxray runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 const FINDS: &[&str] = &["--operation", "echo", "--operation", "find"];
@@ -127,15 +118,4 @@ fn files_in(folder: &std::path::Path) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(folder).expect("a folder");
     let paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.iter().map(|path| std::fs::read(path).expect("a file")).collect()
-}
-
-/// Records of one action: outcome and detail.
-async fn records(platform: &Platform, action: &str) -> Vec<database::AuditRecord> {
-    let directory = platform.data_directory();
-    let config = database::DatabaseConfig::default();
-    let clock = model::clock::Clock::system();
-    let database = database::Database::open(&config, &directory, clock).await.expect("opens");
-    let trail = database.audit_page(0, 1000).await.expect("the trail");
-    database.close().await;
-    trail.into_iter().map(|row| row.record).filter(|record| record.action == action).collect()
 }

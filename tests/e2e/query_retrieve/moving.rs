@@ -1,13 +1,11 @@
 //! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::TcpListener,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use database::AuditOutcome;
 use tests::{
     fixtures,
+    operator::free_port,
     scu::{Dcmtk, Reference, padded},
 };
 
@@ -32,12 +30,7 @@ const DCMTK_TAKES: [&str; 13] = [
 
 /// Registers a destination that is at this port.
 fn destination(platform: &Platform, title: &str, port: u16) {
-    register(platform, title, &["--call-host", "127.0.0.1", "--call-port", &port.to_string()]);
-}
-
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").port()
+    platform.register_ae(title, &["--call-host", "127.0.0.1", "--call-port", &port.to_string()]);
 }
 
 fn move_study(platform: &Platform, to: &str, study: &str) -> (Vec<Message>, Message) {
@@ -54,7 +47,7 @@ async fn dcmtk_moves_what_was_sent_to_a_registered_destination() {
     let platform = Platform::start(Options::default()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let receiver = Reference::start(folder.path());
-    register(&platform, "MOVESCU", RETRIEVES);
+    platform.register_ae("MOVESCU", RETRIEVES);
     destination(&platform, "STORESCP", receiver.address().port());
     // One file of each pair of SOP class and transfer syntax.
     let (mut sent, mut pairs) = (BTreeMap::new(), BTreeSet::new());
@@ -85,7 +78,7 @@ async fn dcmtk_moves_what_was_sent_to_a_registered_destination() {
     for (uid, data_set) in &sent {
         assert!(received.get(uid) == Some(data_set), "{uid} is not what was sent");
     }
-    let told = records(&platform, "retrieve_instances").await;
+    let told = platform.audit_records("retrieve_instances").await;
     assert_eq!(told.len(), 2 * studies.len(), "of each study before the first byte and at the end");
     assert!(told.iter().all(|one| one.detail.starts_with("C-MOVE to STORESCP, ")), "{told:?}");
 }
@@ -104,11 +97,11 @@ async fn only_registered_destinations_that_answer_get_anything() {
     let folder = tempfile::tempdir().expect("a folder");
     let receiver = Reference::start(folder.path());
     let port = receiver.address().port();
-    register(&platform, "MOVESCU", RETRIEVES);
-    register(&platform, "NOWHERE", &[]);
+    platform.register_ae("MOVESCU", RETRIEVES);
+    platform.register_ae("NOWHERE", &[]);
     destination(&platform, "SILENT", free_port());
     let call = ["--call-host", "127.0.0.1", "--call-port", &port.to_string(), "--enabled", "false"];
-    register(&platform, "OFF", &call);
+    platform.register_ae("OFF", &call);
     let cr = Synthetic::cr("P1", 8, 8).series(5);
     store(&platform, &cr);
     let study = &cr[0].study_instance_uid;
@@ -121,7 +114,7 @@ async fn only_registered_destinations_that_answer_get_anything() {
     assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0xa702, Some(0), Some(5)));
     assert_eq!(text(&last, 0x0008_0058).split('\\').count(), 5);
     assert_eq!(receiver.take().len(), 0);
-    let told = records(&platform, "retrieve_instances").await;
+    let told = platform.audit_records("retrieve_instances").await;
     let refused = told.iter().filter(|one| one.detail == "the move destination is not registered").count();
     assert_eq!(refused, 4, "{told:?}");
     // That it was asked for is no success: what came of it is told as well.
@@ -137,12 +130,12 @@ async fn only_registered_destinations_that_answer_get_anything() {
 async fn sub_operations_are_counted_and_can_be_cancelled() {
     let source = Platform::start(Options::default()).await;
     let target = Platform::start(Options::default()).await;
-    register(&source, "MOVESCU", RETRIEVES);
+    source.register_ae("MOVESCU", RETRIEVES);
     destination(&source, "TARGET", target.dicom().port());
     // It takes CR from us, and nothing else.
     let class = tests::synthetic::CR_IMAGE_STORAGE;
-    register(&target, "MAXRAY", &["--operation", "store", "--sop-class", class]);
-    register(&target, "FINDSCU", FINDS);
+    target.register_ae("MAXRAY", &["--operation", "store", "--sop-class", class]);
+    target.register_ae("FINDSCU", FINDS);
     let cr = Synthetic::cr("P1", 16, 16).series(40);
     let dx = Synthetic {
         study_instance_uid: cr[0].study_instance_uid.clone(),

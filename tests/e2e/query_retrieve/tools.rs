@@ -14,7 +14,7 @@ fn run(platform: &Platform, arguments: &[&str]) -> (bool, String) {
 async fn this_program_is_a_client_too() {
     let platform = platform(Options::default(), &[("CLIENT", FINDS)]).await;
     let port = platform.dicom().port().to_string();
-    register(&platform, "MAXRAY", &["--call-host", "127.0.0.1", "--call-port", &port]);
+    platform.register_ae("MAXRAY", &["--call-host", "127.0.0.1", "--call-port", &port]);
     let there = format!("MAXRAY@127.0.0.1:{port}");
     for target in ["MAXRAY", &there] {
         let (answered, text) = run(&platform, &["echo", target]);

@@ -43,7 +43,7 @@ impl Database {
     /// Failures of the database.
     pub async fn claim_commitment(&self, lease: TimeDelta) -> Result<Option<Commitment>, DatabaseError> {
         const DUE: &str = "SELECT id, ae_title, called_ae_title, transaction_uid, referenced, duplicate, attempts, \
-            requested_at FROM commitment WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at LIMIT 1";
+            requested_at FROM commitment WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, attempts LIMIT 1";
         const CLAIM: &str = "UPDATE commitment SET due_at = $2, attempts = attempts + 1 \
             WHERE id = $1 AND state = 'pending' AND attempts = $3 AND due_at <= $4";
         let now = self.shared().clock.now();
@@ -78,20 +78,20 @@ impl Database {
         postponed: &Commitment,
         until: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
-        const SQL: &str =
-            "UPDATE commitment SET due_at = $2 WHERE id = $1 AND state = 'pending' AND attempts = $3";
+        const SQL: &str = "UPDATE commitment SET due_at = $2 WHERE id = $1 AND state = 'pending' AND attempts = $3 AND requested_at = $4";
         let mut tx = self.begin().await?;
         on_tx!(tx, connection => sqlx::query(SQL)
             .bind(postponed.id)
             .bind(until)
             .bind(i32::try_from(postponed.attempts).unwrap_or(i32::MAX))
+            .bind(postponed.requested_at)
             .execute(connection)
             .await
             .map(drop)?);
         self.commit(tx).await
     }
 
-    /// Puts off whatever an AE waits for: it does not answer.
+    /// Puts off whatever else of an AE is due: it does not answer. What others have claimed is theirs.
     ///
     /// # Errors
     /// Failures of the database.
@@ -101,10 +101,16 @@ impl Database {
         until: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
         const SQL: &str =
-            "UPDATE commitment SET due_at = $2 WHERE ae_title = $1 AND state = 'pending' AND due_at < $2";
+            "UPDATE commitment SET due_at = $2 WHERE ae_title = $1 AND state = 'pending' AND due_at <= $3";
         let mut tx = self.begin().await?;
-        on_tx!(tx, connection =>
-            sqlx::query(SQL).bind(ae_title.as_str()).bind(until).execute(connection).await.map(drop)?);
+        let now = tx.now;
+        on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(ae_title.as_str())
+            .bind(until)
+            .bind(now)
+            .execute(connection)
+            .await
+            .map(drop)?);
         self.commit(tx).await
     }
 

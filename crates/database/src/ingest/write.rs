@@ -154,10 +154,10 @@ pub(super) async fn write(
     fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
     update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;
     update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
-    let new_series = plan.series.values().map(|(index, _, study)| {
+    let new_series = plan.series.values().map(|(index, ..)| {
         let new = &group[*index];
         Sign {
-            study: Some(*study),
+            new_study: plan.studies.get(&new.study_instance_uid).map(|(_, key, _)| *key),
             study_instance_uid: &new.study_instance_uid,
             accession_number: &new.accession_number,
             patient_id: &new.demographics.patient_id,

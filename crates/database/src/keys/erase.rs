@@ -4,14 +4,18 @@ use chrono::{DateTime, Utc};
 use model::event::Event;
 use uuid::Uuid;
 
-use super::{drop::drop_objects, forget_schedule::forget_schedule, gate::retire_keys};
+use super::{
+    drop::drop_objects,
+    forget::{forget_in_consultations, forget_performed_steps, forget_rights, forget_worklist_items},
+    gate::retire_keys,
+};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
     engine::Tx,
     outbox::insert_events,
     statement::{Statement, uuid_rows},
-    text::{clean, index_fold_person_name},
+    text::clean,
 };
 
 /// Why somebody is erased, and how much goes.
@@ -38,6 +42,8 @@ pub struct Erased {
     pub consultations: u64,
     /// Consultations under the same Patient ID and another name, which stay.
     pub consultations_left: Vec<Uuid>,
+    /// Items of the worklist under the same Patient ID and another name, which stay.
+    pub worklist_items_left: Vec<Uuid>,
     /// Objects to remove.
     pub objects: Vec<Uuid>,
     /// Keys to destroy.
@@ -126,7 +132,8 @@ async fn take_rows(
     // request later repeats it anew.
     on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
     forget_rights(tx, patient, &of).await?;
-    forget_schedule(tx, patient, &of, erasure.any_name).await?;
+    let worklist_items_left = forget_worklist_items(tx, &of, erasure.any_name).await?;
+    forget_performed_steps(tx, patient, &of, erasure.any_name).await?;
     let (studies, instances) = delete_rows(tx, patient).await?;
     let mut record = AuditRecord::success(actor, "erase_patient").about(patient);
     record.detail = format!(
@@ -137,7 +144,17 @@ async fn take_rows(
     );
     insert_events(tx, &[Event::PatientErased { patient }]).await?;
     insert_audit(tx, &[record]).await?;
-    Ok(Erased { patient, at: now, studies, instances, consultations, consultations_left, objects, keys })
+    Ok(Erased {
+        patient,
+        at: now,
+        studies,
+        instances,
+        consultations,
+        consultations_left,
+        worklist_items_left,
+        objects,
+        keys,
+    })
 }
 
 /// How consultations name the patient.
@@ -193,73 +210,6 @@ async fn deleted_objects(tx: &mut Tx, patient: Uuid) -> Result<Vec<Uuid>, Databa
     const SQL: &str = "SELECT gone.object_key FROM deleted_instance gone \
         JOIN patient_key ON patient_key.key_id = gone.patient_key_id WHERE patient_key.patient = $1";
     Ok(on_tx!(tx, connection => sqlx::query_scalar(SQL).bind(patient).fetch_all(connection).await?))
-}
-
-/// Consultations name their patient in words, and the issuer where somebody knew it. One under the same Patient ID is
-/// another's when the name says so, unless `any_name`. Gives how many forgot the patient, and which did not.
-async fn forget_in_consultations(
-    tx: &mut Tx,
-    of: &Named,
-    any_name: bool,
-) -> Result<(u64, Vec<Uuid>), DatabaseError> {
-    const FIND: &str = "SELECT id, patient_name FROM consultation WHERE patient_id = $1 \
-        AND issuer_of_patient_id IN ($2, '') ORDER BY id";
-    const FORGET: &str = "UPDATE consultation SET patient_id = '', issuer_of_patient_id = '', \
-        patient_name = 'erased', reason = '', version = version + 1, updated_at = $2 WHERE id = $1";
-    if of.patient_id.is_empty() {
-        return Ok((0, Vec::new()));
-    }
-    let found: Vec<(Uuid, String)> = on_tx!(tx, connection => sqlx::query_as(FIND)
-        .bind(&of.patient_id)
-        .bind(&of.issuer_of_patient_id)
-        .fetch_all(connection)
-        .await?);
-    let (mut forgotten, mut left) = (0, Vec::new());
-    let now = tx.now;
-    for (id, name) in found {
-        if !any_name && !of.may_be(&index_fold_person_name(&name)) {
-            left.push(id);
-            continue;
-        }
-        forgotten += 1;
-        // First: prescriptions refer to the patient whom the consultation names.
-        forget_what_was_written(tx, id).await?;
-        on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
-    }
-    Ok((forgotten, left))
-}
-
-/// What doctors wrote in a consultation is about the patient, too.
-async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), DatabaseError> {
-    for sql in [
-        "DELETE FROM prescription WHERE consultation_id = $1",
-        "DELETE FROM consultation_note WHERE consultation_id = $1",
-        "UPDATE consultation_history SET remark = '' WHERE consultation_id = $1",
-        "UPDATE slot SET patient_key = NULL, issuer_of_patient_id = NULL WHERE consultation_id = $1",
-    ] {
-        on_tx!(tx, connection => sqlx::query(sql).bind(consultation).execute(connection).await.map(drop)?);
-    }
-    Ok(())
-}
-
-/// Grants and emergency accesses name the Patient ID, which another patient record may have, too.
-async fn forget_rights(tx: &mut Tx, patient: Uuid, of: &Named) -> Result<(), DatabaseError> {
-    const NOBODY_ELSE: &str = "patient_id = $1 AND issuer_of_patient_id = $2 AND patient_id <> '' AND NOT EXISTS \
-        (SELECT 1 FROM patient p WHERE p.patient_id = $1 AND p.issuer_of_patient_id = $2 AND p.id <> $3)";
-    for statement in [
-        "DELETE FROM access_grant WHERE",
-        "UPDATE break_glass SET patient_id = '', issuer_of_patient_id = '', reason = '', review_note = '' WHERE",
-    ] {
-        let sql = format!("{statement} {NOBODY_ELSE}");
-        on_tx!(tx, connection => sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(&of.patient_id)
-            .bind(&of.issuer_of_patient_id)
-            .bind(patient)
-            .execute(connection)
-            .await
-            .map(drop)?);
-    }
-    Ok(())
 }
 
 /// Gives how many studies and instances there were. What refers to a study or an instance goes with it.

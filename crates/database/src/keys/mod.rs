@@ -2,7 +2,7 @@
 
 mod drop;
 mod erase;
-mod forget_schedule;
+mod forget;
 mod gate;
 mod job;
 mod legal_hold;

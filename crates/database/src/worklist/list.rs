@@ -1,9 +1,6 @@
 //! Items for people and programs, as far as they reach.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt::Write as _,
-};
+use std::{collections::HashMap, fmt::Write as _};
 
 use model::{
     access::Scope,
@@ -136,22 +133,6 @@ impl Database {
             query.bind(i64::try_from(filter.offset).unwrap_or(i64::MAX)).fetch_all(&engine.read).await?
         });
         self.add_steps(found).await
-    }
-
-    /// Items by their ids, without their steps.
-    pub(super) async fn worklist_items_of(
-        &self,
-        ids: BTreeSet<Uuid>,
-    ) -> Result<HashMap<Uuid, WorklistItem>, DatabaseError> {
-        let (before, after) = self.dialect().any_of();
-        let sql = format!(
-            "SELECT {ITEM_COLUMNS} FROM worklist_item i \
-             WHERE i.id {before}SELECT r.id FROM ROWS($1: id uuid) AS r{after}"
-        );
-        let (sql, list) = (AssertSqlSafe(spell(&sql, self.dialect())), uuid_rows(ids));
-        let found: Vec<ItemRow> =
-            on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
-        found.into_iter().map(|row| Ok((row.id, row.with_steps(Vec::new())?))).collect()
     }
 
     async fn add_steps(&self, items: Vec<ItemRow>) -> Result<Vec<WorklistItem>, DatabaseError> {

@@ -1,12 +1,10 @@
 //! PS3.4 K.6.1.2: scheduled procedure steps by the keys of a modality, in the order in which they are to be done.
 
-use std::collections::BTreeSet;
-
 use model::worklist::{ScheduledProcedureStep, WorklistItem};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::row::{STEP_COLUMNS, StepRow};
+use super::row::{ITEM_COLUMNS, ItemRow, STEP_COLUMNS, StepRow};
 use crate::{
     Database, DatabaseError, Matching,
     scope::ReachBind,
@@ -150,7 +148,7 @@ fn build(sql: &mut Sql, query: &WorklistQuery) {
         ScheduledProcedureStepStatus as Status,
     };
     sql.push(&format!(
-        "SELECT {STEP_COLUMNS} FROM worklist_step s JOIN worklist_item i ON i.id = s.item WHERE "
+        "SELECT {STEP_COLUMNS}, {ITEM_COLUMNS} FROM worklist_step s JOIN worklist_item i ON i.id = s.item WHERE "
     ));
     let names_status = query.conditions.iter().any(|condition| condition.key == Status);
     sql.push(if names_status { "1 = 1" } else { "s.open" });
@@ -178,6 +176,15 @@ fn build(sql: &mut Sql, query: &WorklistQuery) {
     sql.push(&format!(" ORDER BY s.start_date, s.start_time, s.item, s.number LIMIT {}", query.limit));
 }
 
+/// A step with its item.
+#[derive(sqlx::FromRow)]
+struct Found {
+    #[sqlx(flatten)]
+    step: StepRow,
+    #[sqlx(flatten)]
+    item: ItemRow,
+}
+
 impl Database {
     /// Steps that match, in the order of their start. Those that are over are found when a status is asked for.
     ///
@@ -186,22 +193,17 @@ impl Database {
     pub async fn worklist_steps(&self, query: &WorklistQuery) -> Result<Vec<WorklistStep>, DatabaseError> {
         let mut sql = Sql::new(self.dialect());
         build(&mut sql, query);
-        let found: Vec<StepRow> = on!(self, engine =>
+        let found: Vec<Found> = on!(self, engine =>
             bind_all!(sqlx::query_as(AssertSqlSafe(sql.text)), sql.binds).fetch_all(&engine.read).await?);
-        let ids: BTreeSet<Uuid> = found.iter().map(|row| row.item).collect();
-        let items = self.worklist_items_of(ids).await?;
-        let mut steps = Vec::with_capacity(found.len());
-        for row in found {
+        let step = |Found { step, item }: Found| {
             let cursor = WorklistCursor {
-                start_date: row.start_date.clone(),
-                start_time: row.start_time.clone(),
-                item: row.item,
-                number: row.number,
+                start_date: step.start_date.clone(),
+                start_time: step.start_time.clone(),
+                item: step.item,
+                number: step.number,
             };
-            // Removed a moment ago: it is not scheduled any more.
-            let Some(item) = items.get(&row.item) else { continue };
-            steps.push(WorklistStep { step: row.step()?, item: item.clone(), cursor });
-        }
-        Ok(steps)
+            Ok(WorklistStep { step: step.step()?, item: item.with_steps(Vec::new())?, cursor })
+        };
+        found.into_iter().map(step).collect()
     }
 }

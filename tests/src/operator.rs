@@ -1,0 +1,60 @@
+//! What an operator does at the command line, and what the audit trail says afterwards.
+
+use std::net::TcpListener;
+
+use database::{AuditRecord, Database, DatabaseConfig};
+use model::clock::Clock;
+
+use crate::platform::Platform;
+
+/// A port on which nobody listens at the moment.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    free.expect("a free port").port()
+}
+
+impl Platform {
+    /// `maxray ae ARGUMENTS`.
+    ///
+    /// # Panics
+    /// With its output when it fails.
+    pub fn ae(&self, arguments: &[&str]) {
+        let output = self.command(&[&["ae"], arguments].concat()).output().expect("maxray runs");
+        assert!(
+            output.status.success(),
+            "maxray ae {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// Registers an AE that calls from this machine.
+    ///
+    /// # Panics
+    /// As [`Self::ae`].
+    pub fn register_ae(&self, title: &str, arguments: &[&str]) {
+        self.ae(&[&["add", title, "127.0.0.1"], arguments].concat());
+    }
+
+    /// The database beside the server, on SQLite.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn database(&self) -> Database {
+        let config = DatabaseConfig::default();
+        Database::open(&config, &self.data_directory(), Clock::system()).await.expect("opens")
+    }
+
+    /// The records of one action, on SQLite.
+    ///
+    /// # Panics
+    /// When the trail cannot be read.
+    pub async fn audit_records(&self, action: &str) -> Vec<AuditRecord> {
+        let database = self.database().await;
+        let trail = database.audit_page(0, 1000).await.expect("the trail");
+        database.close().await;
+        trail.into_iter().map(|row| row.record).filter(|record| record.action == action).collect()
+    }
+}
