@@ -23,6 +23,7 @@ pub mod fuzzing;
 mod grants;
 mod idempotency;
 mod input;
+mod location;
 mod openapi;
 mod patients;
 mod policy;

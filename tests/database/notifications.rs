@@ -261,6 +261,10 @@ async fn a_delivery_is_tried_again_given_up_and_sent_again(home: Home) {
     assert_eq!((given_up[0].last_error.as_str(), given_up[0].settled_at), ("no answer", Some(home.now())));
     home.sleep_seconds(100_000);
     assert_eq!(take().await, []);
+    let pending = database.test_webhook(hook.id, &actor()).await.expect("made").expect("there").id;
+    let refused = database.redeliver(hook.id, pending, &actor()).await;
+    assert!(matches!(refused, Err(DatabaseError::Conflict(_))), "{refused:?}");
+    settle(pending, Some(200), DeliveryOutcome::Delivered).await;
     assert_eq!(database.redeliver(Uuid::nil(), taken[1].id, &actor()).await.expect("an answer"), None);
     let revived =
         database.redeliver(hook.id, taken[1].id, &actor()).await.expect("an answer").expect("there");

@@ -2,15 +2,17 @@
 
 use std::{
     fs::{self, File},
-    net::{TcpListener, UdpSocket},
+    net::UdpSocket,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
+    operator::free_port,
     platform::{Options, Platform},
     session::{PASSWORD, Session},
 };
@@ -32,6 +34,11 @@ struct Meeting {
 
 impl Meeting {
     async fn arrange(options: Options) -> Self {
+        Self::arrange_at(options, None).await
+    }
+
+    /// Begun at once, or booked for then.
+    async fn arrange_at(options: Options, at: Option<DateTime<Utc>>) -> Self {
         let platform = Platform::start(options).await;
         let admin = platform.user("operator", "admin").await;
         let account = json!({ "username": "ada", "password": PASSWORD });
@@ -39,7 +46,14 @@ impl Meeting {
         let doctor = doctor["id"].as_str().expect("an id").to_owned();
         let ada = platform.sign_in("ada", PASSWORD).await;
         let path = format!("/doctors/{doctor}/consultation");
-        let made = ada.post_json(&path, &json!({ "patient_id": "PAT-1" })).await;
+        let made = match at {
+            None => ada.post_json(&path, &json!({ "patient_id": "PAT-1" })).await,
+            Some(at) => {
+                let service = platform.user("bookings", "service").await;
+                let body = json!({ "patient_id": "PAT-1", "scheduled_at": at });
+                service.post_json(&path, &body).await
+            }
+        };
         let consultation = made["id"].as_str().expect("an id").to_owned();
         Self { platform, ada, doctor, consultation }
     }
@@ -161,7 +175,7 @@ impl Drop for Turn {
 
 async fn assert_they_meet(meeting: &Meeting, way: &str) {
     let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
-    let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let port = free_port();
     let complete = meeting.platform.url(&format!("/consultations/{}/complete", meeting.consultation));
     let arguments =
         [&port.to_string(), &meeting.socket(), &doctor, &visitor, way, &complete, meeting.ada.token()];
@@ -247,7 +261,9 @@ async fn sockets_that_do_not_keep_to_the_protocol_are_closed() {
 
 #[tokio::test]
 async fn an_account_that_is_no_more_and_a_doctor_who_is_another_leave_the_room() {
-    let meeting = Meeting::arrange(Options::default()).await;
+    // One that has begun can be given to nobody else.
+    let soon = Utc::now() + TimeDelta::minutes(5);
+    let meeting = Meeting::arrange_at(Options::default(), Some(soon)).await;
     let admin = meeting.platform.user("chief", "admin").await;
     let doctor = meeting.ticket("doctor").await;
     let mut ada = Browser::join(&meeting, &doctor).await;
@@ -256,6 +272,19 @@ async fn an_account_that_is_no_more_and_a_doctor_who_is_another_leave_the_room()
     let user =
         users["items"].as_array().expect("users").iter().find(|user| user["username"] == "ada").expect("ada");
     let path = format!("/users/{}", user["id"].as_str().expect("an id"));
+    // Given to Ben, it is Ben's room, and the ticket that Ada made for the patient is good for nothing.
+    let mut patient = Browser::join(&meeting, &meeting.ticket("visitor").await).await;
+    patient.hear().await.expect("in");
+    assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
+    let ben = admin.post_json("/doctors", &json!({ "name": "Ben" })).await;
+    let to_ben = json!({ "doctor_id": ben["id"] });
+    let service = meeting.platform.sign_in("bookings", PASSWORD).await;
+    service.post_json(&format!("/consultations/{}/reassign", meeting.consultation), &to_ben).await;
+    assert_eq!((patient.hear().await, ada.hear().await), (Err(4003), Err(4003)));
+    let back = json!({ "doctor_id": meeting.doctor });
+    service.post_json(&format!("/consultations/{}/reassign", meeting.consultation), &back).await;
+    let mut ada = Browser::join(&meeting, &doctor).await;
+    ada.hear().await.expect("in");
     let gone = admin.request(Method::DELETE, &path).send().await.expect("an answer");
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
     assert_eq!(ada.hear().await, Err(4003));

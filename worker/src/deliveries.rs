@@ -78,6 +78,8 @@ impl Maker {
         self.make(bells).await?;
         if self.ahead && self.moved.elapsed() >= MOVE_INTERVAL {
             self.keep_cursor().await?;
+            // Not with each commit: the last webhook is seldom removed.
+            self.wanted = self.is_anybody_there().await?;
         }
         if self.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_INTERVAL) {
             self.forget().await?;
@@ -91,13 +93,15 @@ impl Maker {
             Some(cursor) => cursor,
             None => self.database.delivery_cursor().await?,
         };
-        // Before the look at who wants something: what comes after it is not skipped.
-        let last = self.database.outbox_last().await?;
-        self.wanted = !self.receivers.mailed.is_empty() || !self.database.webhooks().await?.is_empty();
         if !self.wanted {
-            self.ahead |= last > cursor;
-            self.cursor = Some(cursor.max(last));
-            return Ok(());
+            // Before the look at who wants something: what comes after it is not skipped.
+            let last = self.database.outbox_last().await?;
+            self.wanted = self.is_anybody_there().await?;
+            if !self.wanted {
+                self.ahead |= last > cursor;
+                self.cursor = Some(cursor.max(last));
+                return Ok(());
+            }
         }
         loop {
             self.cursor = Some(cursor);
@@ -111,7 +115,15 @@ impl Maker {
             } else {
                 self.ahead = true;
             }
+            if batch.len() < BATCH_EVENTS as usize {
+                self.cursor = Some(cursor);
+                return Ok(());
+            }
         }
+    }
+
+    async fn is_anybody_there(&self) -> Result<bool, DatabaseError> {
+        Ok(!self.receivers.mailed.is_empty() || !self.database.webhooks().await?.is_empty())
     }
 
     async fn keep_cursor(&mut self) -> Result<(), DatabaseError> {

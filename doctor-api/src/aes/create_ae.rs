@@ -1,10 +1,6 @@
 //! `POST /aes`: lets a machine associate.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use database::DatabaseError;
 use model::AeTitle;
 use serde::Deserialize;
@@ -15,6 +11,7 @@ use super::{AeBody, AeRegistration, answer};
 use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
+    location::at,
     policy::{ManageAes, Permit},
     state::AppState,
 };
@@ -65,8 +62,6 @@ pub async fn create_ae(
         DatabaseError::Conflict(_) => Problem::conflict("the title is registered").field("title", "is taken"),
         other => errors::database(other),
     })?;
-    let location = HeaderValue::from_str(&format!("/aes/{}", ae.id));
-    let mut response = answer(StatusCode::CREATED, ae);
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/aes/{}", ae.id);
+    Ok(at(&location, answer(StatusCode::CREATED, ae)))
 }

@@ -1,10 +1,6 @@
 //! `POST /doctors/{id}/consultation`: books a meeting for a time to come, or starts one now.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::NewConsultation;
 use model::clinical::ConsultationStatus;
@@ -17,6 +13,7 @@ use super::{ConsultationBody, answer, change::not_booked};
 use crate::{
     doctors::require_doctor_in_reach,
     input::{check::Checks, json::JsonBody, path::PathParameters},
+    location::at,
     policy::{CreateConsultation, Permit},
     state::AppState,
 };
@@ -117,10 +114,8 @@ pub async fn create_consultation(
     };
     let created = state.database().create_consultation(&permit.scope, new, &permit.caller.actor()).await;
     let consultation = created.map_err(not_booked)?;
-    let location = HeaderValue::from_str(&format!("/consultations/{}", consultation.id));
-    let mut response = answer(StatusCode::CREATED, consultation);
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/consultations/{}", consultation.id);
+    Ok(at(&location, answer(StatusCode::CREATED, consultation)))
 }
 
 fn check(request: &BookConsultation, now: DateTime<Utc>) -> Result<(), Problem> {

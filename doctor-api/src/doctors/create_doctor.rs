@@ -1,10 +1,6 @@
 //! `POST /doctors`: a new profile, and when asked for an account to sign in with.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use database::{DatabaseError, NewDoctor, NewUser};
 use model::{access::Role, clinical::Specialty};
 use serde::Deserialize;
@@ -19,6 +15,7 @@ use super::{
 use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
+    location::at,
     policy::{ManageDoctors, Permit},
     state::AppState,
     users::{check_password, check_username, hash},
@@ -159,10 +156,8 @@ pub async fn create_doctor(
         }
         other => errors::database(other),
     })?;
-    let location = HeaderValue::from_str(&format!("/doctors/{}", doctor.id));
-    let mut response = answer(StatusCode::CREATED, doctor);
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/doctors/{}", doctor.id);
+    Ok(at(&location, answer(StatusCode::CREATED, doctor)))
 }
 
 fn check_account(account: &NewAccount, checks: &mut Checks) {

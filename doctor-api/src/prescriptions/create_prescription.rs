@@ -1,10 +1,6 @@
 //! `POST /doctors/{id}/prescription`: a draft for a consultation that has begun.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use model::clinical::PrescriptionContent;
 use serde::Deserialize;
 use service::http::problem::Problem;
@@ -19,6 +15,7 @@ use super::{
 };
 use crate::{
     input::{json::JsonBody, path::PathParameters},
+    location::at,
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -72,8 +69,6 @@ pub async fn create_prescription(
     let (of, actor) = ((doctor_id, consultation_id), permit.caller.actor());
     let made = state.database().create_prescription(&permit.scope, of, content, &actor).await;
     let draft = made.map_err(refusal)?;
-    let location = HeaderValue::from_str(&format!("/prescriptions/{}", draft.id));
-    let mut response = answer(&state, &permit.scope, StatusCode::CREATED, draft).await?;
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/prescriptions/{}", draft.id);
+    Ok(at(&location, answer(&state, &permit.scope, StatusCode::CREATED, draft).await?))
 }

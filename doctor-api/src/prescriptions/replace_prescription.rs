@@ -1,10 +1,6 @@
 //! `POST /prescriptions/{id}/replace`: a draft that takes the place of a signed prescription once it is signed itself.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use model::clinical::PrescriptionContent;
 use service::http::problem::Problem;
 use uuid::Uuid;
@@ -12,6 +8,7 @@ use uuid::Uuid;
 use super::{PrescriptionBody, answer, check::check, items::PrescriptionContentBody, refusal};
 use crate::{
     input::{json::JsonBody, path::PathParameters},
+    location::at,
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -45,8 +42,6 @@ pub async fn replace_prescription(
     let actor = permit.caller.actor();
     let made = state.database().replace_prescription(&permit.scope, id, content, &actor).await;
     let draft = made.map_err(refusal)?;
-    let location = HeaderValue::from_str(&format!("/prescriptions/{}", draft.id));
-    let mut response = answer(&state, &permit.scope, StatusCode::CREATED, draft).await?;
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/prescriptions/{}", draft.id);
+    Ok(at(&location, answer(&state, &permit.scope, StatusCode::CREATED, draft).await?))
 }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use super::Side;
 
+/// Sockets that have shown no ticket, at once.
+const DOORSTEPS_MAX: usize = 128;
 /// Messages that wait for a browser that is slow; more, and it is taken for gone.
 const WAITING_MAX: usize = 64;
 
@@ -63,6 +65,8 @@ pub struct Hall {
     rooms: Mutex<HashMap<Uuid, Room>>,
     numbers: AtomicU64,
     places: Arc<Semaphore>,
+    /// Of sockets that have shown no ticket: strangers fill these and no others.
+    doorsteps: Arc<Semaphore>,
 }
 
 impl Hall {
@@ -71,10 +75,16 @@ impl Hall {
             rooms: Mutex::default(),
             numbers: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(connections_max)),
+            doorsteps: Arc::new(Semaphore::new(DOORSTEPS_MAX)),
         }
     }
 
-    /// Room for one more connection.
+    /// Room for one more whose ticket is not known yet.
+    pub fn doorstep(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.doorsteps).try_acquire_owned().ok()
+    }
+
+    /// Room for one more with a ticket.
     pub fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }

@@ -29,7 +29,9 @@ use super::{
 };
 use crate::{audit, input::path::PathParameters, sessions::create_session::SourceAddress, state::AppState};
 
-/// How long the first message may take, and each that we send.
+/// How long the first message may take.
+const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long each that we send may take.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the browser may take to close its side.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,29 +68,35 @@ pub async fn join_room(
         Problem::new(StatusCode::UPGRADE_REQUIRED)
             .detail("open a web socket here, as new WebSocket(...) does")
     })?;
-    let place =
-        state.hall.place().ok_or_else(|| Problem::unavailable("too many are in rooms").retry_after(5))?;
+    let doorstep = state.hall.doorstep();
+    let doorstep = doorstep.ok_or_else(|| Problem::unavailable("too many are coming in").retry_after(5))?;
     let upgrade = upgrade.max_message_size(MESSAGE_LENGTH_MAX_BYTES).max_frame_size(MESSAGE_LENGTH_MAX_BYTES);
     Ok(upgrade.on_upgrade(async move |mut socket| {
         let actor = source.actor();
-        let ending = attend(&state, &mut socket, id, actor).await;
+        let ending = match show_ticket(&state, &mut socket, id).await {
+            Ok(ticket) => match state.hall.place() {
+                Some(_place) => {
+                    drop(doorstep);
+                    attend(&state, &mut socket, ticket, actor).await
+                }
+                None => Ending::Full,
+            },
+            Err(ending) => ending,
+        };
         close(&mut socket, ending).await;
-        drop(place);
     }))
 }
 
-/// From the first message to the last.
-async fn attend(state: &AppState, socket: &mut WebSocket, room: Uuid, actor: AuditActor) -> Ending {
-    let first = timeout(MESSAGE_TIMEOUT, next(socket)).await;
-    let said = match first {
-        Ok(Ok(Heard::Said(said))) => said,
-        Ok(Ok(Heard::Nothing)) => return Ending::Malformed,
-        Ok(Err(ending)) => return ending,
-        Err(_) => return Ending::Silent,
-    };
-    let Said::Join { ticket } = said else { return Ending::Malformed };
-    let ticket = Ticket::check(&ticket, room, &state.doctor_keys, state.clock.now());
-    let Some(ticket) = ticket else { return Ending::NoTicket };
+/// The first message.
+async fn show_ticket(state: &AppState, socket: &mut WebSocket, room: Uuid) -> Result<Ticket, Ending> {
+    let first = timeout(FIRST_MESSAGE_TIMEOUT, next(socket)).await.map_err(|_| Ending::Silent)??;
+    let Heard::Said(Said::Join { ticket }) = first else { return Err(Ending::Malformed) };
+    Ticket::check(&ticket, room, &state.doctor_keys, state.clock.now()).ok_or(Ending::NoTicket)
+}
+
+/// From the ticket to the last message.
+async fn attend(state: &AppState, socket: &mut WebSocket, ticket: Ticket, actor: AuditActor) -> Ending {
+    let room = ticket.consultation;
     let until = match still_open(state, &ticket).await {
         Ok(until) => until,
         Err(ending) => return ending,
@@ -116,8 +124,9 @@ async fn still_open(state: &AppState, ticket: &Ticket) -> Result<chrono::DateTim
     let consultation = found.map_err(|_| Ending::Failed)?.ok_or(Ending::Over)?;
     let account = database.user(ticket.made_by).await.map_err(|_| Ending::Failed)?;
     let account = account.filter(|account| account.active).ok_or(Ending::NoTicket)?;
-    // Given to another doctor, it is the other's room.
-    if ticket.side == Side::Doctor && account.doctor_id != Some(consultation.doctor_id) {
+    // Given to another doctor, it is the other's room, and the patient gets a new ticket of the other.
+    let of_another = account.doctor_id.is_some_and(|doctor| doctor != consultation.doctor_id);
+    if of_another || (ticket.side == Side::Doctor && account.doctor_id.is_none()) {
         return Err(Ending::NoTicket);
     }
     window::open_until(&consultation, &state.config.room, state.clock.now()).map_err(|_| Ending::Over)

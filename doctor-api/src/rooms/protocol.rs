@@ -63,6 +63,8 @@ pub enum Ending {
     Malformed,
     /// The ticket is none, or good no more.
     NoTicket,
+    /// Too many are in rooms: come again later.
+    Full,
     /// Too many messages, or too slow to take them in.
     TooMuch,
     /// Nothing was heard for long.
@@ -75,6 +77,7 @@ impl Ending {
         match self {
             Self::Stopping => (1001, "the server stops"),
             Self::Failed => (1011, "something went wrong inside"),
+            Self::Full => (1013, "too many are in rooms"),
             Self::Over => (4000, "the consultation or its time is over"),
             Self::Replaced => (4001, "joined from elsewhere"),
             Self::Malformed => (4002, "not a message of this protocol"),

@@ -1,6 +1,7 @@
 //! `/webhooks`: an administrator says where events are sent.
 
 use axum::http::{StatusCode, header};
+use database::{Attempt, DeliveryOutcome};
 use model::access::Role;
 use serde_json::json;
 use uuid::Uuid;
@@ -44,6 +45,12 @@ async fn a_webhook_is_made_tried_and_removed_and_its_secret_is_shown_once() {
         StatusCode::BAD_REQUEST
     );
     let again = format!("{path}/deliveries/{}/redeliver", tried.json()["id"].as_str().expect("an id"));
+    let refused = house.post(&again, &admin, json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "it is still being tried");
+    assert_eq!(refused.json()["type"], "urn:maxray:problem:delivery-pending");
+    let id = tried.json()["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+    let ended = [Attempt { id, status: Some(500), outcome: DeliveryOutcome::Dead("answered 500".into()) }];
+    house.database().settle_deliveries(&ended).await.expect("settled");
     assert_eq!(house.post(&again, &admin, json!({})).await.status, StatusCode::ACCEPTED);
     let other = format!(
         "/webhooks/{}/deliveries/{}/redeliver",
@@ -87,4 +94,12 @@ async fn an_address_that_leads_inside_and_an_event_that_is_none_are_named() {
     );
     assert_eq!(refused("https://hooks.example.org/", json!([])).await, ["description", "event_types"]);
     assert_eq!(house.get("/webhooks", &admin).await.json(), json!([]));
+}
+
+/// The document says how many events there are to choose from.
+#[test]
+fn as_many_events_may_be_asked_for_as_there_are() {
+    let document = serde_json::to_value(crate::openapi()).expect("JSON");
+    let events = &document["components"]["schemas"]["CreateWebhook"]["properties"]["event_types"];
+    assert_eq!(events["maxItems"], json!(model::event::Event::NAMES.len()));
 }

@@ -138,6 +138,12 @@ async fn doctors_and_paramedics_reach_what_is_for_their_consultations() {
         let list = house.get(&format!("/worklist?{query}"), &platform).await.json();
         assert_eq!(list["items"].as_array().map(Vec::len), Some(count), "{query}: {list}");
     }
-    let refused = house.get("/worklist?scheduled_procedure_step_status=DONE", &platform).await;
-    assert_eq!(refused.refused(), ["scheduled_procedure_step_status"]);
+    for (query, field) in [
+        ("scheduled_procedure_step_status=DONE", "scheduled_procedure_step_status"),
+        ("from=2026-01-31", "from"),
+        ("to=20260231", "to"),
+    ] {
+        let refused = house.get(&format!("/worklist?{query}"), &platform).await;
+        assert_eq!((refused.status, refused.refused()), (StatusCode::BAD_REQUEST, vec![field.to_owned()]));
+    }
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use database::{DatabaseError, NewWebhook};
@@ -16,6 +16,7 @@ use super::WebhookBody;
 use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
+    location::at,
     policy::{ManageWebhooks, Permit},
     state::AppState,
 };
@@ -27,7 +28,7 @@ const DESCRIPTION_LENGTH_MAX: usize = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
-    /// URL that events are sent to: `https://`, or `http://` on this very machine (`127.0.0.1`, `localhost`).
+    /// URL that events are sent to: `https://`, outside the network, unless the operator has allowed others.
     #[schema(example = "https://hooks.example.org/maxray", max_length = 2000)]
     address: String,
     /// What it is for, for people. No patient data.
@@ -35,7 +36,7 @@ pub struct CreateWebhook {
     #[schema(example = "tells the booking platform", max_length = 200)]
     description: String,
     /// Names of the events that it gets; `docs/asyncapi.yaml` has them all.
-    #[schema(example = json!(["consultation.scheduled", "reminder.due"]), min_items = 1, max_items = 18)]
+    #[schema(example = json!(["consultation.scheduled", "reminder.due"]), min_items = 1, max_items = 19)]
     event_types: Vec<String>,
 }
 
@@ -81,11 +82,9 @@ pub async fn create_webhook(
         other => errors::database(other),
     })?;
     let secret = state.doctor_keys.webhook_secret_of(webhook.id).text();
-    let location = HeaderValue::from_str(&format!("/webhooks/{}", webhook.id));
+    let location = format!("/webhooks/{}", webhook.id);
     let body = WebhookSecretBody { webhook: webhook.into(), secret };
-    let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    Ok(at(&location, (StatusCode::CREATED, Json(body)).into_response()))
 }
 
 fn parse(request: CreateWebhook, state: &AppState) -> Result<NewWebhook, Problem> {

@@ -1,6 +1,7 @@
 //! `POST /webhooks/{id}/deliveries/{delivery_id}/redeliver`: sends an event again.
 
 use axum::{Json, extract::State, http::StatusCode};
+use database::DatabaseError;
 use service::http::problem::Problem;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::{
 
 /// Send an event to a webhook again
 ///
-/// Whether it was delivered or given up: it is sent with the same body and `webhook-id`, and tried as often as a new one.
+/// Whether it was delivered or given up (one that is still being tried is 409): it is sent with the same body and `webhook-id`, and tried as often as a new one.
 #[utoipa::path(
     post,
     path = "/webhooks/{id}/deliveries/{delivery_id}/redeliver",
@@ -24,7 +25,11 @@ use crate::{
         ("id" = Uuid, Path, description = "Webhook"),
         ("delivery_id" = Uuid, Path, description = "Delivery")
     ),
-    responses((status = 202, description = "It will be sent", body = DeliveryBody))
+    responses(
+        (status = 202, description = "It will be sent", body = DeliveryBody),
+        (status = 409, description = "It is still being tried", body = crate::openapi::Problem,
+         content_type = "application/problem+json"),
+    )
 )]
 pub async fn redeliver(
     State(state): State<AppState>,
@@ -32,6 +37,12 @@ pub async fn redeliver(
     PathParameters((id, delivery_id)): PathParameters<(Uuid, Uuid)>,
 ) -> Result<(StatusCode, Json<DeliveryBody>), Problem> {
     let again = state.database().redeliver(id, delivery_id, &permit.caller.actor()).await;
-    let again = again.map_err(errors::database)?.ok_or_else(Problem::not_found)?;
+    let again = again.map_err(|error| match error {
+        DatabaseError::Conflict(_) => {
+            Problem::conflict("it is still being tried; `next_attempt_at` says when").kind("delivery-pending")
+        }
+        other => errors::database(other),
+    })?;
+    let again = again.ok_or_else(Problem::not_found)?;
     Ok((StatusCode::ACCEPTED, Json(again.into())))
 }

@@ -1,10 +1,6 @@
 //! `POST /worklist`: schedules a requested procedure.
 
-use axum::{
-    extract::State,
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use model::StudyInstanceUid;
 use service::http::problem::Problem;
 use uuid::Uuid;
@@ -12,6 +8,7 @@ use uuid::Uuid;
 use super::{OrderBody, WorklistItemBody, answer, refusal};
 use crate::{
     input::{check::Checks, json::JsonBody},
+    location::at,
     policy::{ManageWorklist, Permit},
     state::AppState,
 };
@@ -45,8 +42,6 @@ pub async fn create_worklist_item(
     checks.finish()?;
     let actor = permit.caller.actor();
     let item = state.database().create_worklist_item(&permit.scope, order, &actor).await.map_err(refusal)?;
-    let location = HeaderValue::from_str(&format!("/worklist/{}", item.id));
-    let mut response = answer(StatusCode::CREATED, item);
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/worklist/{}", item.id);
+    Ok(at(&location, answer(StatusCode::CREATED, item)))
 }

@@ -8,7 +8,7 @@ use service::http::problem::Problem;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::WorklistItemBody;
+use super::{WorklistItemBody, order::is_date};
 use crate::{
     errors,
     input::{
@@ -75,10 +75,12 @@ pub async fn list_worklist(
         ("study_instance_uid", &query.study_instance_uid),
         ("scheduled_station_ae_title", &query.scheduled_station_ae_title),
         ("modality", &query.modality),
-        ("from", &query.from),
-        ("to", &query.to),
     ] {
         checks.line(field, value.as_deref().unwrap_or_default(), VALUE_LENGTH_MAX);
+    }
+    for (field, value) in [("from", &query.from), ("to", &query.to)] {
+        let is_day = value.as_deref().is_none_or(is_date);
+        checks.require(is_day, field, "is no day as YYYYMMDD");
     }
     let status = query.scheduled_procedure_step_status.as_deref().map(StepStatus::parse);
     checks.require(status != Some(None), "scheduled_procedure_step_status", "is no such status");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use database::{LinkOutcome, Origin, StoreOutcome, StoredInstance, XrayMetadata as KeptMetadata};
@@ -28,6 +28,7 @@ use crate::{
     consultations::create_consultation::{PATIENT_NAME_LENGTH_MAX, REASON_LENGTH_MAX},
     errors,
     input::check::Checks,
+    location::at,
     policy::{Permit, UploadXray},
     state::AppState,
 };
@@ -115,10 +116,8 @@ pub async fn create_xray(
         warnings: stored.warnings,
         links: XrayLinks::to(id),
     };
-    let mut response = (status, Json(body)).into_response();
-    let location = HeaderValue::from_str(&format!("/xrays/{id}"));
-    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
-    Ok(response)
+    let location = format!("/xrays/{id}");
+    Ok(at(&location, (status, Json(body)).into_response()))
 }
 
 fn check(received: &Received, scope: &Scope) -> Result<(), Problem> {

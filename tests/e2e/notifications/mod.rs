@@ -18,6 +18,7 @@ fn impatient(options: Options) -> Options {
     options
         .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
         .with("MAXRAY_NOTIFICATIONS__WEBHOOKS__RETRY_FIRST_MS", "100")
+        .with("MAXRAY_NOTIFICATIONS__WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true")
         .with("MAXRAY_NOTIFICATIONS__WEBHOOKS__ATTEMPTS_MAX", "3")
 }
 

@@ -28,7 +28,8 @@ async fn reminders_survive_a_kill(engine: Engine) {
     let ((admin, bookings), receiver) = (people(&platform).await, Receiver::start().await);
     let (_, secret) = subscribe(&admin, &receiver, &["reminder.due"]).await;
     let now = Clock::system().now();
-    let soon = now + TimeDelta::seconds(80);
+    // The reminder is due in a minute: time enough to make everything on a busy machine.
+    let soon = now + TimeDelta::seconds(120);
     let kept = book(&admin, &bookings, "kept", Some(soon)).await;
     let cancelled = book(&admin, &bookings, "cancelled", Some(soon)).await;
     let moved = book(&admin, &bookings, "moved", Some(soon)).await;
@@ -37,7 +38,8 @@ async fn reminders_survive_a_kill(engine: Engine) {
     let later = json!({ "scheduled_at": now + TimeDelta::hours(5) });
     bookings.post_json(&path_of(&moved, "reschedule"), &later).await;
     platform.kill();
-    let due = now + TimeDelta::seconds(21);
+    // It has to become due while nothing runs.
+    let due = soon - TimeDelta::seconds(59);
     tokio::time::sleep((due - Clock::system().now()).to_std().unwrap_or_default()).await;
     assert!(receiver.received().is_empty());
     platform.restart().await;
@@ -46,7 +48,7 @@ async fn reminders_survive_a_kill(engine: Engine) {
     platform.restart().await;
     // When a reminder that became due later has come, those before it have been looked at.
     let (admin, bookings) = (admin.moved_to(&platform), bookings.moved_to(&platform));
-    let next = book(&admin, &bookings, "next", Some(Clock::system().now() + TimeDelta::seconds(62))).await;
+    let next = book(&admin, &bookings, "next", Some(Clock::system().now() + TimeDelta::seconds(75))).await;
     wait::until("the next reminder", async || {
         receiver.received().into_iter().find(|one| one.json()["consultation_id"] == next["id"])
     })

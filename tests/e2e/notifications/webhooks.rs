@@ -114,11 +114,20 @@ async fn what_fails_is_repeated_given_up_and_sent_again() {
 
     // A redirect is a failure and is not followed; nor does one that hangs on keep others waiting.
     receiver.answer(StatusCode::TEMPORARY_REDIRECT);
-    let slow = json!({ "address": "http://127.0.0.1:9/", "event_types": ["consultation.scheduled"] });
-    admin.post_json("/webhooks", &slow).await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}/", silent.local_addr().expect("an address"));
+    let slow = json!({ "address": address, "event_types": ["consultation.scheduled"] });
+    let slow = admin.post_json("/webhooks", &slow).await;
+    let slow = format!("/webhooks/{}", slow["id"].as_str().expect("an id"));
     book(&admin, &bookings, "ben", None).await;
     receiver.wait_for("consultation.scheduled", 7).await;
     assert!(receiver.received().iter().all(|one| one.path == "/hooks"));
+    let waiting = deliveries(&admin, &slow, "pending").await.pop().expect("its delivery");
+    assert_eq!(
+        (&waiting["attempts"], &waiting["last_error"]),
+        (&json!(1), &json!("")),
+        "the first attempt goes on"
+    );
 }
 
 #[tokio::test]

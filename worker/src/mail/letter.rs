@@ -23,14 +23,16 @@ pub(super) fn letter_about(
     link: &str,
     now: DateTime<Utc>,
 ) -> Option<Letter> {
-    use ConsultationStatus::{Arrived, Booked, Cancelled, InProgress, Proposed};
+    use ConsultationStatus::{Arrived, Booked, Cancelled, Completed, InProgress, NoShow, Proposed};
     let status = consultation.status;
     let (subject, sentence) = match event {
         Event::ConsultationScheduled { .. } => match status {
             Proposed => ("Consultation proposed", "A consultation is proposed and waits for your word."),
             InProgress => ("Consultation begun", "A consultation with you has begun."),
-            _ => ("Consultation booked", "A consultation was booked with you."),
+            Booked | Arrived => ("Consultation booked", "A consultation was booked with you."),
+            Completed | Cancelled | NoShow => return None,
         },
+        Event::ConsultationChanged { .. } if status.is_over() => return None,
         Event::ConsultationChanged { status: then, .. } if then == Arrived.as_str() => {
             ("Patient has arrived", "The patient of a consultation has arrived.")
         }
@@ -118,6 +120,22 @@ mod tests {
         }
         let unknown = letter_about(&event, &booked, "", "1", now).expect("a letter");
         assert!(unknown.text.contains("07:30 (UTC)"), "{}", unknown.text);
+    }
+
+    /// Letters wait while the mail server is away, and overtake each other.
+    #[test]
+    fn a_letter_that_comes_late_does_not_tell_what_is_not_so_any_more() {
+        use ConsultationStatus::{Arrived, Cancelled, Completed, NoShow, Proposed};
+        let scheduled = Event::ConsultationScheduled { consultation_id: ID, doctor_id: ID };
+        let moved =
+            Event::ConsultationChanged { consultation_id: ID, doctor_id: ID, status: "booked".into() };
+        for over in [Cancelled, Completed, NoShow] {
+            assert_eq!((subject(&scheduled, over, BEFORE), subject(&moved, over, BEFORE)), (None, None));
+        }
+        for (status, start) in [(Proposed, "Consultation proposed"), (Arrived, "Consultation booked")] {
+            let said = subject(&scheduled, status, BEFORE).expect("a letter");
+            assert!(said.starts_with(start), "{said}");
+        }
     }
 
     #[test]

@@ -119,7 +119,10 @@ async fn compose(
     };
     let database = state.archive.database();
     let consultation = database.consultation(&Scope::internal(), *consultation_id).await?;
-    let Some(consultation) = consultation else { return Ok(None) };
+    // Given to another doctor meanwhile, it is the other's, who hears of it by another event.
+    let Some(consultation) = consultation.filter(|found| found.doctor_id == *doctor_id) else {
+        return Ok(None);
+    };
     let Some(doctor) = database.doctor(*doctor_id).await? else { return Ok(None) };
     let now = state.clock.now();
     let letter = letter_about(event, &consultation, &doctor.time_zone, &mailer.link_to(consultation.id), now);

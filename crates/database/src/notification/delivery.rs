@@ -218,23 +218,32 @@ impl Database {
         self.commit(tx).await
     }
 
-    /// Sends a delivery again, as if it had never been tried; `None` when the webhook has none of that id.
+    /// Sends a delivery again that has ended, as if it had never been tried; `None` when the webhook has none of that id.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Conflict`] when it has not ended: an attempt may be under way.
     pub async fn redeliver(
         &self,
         webhook_id: Uuid,
         id: Uuid,
         actor: &AuditActor,
     ) -> Result<Option<Delivery>, DatabaseError> {
+        const THERE: &str = "SELECT COUNT(*) FROM delivery WHERE id = $1 AND webhook_id = $2";
         let sql = sqlx::AssertSqlSafe(format!(
             "UPDATE delivery SET state = 'pending', attempts = 0, next_attempt_at = $3, settled_at = NULL \
-             WHERE id = $1 AND webhook_id = $2 RETURNING {COLUMNS}"
+             WHERE id = $1 AND webhook_id = $2 AND state <> 'pending' RETURNING {COLUMNS}"
         ));
         let mut tx = self.begin().await?;
         let now = tx.now;
         let again: Option<Delivery> = on_tx!(tx, connection =>
             sqlx::query_as(sql).bind(id).bind(webhook_id).bind(now).fetch_optional(connection).await?);
         if again.is_none() {
-            return Ok(None);
+            let there: i64 = on_tx!(tx, connection =>
+                sqlx::query_scalar(THERE).bind(id).bind(webhook_id).fetch_one(connection).await?);
+            return match there {
+                0 => Ok(None),
+                _ => Err(DatabaseError::Conflict("it is still being tried".to_owned())),
+            };
         }
         insert_audit(&mut tx, &[AuditRecord::success(actor, "redeliver").about(id)]).await?;
         self.commit(tx).await?;

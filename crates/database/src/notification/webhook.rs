@@ -72,10 +72,11 @@ impl Database {
         Ok(found.into_iter().map(Into::into).collect())
     }
 
-    /// Webhooks for which a delivery is due.
+    /// Webhooks for which a delivery is due, those that have waited longest first.
     pub async fn webhooks_with_work(&self) -> Result<Vec<Webhook>, DatabaseError> {
         let sql = sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.next_attempt_at <= $1)"
+            "{SELECT} WHERE EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.next_attempt_at <= $1) \
+             ORDER BY (SELECT MIN(d.next_attempt_at) FROM delivery d WHERE d.webhook_id = w.id)"
         ));
         let now = self.shared().clock.now();
         let found: Vec<Row> =
