@@ -73,18 +73,7 @@ impl Server {
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let admin_password = user::first_admin(archive.database()).await?;
         let shutdown = Shutdown::new();
-        let token_keys = directory.join(home::TOKEN_KEYS_FILE);
-        let parts = Parts {
-            shutdown: shutdown.clone(),
-            issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
-            doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
-            webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
-            mailer: worker::Mailer::new(&settings.notifications.mail)?,
-            converter: home::converter(&settings, &archive)?,
-            events: EventBus::new(),
-            spool: home::spool(&settings, &directory),
-            clock,
-        };
+        let parts = Parts::open(&settings, &archive, &directory, clock, shutdown.clone())?;
         let notices = health::Notices::default();
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
         let health = health::router(metrics, ready_check(&archive), notices.clone());
@@ -165,10 +154,35 @@ struct Parts {
     doctor_keys: DoctorKeys,
     webhooks: worker::WebhookClient,
     mailer: Option<worker::Mailer>,
+    broker: Option<worker::Broker>,
     converter: Converter,
     events: EventBus,
     spool: dicomweb::SpoolConfig,
     clock: Clock,
+}
+
+impl Parts {
+    fn open(
+        settings: &Settings,
+        archive: &Archive,
+        directory: &Path,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> anyhow::Result<Self> {
+        let token_keys = directory.join(home::TOKEN_KEYS_FILE);
+        Ok(Self {
+            shutdown,
+            issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
+            doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
+            webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
+            mailer: worker::Mailer::new(&settings.notifications.mail)?,
+            broker: worker::Broker::new(&settings.broker)?,
+            converter: home::converter(settings, archive)?,
+            events: EventBus::new(),
+            spool: home::spool(settings, directory),
+            clock,
+        })
+    }
 }
 
 async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -258,6 +272,7 @@ fn serve_worker(
         doctor_keys: parts.doctor_keys.clone(),
         webhooks: parts.webhooks.clone(),
         mailer: parts.mailer.clone(),
+        broker: parts.broker.clone(),
         config: settings.worker.clone(),
         notifications: settings.notifications.clone(),
         clock: parts.clock.clone(),

@@ -22,6 +22,7 @@ pub struct Settings {
     pub keys: object_storage::KeysConfig,
     pub archive: archive::ArchiveConfig,
     pub worker: worker::WorkerConfig,
+    pub broker: worker::BrokerConfig,
     pub notifications: service::notifications::NotificationsConfig,
     pub audit: worker::audit_checkpoints::AuditConfig,
     pub decoder: service::decoder::DecoderConfig,
@@ -43,6 +44,7 @@ impl Default for Settings {
             keys: object_storage::KeysConfig::default(),
             archive: archive::ArchiveConfig::default(),
             worker: worker::WorkerConfig::default(),
+            broker: worker::BrokerConfig::default(),
             notifications: service::notifications::NotificationsConfig::default(),
             audit: worker::audit_checkpoints::AuditConfig::default(),
             decoder: service::decoder::DecoderConfig::default(),
@@ -58,6 +60,7 @@ impl Settings {
         self.pacs.check(self.pacs.listen.ip())?;
         self.doctor_api.check()?;
         self.notifications.check()?;
+        self.broker.check()?;
         Ok(self.dicomweb.check()?)
     }
 }

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use tests::{
     platform::{Engine, Options, Platform},
     python,
-    scu::{Dialogue, Message, identifier},
+    receiver::Receiver,
+    scu::{self, Dialogue, Message, identifier},
     session::Session,
+    synthetic::Synthetic,
 };
 
 const MPPS: &str = "1.2.840.10008.3.1.2.3.3";
@@ -193,4 +195,32 @@ async fn what_is_no_step_is_refused_and_named() {
             assert_eq!(named.len() / 4, 5, "the others of type 1 that have a value of their own");
         }
     }
+}
+
+/// Nobody says anything of it: when nothing more comes, it is complete, and once more when something comes after all.
+async fn a_study_is_complete_when_nothing_more_comes(engine: Engine) {
+    let options = Options::on(engine)
+        .with("MAXRAY_WORKER__STUDY_QUIET_SECONDS", "1")
+        .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
+        .with("MAXRAY_NOTIFICATIONS__WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true");
+    let (platform, receiver) = (Platform::start(options).await, Receiver::start().await);
+    let body = json!({ "address": receiver.address(), "event_types": ["study.completed"] });
+    platform.user("chief", "admin").await.post_json("/webhooks", &body).await;
+    let xrays = Synthetic::cr("PAT-1", 16, 16).series(3);
+    for (xray, told) in xrays.iter().zip(1..) {
+        assert_eq!(scu::send_files(platform.dicom(), &[xray.part10()]).expect("an association"), [0]);
+        let event = receiver.wait_for("study.completed", told).await.remove(told - 1).json();
+        assert_eq!(event["study_instance_uid"], json!(xray.study_instance_uid));
+        assert_eq!(event["completed_by"], "quiet");
+    }
+}
+
+#[tokio::test]
+async fn a_study_is_complete_when_nothing_more_comes_on_sqlite() {
+    a_study_is_complete_when_nothing_more_comes(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_study_is_complete_when_nothing_more_comes_on_postgres() {
+    a_study_is_complete_when_nothing_more_comes(Engine::Postgres).await;
 }

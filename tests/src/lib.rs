@@ -23,6 +23,7 @@
 //! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
+//! | [`rabbitmq`] | a private RabbitMQ that can be killed |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
@@ -44,6 +45,7 @@ pub mod postgres;
 pub mod power_cut;
 pub mod python;
 pub mod qido;
+pub mod rabbitmq;
 pub mod random;
 pub mod receiver;
 pub mod s3;

@@ -28,6 +28,10 @@ pub struct WorkerConfig {
     pub preview_retry_ms: u64,
     /// Wait at shutdown for previews that were begun.
     pub shutdown_grace_ms: u64,
+    /// A study of which nothing has come for so long is complete; 0: that is never said so.
+    pub study_quiet_seconds: u32,
+    /// The same while a modality says that it is at the study (MPPS).
+    pub study_under_way_seconds: u32,
     /// Time between two looks for objects that no row names; 0 for none.
     pub orphan_interval_seconds: u64,
     /// Age from which such an object is removed.
@@ -50,6 +54,8 @@ impl Default for WorkerConfig {
             relay_mark_interval_ms: 1_000,
             preview_retry_ms: 5_000,
             shutdown_grace_ms: 10_000,
+            study_quiet_seconds: 60,
+            study_under_way_seconds: 3_600,
             orphan_interval_seconds: 3_600,
             orphan_grace_seconds: 86_400,
             orphans_max: 1_000,

@@ -1,9 +1,10 @@
-//! Background work beside the doors: events out of the outbox to listeners, webhooks and doctors' mailboxes, reminders, previews of what was
+//! Background work beside the doors: events out of the outbox to listeners, a broker, webhooks and doctors' mailboxes, reminders, previews of what was
 //! stored, signatures under the audit trail.
 //!
 //! Every step may be interrupted and done again: nothing is remembered outside of the database.
 
 pub mod audit_checkpoints;
+mod broker;
 mod config;
 mod deliveries;
 mod key_jobs;
@@ -11,6 +12,7 @@ mod mail;
 mod orphans;
 mod outbox_relay;
 mod previews;
+mod quiet_studies;
 mod reminders;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,7 @@ use service::{
 };
 use tokio::sync::Notify;
 
+pub use broker::{Broker, BrokerConfig, BrokerConfigError};
 pub use config::WorkerConfig;
 pub use mail::{Mailer, MailerError};
 pub use webhooks::{WebhookClient, WebhookClientError};
@@ -43,6 +46,8 @@ pub struct WorkerState {
     pub webhooks: WebhookClient,
     /// Sends e-mails; none without a mail server.
     pub mailer: Option<Mailer>,
+    /// Where events go besides; none without one.
+    pub broker: Option<Broker>,
     /// The settings.
     pub config: WorkerConfig,
     /// The settings of what is told to the outside.
@@ -63,11 +68,13 @@ pub async fn run(state: WorkerState, shutdown: Shutdown) {
     let bells = Bells::default();
     tokio::join!(
         outbox_relay::run(&state, &shutdown),
+        broker::run(&state, &shutdown),
         reminders::run(&state, &shutdown),
         deliveries::run(&state, &bells, &shutdown),
         webhooks::run(&state, &bells.webhooks, &shutdown),
         mail::run(&state, &bells.mail, &shutdown),
         previews::run(&state, &shutdown),
+        quiet_studies::run(&state, &shutdown),
         orphans::run(&state, &shutdown),
         key_jobs::run(&state, &shutdown)
     );

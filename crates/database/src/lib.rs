@@ -26,14 +26,17 @@ mod idempotency;
 mod ingest;
 mod instance;
 mod keys;
+mod lease;
 mod migrate;
 mod node;
 mod notification;
 mod open;
 mod outbox;
+mod outbox_cursor;
 mod performed_step;
 mod prescription;
 mod preview;
+mod quiet_study;
 mod schedule;
 mod search;
 mod session;
@@ -72,12 +75,14 @@ pub use instance::{Counts, InstanceKeys, StoredInstance};
 pub use keys::{
     Erased, Erasure, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind,
 };
+pub use lease::Lease;
 pub use notification::{
     Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
     Receivers, Webhook,
 };
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
+pub use quiet_study::Quiet;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,

@@ -29,6 +29,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (16, "worklist", include_str!("../../../migrations/0016_worklist.sql")),
     (17, "performed_step", include_str!("../../../migrations/0017_performed_step.sql")),
     (18, "notifications", include_str!("../../../migrations/0018_notifications.sql")),
+    (19, "lease", include_str!("../../../migrations/0019_lease.sql")),
+    (20, "quiet_study", include_str!("../../../migrations/0020_quiet_study.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use model::{
     AeTitle, SopInstanceUid, StudyInstanceUid,
-    event::Event,
+    event::{CompletedBy, Event},
     performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
     worklist::StepStatus,
 };
@@ -202,7 +202,14 @@ async fn settle(
             step.scheduled.iter().map(|one| one.study_instance_uid.as_str()).collect();
         for study in studies {
             if is_completed(tx, study).await? {
-                insert_events(tx, &[Event::StudyCompleted { study_instance_uid: study.to_owned() }]).await?;
+                insert_events(
+                    tx,
+                    &[Event::StudyCompleted {
+                        study_instance_uid: study.to_owned(),
+                        completed_by: CompletedBy::PerformedStep,
+                    }],
+                )
+                .await?;
             }
         }
     }

@@ -107,11 +107,14 @@ pub enum Event {
         /// Study Instance UID.
         study_instance_uid: String,
     },
-    /// Modalities said that what was scheduled or begun of a study is done: a step was completed, and none is open any more.
+    /// A study is complete, as far as one can tell. When more of it comes later, it is told again.
     #[serde(rename = "study.completed")]
     StudyCompleted {
         /// Study Instance UID.
         study_instance_uid: String,
+        /// How one can tell.
+        #[serde(default)]
+        completed_by: CompletedBy,
     },
     /// A consultation was booked or started.
     #[serde(rename = "consultation.scheduled")]
@@ -197,6 +200,17 @@ pub enum Event {
     },
 }
 
+/// How one can tell that a study is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompletedBy {
+    /// Modalities said so (MPPS): a step was completed, and none is scheduled or under way any more.
+    #[default]
+    PerformedStep,
+    /// Nothing of it has come for a while.
+    Quiet,
+}
+
 impl Event {
     /// The name on the wire: noun.past.
     pub fn name(&self) -> &'static str {
@@ -235,7 +249,7 @@ impl Event {
             | Self::ObjectAltered { study_instance_uid, .. }
             | Self::InstancesDeleted { study_instance_uid, .. }
             | Self::StudyLinked { study_instance_uid, .. }
-            | Self::StudyCompleted { study_instance_uid }
+            | Self::StudyCompleted { study_instance_uid, .. }
             | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
             Self::PatientErased { .. }
             | Self::ConsultationScheduled { .. }

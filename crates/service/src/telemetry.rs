@@ -53,7 +53,11 @@ pub enum TelemetryError {
 /// # Errors
 /// See [`TelemetryError`].
 pub fn start(config: &LogConfig) -> Result<PrometheusHandle, TelemetryError> {
-    let filter = EnvFilter::try_new(&config.filter)?;
+    let mut filter = EnvFilter::try_new(&config.filter)?;
+    // It repeats at length what the broker relay says once, and prints whole messages.
+    if !config.filter.contains("lapin") {
+        filter = filter.add_directive("lapin=off".parse()?);
+    }
     let json = match config.format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Human => false,

@@ -46,7 +46,7 @@ impl Visibility {
             | Event::PatientClashed { study_instance_uid, .. }
             | Event::PreviewMade { study_instance_uid, .. }
             | Event::PreviewFailed { study_instance_uid, .. }
-            | Event::StudyCompleted { study_instance_uid }
+            | Event::StudyCompleted { study_instance_uid, .. }
             | Event::ObjectAltered { study_instance_uid, .. } => self.reaches_study(study_instance_uid).await,
             // Of a study that is gone nothing tells any more whose it was: only who may read all hears of that.
             Event::InstancesDeleted { study_instance_uid, .. } => {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use model::{
     clock::Clock,
-    event::{Event, EventEnvelope},
+    event::{CompletedBy, Event, EventEnvelope},
 };
 use tests::python;
 use uuid::Uuid;
@@ -45,7 +45,7 @@ fn samples() -> Vec<Event> {
         Event::PatientErased { patient: id },
         Event::StudyLinked { consultation_id, study_instance_uid: uid() },
         Event::StudyUnlinked { consultation_id, study_instance_uid: uid() },
-        Event::StudyCompleted { study_instance_uid: uid() },
+        Event::StudyCompleted { study_instance_uid: uid(), completed_by: CompletedBy::Quiet },
         Event::ConsultationScheduled { consultation_id, doctor_id },
         Event::ConsultationChanged { consultation_id, doctor_id, status: "in_progress".to_owned() },
         Event::ConsultationEnded { consultation_id, doctor_id },

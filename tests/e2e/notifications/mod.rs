@@ -1,6 +1,6 @@
 //! What is told to the outside: reminders, webhooks, e-mails, and the document that describes both.
 
-mod asyncapi;
+pub(crate) mod asyncapi;
 mod mail;
 mod reminders;
 mod webhooks;

@@ -53,6 +53,7 @@ impl Kit {
             doctor_keys: DoctorKeys::ephemeral().expect("keys"),
             webhooks: WebhookClient::new(&notifications.webhooks).expect("a client"),
             mailer: None,
+            broker: None,
             config,
             notifications,
             clock: Clock::system(),

@@ -1,0 +1,258 @@
+//! A private RabbitMQ on ports of its own of this machine. It ends with the test's process, however that ends: a shell holds the
+//! other end of a pipe and kills the server when the pipe closes. It costs some ten seconds to start.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use lapin::{
+    Channel, Connection, ConnectionProperties, message::BasicGetMessage, options::BasicGetOptions,
+    options::BasicNackOptions, tcp::OwnedTLSConfig, types::ShortString,
+};
+use serde_json::Value;
+
+use crate::{operator::free_port, tls::Identity};
+
+/// How long the server may take; a machine that builds at the same time needs most of it.
+const START_TIMEOUT: Duration = Duration::from_mins(3);
+/// What a test that finds no server says.
+const INSTALL: &str = "run ./test, or: RUNLEVEL=1 apt-get install --no-install-recommends rabbitmq-server";
+/// Where Debian has the server's programs.
+const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
+
+/// Runs a server in `$1` as `$2...`: a line `start` starts it, a line `kill` kills it at once, the end ends everything.
+const SUPERVISE: &str = r#"
+folder=$1; shift
+"$@" epmd -address 127.0.0.1 -port "$ERL_EPMD_PORT" >>"$folder/log" 2>&1 </dev/null &
+names=$!
+kill_server() {
+  if pid=$(cat "$folder/pid" 2>/dev/null); then kill -9 "$pid"; rm -f "$folder/pid"; fi
+}
+while read -r line; do
+  if [ "$line" = start ]; then
+    "$@" "$PROGRAMS/rabbitmq-server" >>"$folder/log" 2>&1 </dev/null &
+  else
+    kill_server
+  fi
+done
+kill_server
+kill -9 "$names"
+rm -rf "$folder"
+"#;
+
+/// The server.
+#[derive(Debug)]
+pub struct RabbitMq {
+    folder: PathBuf,
+    port: u16,
+    tls_port: Option<u16>,
+    supervisor: Child,
+}
+
+impl RabbitMq {
+    /// Starts one and waits until it takes connections; with a certificate, over TLS too.
+    ///
+    /// # Panics
+    /// When RabbitMQ is not installed or does not start; the text says what to do.
+    pub async fn start(identity: Option<&Identity>) -> Self {
+        let mut server = Self::prepare(identity);
+        server.start_again().await;
+        server
+    }
+
+    /// Everything but the server: [`Self::start_again`] starts it for the first time.
+    ///
+    /// # Panics
+    /// When RabbitMQ is not installed.
+    pub fn prepare(identity: Option<&Identity>) -> Self {
+        assert!(Path::new(PROGRAMS).join("rabbitmq-server").exists(), "there is no RabbitMQ: {INSTALL}");
+        let folder = tempfile::Builder::new().prefix("maxray-rabbitmq-").tempdir();
+        let folder = folder.expect("a temporary folder").keep();
+        let (port, tls_port) = (free_port(), identity.map(|_| free_port()));
+        fs::write(folder.join("enabled_plugins"), "[].\n").expect("a file");
+        fs::write(folder.join("rabbitmq.conf"), settings(&folder, identity.zip(tls_port))).expect("a file");
+        let mut command = Command::new("sh");
+        command.args(["-c", SUPERVISE, "supervise"]).arg(&folder);
+        if rustix::process::geteuid().is_root() {
+            let owned = Command::new("chown").args(["-R", "rabbitmq"]).arg(&folder).status();
+            assert!(owned.is_ok_and(|status| status.success()), "there is no user rabbitmq: {INSTALL}");
+            command.args(["setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups", "--"]);
+        } else {
+            command.arg("env");
+        }
+        let supervisor = command
+            .current_dir("/")
+            .envs(environment(&folder, port))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh starts");
+        Self { folder, port, tls_port, supervisor }
+    }
+
+    /// Starts it on the same ports and data.
+    ///
+    /// # Panics
+    /// When it does not take connections in time.
+    pub async fn start_again(&mut self) {
+        self.tell("start");
+        let deadline = Instant::now() + START_TIMEOUT;
+        while let Err(error) = Self::connect(&self.url()).await {
+            let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "RabbitMQ does not start ({INSTALL}): {error}\n{log}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.tell("kill");
+    }
+
+    /// Where it is, with name and password, without TLS.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+    }
+
+    /// The same over TLS.
+    ///
+    /// # Panics
+    /// When it was started without a certificate.
+    pub fn tls_url(&self) -> String {
+        format!("amqps://guest:guest@localhost:{}/%2f", self.tls_port.expect("a server with a certificate"))
+    }
+
+    /// Looks into its queues.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn queues(&self) -> Queues {
+        let connection = Self::connect(&self.url()).await.expect("RabbitMQ answers");
+        let channel = connection.create_channel().await.expect("a channel");
+        Queues { channel, _connection: connection }
+    }
+
+    async fn connect(url: &str) -> lapin::Result<Connection> {
+        let runtime = lapin::runtime::default_runtime()?;
+        let (properties, tls) = (ConnectionProperties::default(), OwnedTLSConfig::default());
+        Connection::connect_with_config(url, properties, tls, runtime).await
+    }
+
+    fn tell(&mut self, line: &str) {
+        let input = self.supervisor.stdin.as_mut().expect("a pipe");
+        writeln!(input, "{line}").expect("the supervisor listens");
+    }
+}
+
+/// What a consumer sees.
+pub struct Queues {
+    channel: Channel,
+    _connection: Connection,
+}
+
+impl Queues {
+    /// Takes the next message of a queue for good; none when it is empty.
+    ///
+    /// # Panics
+    /// When there is no such queue.
+    pub async fn take(&self, queue: &str) -> Option<Message> {
+        let options = BasicGetOptions { no_ack: true };
+        let message = self.channel.basic_get(queue.into(), options).await.expect("there is such a queue");
+        message.map(|message| Message { message })
+    }
+
+    /// Takes the next message of a queue and gives it back, as a consumer does that fails; says whether there was one.
+    ///
+    /// # Panics
+    /// As [`Self::take`].
+    pub async fn give_back(&self, queue: &str) -> bool {
+        let taken = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+        let Some(message) = taken.expect("there is such a queue") else { return false };
+        let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+        message.acker.nack(again).await.expect("given back");
+        true
+    }
+}
+
+/// A message that was taken.
+#[derive(Debug)]
+pub struct Message {
+    message: BasicGetMessage,
+}
+
+impl Message {
+    /// Its body.
+    ///
+    /// # Panics
+    /// When it is no JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.message.data).expect("JSON")
+    }
+
+    /// What it was published with.
+    pub fn routing_key(&self) -> &str {
+        self.message.routing_key.as_str()
+    }
+
+    /// Its message id, type and content type, and whether it survives a restart; what is not there is empty.
+    pub fn properties(&self) -> (&str, &str, &str, bool) {
+        fn text(value: Option<&ShortString>) -> &str {
+            value.map_or("", ShortString::as_str)
+        }
+        let properties = &self.message.properties;
+        (
+            text(properties.message_id().as_ref()),
+            text(properties.kind().as_ref()),
+            text(properties.content_type().as_ref()),
+            *properties.delivery_mode() == Some(2),
+        )
+    }
+}
+
+/// Everything of it lies in `folder` and listens on this machine alone.
+fn environment(folder: &Path, port: u16) -> Vec<(&'static str, String)> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let own = "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none";
+    vec![
+        ("PROGRAMS", PROGRAMS.to_owned()),
+        ("HOME", folder.display().to_string()),
+        ("RABBITMQ_BASE", folder.display().to_string()),
+        ("RABBITMQ_NODENAME", format!("maxray-{port}@localhost")),
+        ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".to_owned()),
+        ("RABBITMQ_NODE_PORT", port.to_string()),
+        ("RABBITMQ_DIST_PORT", free_port().to_string()),
+        ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+        ("ERL_EPMD_PORT", free_port().to_string()),
+        ("RABBITMQ_MNESIA_BASE", path("mnesia")),
+        ("RABBITMQ_LOG_BASE", path("log.d")),
+        ("RABBITMQ_PID_FILE", path("pid")),
+        ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
+        ("RABBITMQ_CONF_ENV_FILE", path("none.conf")),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", own.to_owned()),
+    ]
+}
+
+fn settings(folder: &Path, tls: Option<(&Identity, u16)>) -> String {
+    let mut settings =
+        "vm_memory_high_watermark.absolute = 512MB\ndisk_free_limit.absolute = 50MB\n".to_owned();
+    if let Some((identity, port)) = tls {
+        // Copies that its user may read.
+        for (from, name) in [(&identity.certificate, "certificate.pem"), (&identity.key, "key.pem")] {
+            fs::copy(from, folder.join(name)).expect("a copy");
+        }
+        let folder = folder.display();
+        let listener = format!(
+            "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {folder}/certificate.pem\n\
+             ssl_options.keyfile = {folder}/key.pem\nssl_options.verify = verify_none\n\
+             ssl_options.fail_if_no_peer_cert = false\n"
+        );
+        settings.push_str(&listener);
+    }
+    settings
+}
