@@ -2,12 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rooms::config::{RoomConfig, RoomConfigError};
+use crate::{
+    prescriptions::config::PrescriptionConfig,
+    rooms::config::{RoomConfig, RoomConfigError},
+};
 
 /// Section `[doctor_api]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DoctorApiConfig {
+    /// Where this door is reached from outside, as `https://clinic.example.org`; empty when nobody said.
+    pub public_url: String,
     /// Longest JSON body.
     pub body_length_max_bytes: usize,
     /// Rows of a list when the request does not say.
@@ -34,6 +39,8 @@ pub struct DoctorApiConfig {
     pub picture_length_max_bytes: usize,
     /// Most X-rays listed for one study inside a consultation.
     pub xrays_per_study_max: usize,
+    /// Section `[doctor_api.prescription]`.
+    pub prescription: PrescriptionConfig,
     /// Section `[doctor_api.room]`.
     pub room: RoomConfig,
 }
@@ -41,6 +48,7 @@ pub struct DoctorApiConfig {
 impl Default for DoctorApiConfig {
     fn default() -> Self {
         Self {
+            public_url: String::new(),
             body_length_max_bytes: 1 << 20,
             page_default: 100,
             page_max: 1_000,
@@ -54,17 +62,79 @@ impl Default for DoctorApiConfig {
             event_keep_alive_ms: 15_000,
             picture_length_max_bytes: 64 << 20,
             xrays_per_study_max: 500,
+            prescription: PrescriptionConfig::default(),
             room: RoomConfig::default(),
         }
     }
 }
 
+/// Settings that make no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoctorApiConfigError {
+    /// Nobody can be led there.
+    PublicUrl,
+    /// No PDF would ever be made.
+    NoPdfs,
+    /// The rooms let nobody in.
+    Room(RoomConfigError),
+}
+
+impl std::fmt::Display for DoctorApiConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PublicUrl => f.write_str(
+                "doctor_api.public_url must be an http or https URL without query, quotes or white space, of at most \
+                 300 characters",
+            ),
+            Self::NoPdfs => f.write_str("doctor_api.prescription.pdfs_max must be at least 1"),
+            Self::Room(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DoctorApiConfigError {}
+
+/// Longest `public_url`: the code on a prescription holds it.
+const PUBLIC_URL_LENGTH_MAX: usize = 300;
+
 impl DoctorApiConfig {
     /// Says which setting makes no sense.
     ///
     /// # Errors
-    /// What of the rooms lets nobody in.
-    pub fn check(&self) -> Result<(), RoomConfigError> {
-        self.room.check()
+    /// See [`DoctorApiConfigError`].
+    pub fn check(&self) -> Result<(), DoctorApiConfigError> {
+        if !self.public_url.is_empty() && !is_plain_url(&self.public_url) {
+            return Err(DoctorApiConfigError::PublicUrl);
+        }
+        if self.prescription.pdfs_max == 0 {
+            return Err(DoctorApiConfigError::NoPdfs);
+        }
+        self.room.check().map_err(DoctorApiConfigError::Room)
+    }
+}
+
+fn is_plain_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let safe = |byte: u8| byte.is_ascii_graphic() && !b"\"\\?#<>,;".contains(&byte);
+    url.len() <= PUBLIC_URL_LENGTH_MAX && rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(safe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let with = |url: &str| DoctorApiConfig { public_url: url.into(), ..DoctorApiConfig::default() };
+        for url in ["", "https://clinic.example", "http://127.0.0.1:8080/maxray/"] {
+            assert_eq!(with(url).check(), Ok(()), "{url}");
+        }
+        let long = format!("https://{}", "x".repeat(PUBLIC_URL_LENGTH_MAX));
+        for url in ["clinic.example", "ftp://x", "https://", "https://x?y=", "https://x y", &long] {
+            assert_eq!(with(url).check(), Err(DoctorApiConfigError::PublicUrl), "{url}");
+        }
+        let prescription = PrescriptionConfig { pdfs_max: 0, ..PrescriptionConfig::default() };
+        let none = DoctorApiConfig { prescription, ..DoctorApiConfig::default() };
+        assert_eq!(none.check(), Err(DoctorApiConfigError::NoPdfs));
     }
 }

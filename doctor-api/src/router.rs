@@ -213,6 +213,7 @@ fn prescription_routes() -> OpenApiRouter<AppState> {
             prescriptions::get_prescription::get_prescription,
             prescriptions::update_prescription::update_prescription
         ))
+        .routes(routes!(prescriptions::get_prescription_pdf::get_prescription_pdf))
         .routes(routes!(prescriptions::finalize_prescription::finalize_prescription))
         .routes(routes!(prescriptions::cancel_prescription::cancel_prescription))
         .routes(routes!(prescriptions::replace_prescription::replace_prescription))

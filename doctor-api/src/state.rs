@@ -15,7 +15,7 @@ use service::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{audit::RecentLooks, config::DoctorApiConfig, rooms::Hall};
+use crate::{audit::RecentLooks, config::DoctorApiConfig, prescriptions::fonts::Fonts, rooms::Hall};
 
 /// What this door is built from.
 #[derive(Clone)]
@@ -61,6 +61,10 @@ pub struct Inner {
     pub password_checks: Semaphore,
     /// Bounds the memory that decoded pictures take together.
     pub picture_decodes: Semaphore,
+    /// Bounds the cores that PDFs take together.
+    pub pdfs: Arc<Semaphore>,
+    /// What prescriptions are printed with.
+    pub fonts: Fonts,
     /// The hash that stands in for an unknown user's, so that both take the same time.
     pub stand_in_hash: OnceLock<String>,
     /// Reads that were audited lately.
@@ -78,6 +82,8 @@ impl AppState {
         Self(Arc::new(Inner {
             password_checks: Semaphore::new(config.password_checks_max),
             picture_decodes: Semaphore::new(config.picture_decodes_max),
+            pdfs: Arc::new(Semaphore::new(config.prescription.pdfs_max)),
+            fonts: Fonts::new(config.prescription.font_directories.clone()),
             stand_in_hash: OnceLock::new(),
             recent_looks: RecentLooks::default(),
             hall: Arc::new(Hall::new(config.room.connections_max)),

@@ -22,6 +22,7 @@ mod mpps;
 mod notifications;
 mod openapi;
 mod power_cut;
+mod prescription_pdf;
 mod proof;
 mod query_retrieve;
 mod regressions;

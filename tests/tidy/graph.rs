@@ -8,6 +8,7 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("fail-point", &[]),
+    ("paper", &["model"]),
     ("dicom-header", &["model"]),
     ("service", &["model", "database"]),
     ("rendering", &["model"]),
@@ -17,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("conversion", &["model", "dicom-header", "database", "archive", "rendering", "service"]),
     ("pacs", &["model", "dicom-header", "database", "archive", "conversion", "service", "fail-point"]),
     ("dicomweb", &["model", "dicom-header", "database", "archive", "conversion", "rendering", "service"]),
-    ("doctor-api", &["model", "database", "archive", "conversion", "rendering", "service"]),
+    ("doctor-api", &["model", "database", "archive", "conversion", "paper", "rendering", "service"]),
     ("worker", &["model", "database", "archive", "rendering", "service", "fail-point"]),
 ];
 
@@ -29,7 +30,7 @@ const RESERVED: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Crates that do no input or output, and what would do it for them.
-const PURE: &[&str] = &["model", "dicom-header", "rendering"];
+const PURE: &[&str] = &["model", "dicom-header", "paper", "rendering"];
 const INPUT_OUTPUT: &[&str] = &["tokio", "axum", "reqwest", "hyper", "socket2", "rustix", "tempfile"];
 
 /// A package of the workspace and what it depends on.

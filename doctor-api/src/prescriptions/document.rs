@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use model::clinical::{Doctor, Prescription, PrescriptionContent};
 use serde::Deserialize;
 use serde_json::json;
+use service::identity::{DoctorKeys, sha256_of};
 use uuid::Uuid;
 
 /// The document, as bytes.
@@ -52,6 +53,14 @@ impl SignedContent {
     /// The document out of its bytes.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    /// What was signed of a prescription; none of a draft, and of what is not as its doctor signed it.
+    pub fn of(keys: &DoctorKeys, prescription: &Prescription) -> Option<Self> {
+        let signed = prescription.signed.as_ref()?;
+        let document = keys.verify(prescription.doctor_id, &signed.jws)?;
+        let is_signed = sha256_of(&document) == signed.content_sha256;
+        Self::read(&document).filter(|content| is_signed && content.is_of(prescription))
     }
 
     /// Whether it is the document of this prescription: a good signature of another one proves nothing of this.

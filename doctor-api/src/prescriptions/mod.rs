@@ -2,10 +2,13 @@
 
 pub mod cancel_prescription;
 mod check;
+pub mod config;
 pub mod create_prescription;
 mod document;
 pub mod finalize_prescription;
+pub mod fonts;
 pub mod get_prescription;
+pub mod get_prescription_pdf;
 mod items;
 pub mod replace_prescription;
 pub mod update_prescription;

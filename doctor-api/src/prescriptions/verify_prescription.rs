@@ -76,10 +76,7 @@ pub async fn verify_prescription(
     let signed = prescription.signed.clone().ok_or_else(Problem::not_found)?;
     let actor = database::AuditActor { role: "public".to_owned(), ..source.actor() };
     audit::written(&state, AuditRecord::success(&actor, "verify_prescription").about(id)).await?;
-    let document = state.doctor_keys.verify(prescription.doctor_id, &signed.jws);
-    let document = document.filter(|bytes| service::identity::sha256_of(bytes) == signed.content_sha256);
-    let document =
-        document.and_then(|bytes| SignedContent::read(&bytes)).filter(|of| of.is_of(&prescription));
+    let document = SignedContent::of(&state.doctor_keys, &prescription);
     let genuine = document.is_some();
     let signer = document.map(|document| document.doctor).unwrap_or_default();
     let key = state.doctor_keys.public_jwk(prescription.doctor_id);

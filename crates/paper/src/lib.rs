@@ -1,0 +1,47 @@
+//! A prescription as a PDF (PDF/A-2b), in any script that there is a font for, with a code that leads to its check.
+//!
+//! Pure: whoever calls reads the files of fonts. [`Face`] says what a font has without keeping it, [`choose`] says
+//! which fonts a text needs, and [`render`] makes the same bytes of the same prescription and fonts. A character that
+//! no font has is an error: a box on a prescription is a word that nobody can read.
+#![deny(missing_docs)]
+
+mod code;
+mod draw;
+mod face;
+mod flow;
+mod labels;
+mod paper;
+mod script;
+mod sheet;
+#[cfg(test)]
+mod tests;
+mod typeset;
+mod words;
+
+use std::sync::Arc;
+
+pub use face::{Face, choose, needs_fonts};
+pub use labels::Language;
+pub use paper::{Paper, Proof, Standing};
+pub use script::MissingScript;
+
+/// Why there is no PDF.
+#[derive(Debug, thiserror::Error)]
+pub enum PaperError {
+    /// No font has a character of it.
+    #[error("no font has the characters of {0}")]
+    FontMissing(MissingScript),
+    /// A font was refused by what embeds it, or the code holds too much.
+    #[error("the PDF cannot be made: {0}")]
+    Refused(String),
+}
+
+/// The PDF. The fonts are those of [`choose`], for [`Paper::text`]; what the shipped ones have needs none.
+///
+/// # Errors
+/// See [`PaperError`].
+pub fn render(paper: &Paper<'_>, fonts: &[Arc<Vec<u8>>]) -> Result<Vec<u8>, PaperError> {
+    let mut typesetter = typeset::Typesetter::new(fonts, paper.language);
+    let pages = sheet::lay_out(paper, &mut typesetter)?;
+    draw::pdf(paper, &pages)
+}

@@ -1,0 +1,276 @@
+//! A signed prescription on paper: read as text, looked at as a picture, its code followed to the check.
+
+use std::{fs, path::Path, process::Command};
+
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use tests::{
+    operator::free_port,
+    platform::{Options, Platform},
+    session::{PASSWORD, Session},
+};
+
+const LONG: &str =
+    "Take one capsule with a full glass of water after each meal and do not lie down for half an hour. ";
+const ARABIC: &str = "خذ قرصا واحدا بعد الطعام";
+const HEBREW: &str = "כדור אחד ביום";
+const GREEK: &str = "από το στόμα";
+
+struct Practice {
+    platform: Platform,
+    ada: Session,
+    doctor: String,
+    consultation: String,
+}
+
+impl Practice {
+    async fn open(options: Options) -> Self {
+        let platform = Platform::start(options).await;
+        let admin = platform.user("operator", "admin").await;
+        let account = json!({ "username": "ada", "password": PASSWORD });
+        let profile = json!({
+            "name": "Ada Müller", "licence_number": "MD-4711", "contact": "ada@clinic.example",
+            "specialties": ["Radiology"], "account": account,
+        });
+        let doctor = admin.post_json("/doctors", &profile).await["id"].as_str().expect("an id").to_owned();
+        let ada = platform.sign_in("ada", PASSWORD).await;
+        let path = format!("/doctors/{doctor}/consultation");
+        let made = ada.post_json(&path, &json!({ "patient_id": "PAT-1001" })).await;
+        let consultation = made["id"].as_str().expect("an id").to_owned();
+        Self { platform, ada, doctor, consultation }
+    }
+
+    /// Path of a draft.
+    async fn draft(&self, items: Value) -> String {
+        let body = json!({
+            "consultation_id": self.consultation, "items": items, "declared_allergies": ["penicillin"],
+            "note": "Please call before you give another maker's.",
+        });
+        let made = self.ada.post_json(&format!("/doctors/{}/prescription", self.doctor), &body).await;
+        format!("/prescriptions/{}", made["id"].as_str().expect("an id"))
+    }
+
+    async fn pdf(&self, path: &str) -> Pdf {
+        let answer = self.ada.get(&format!("{path}/pdf")).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let header = |name| answer.headers()[name].to_str().expect("text").to_owned();
+        assert_eq!(header(header::CONTENT_TYPE), "application/pdf");
+        assert_eq!(header(header::CACHE_CONTROL), "no-store");
+        let tag = header(header::ETAG);
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("paper.pdf"), answer.bytes().await.expect("bytes")).expect("a file");
+        Pdf { folder, tag }
+    }
+}
+
+struct Pdf {
+    folder: tempfile::TempDir,
+    tag: String,
+}
+
+impl Pdf {
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.folder.path().join("paper.pdf")).expect("the PDF")
+    }
+
+    fn text(&self) -> String {
+        run(self.folder.path(), "pdftotext", "poppler-utils", &["-layout", "paper.pdf", "-"])
+    }
+
+    fn pages(&self) -> usize {
+        self.text().matches('\u{c}').count()
+    }
+
+    /// Every font, with whether it is embedded.
+    fn fonts(&self) -> Vec<(String, bool)> {
+        let table = run(self.folder.path(), "pdffonts", "poppler-utils", &["paper.pdf"]);
+        let rows = table.lines().skip(2).map(|row| row.split_whitespace().collect::<Vec<_>>());
+        rows.map(|row| (row[0].to_owned(), row[row.len() - 5] == "yes")).collect()
+    }
+
+    /// What the square code on the first page holds, read from the picture of it.
+    fn code(&self) -> String {
+        let folder = self.folder.path();
+        run(
+            folder,
+            "pdftoppm",
+            "poppler-utils",
+            &["-r", "100", "-f", "1", "-l", "1", "-png", "paper.pdf", "page"],
+        );
+        let pages = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.file_name());
+        let page = pages.filter_map(|name| name.into_string().ok()).find(|name| name.ends_with(".png"));
+        let page = page.expect("a picture of the page");
+        run(folder, "zbarimg", "zbar-tools", &["--quiet", "--raw", "--nodbus", &page]).trim().to_owned()
+    }
+}
+
+fn run(folder: &Path, program: &str, package: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).current_dir(folder).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; apt-get install {package}"));
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn item(text: &str, route: &str, instructions: &str) -> Value {
+    json!({
+        "medication": { "text": text, "system": "http://www.whocc.no/atc", "code": "J01CA04" },
+        "dose": { "value": 0.5, "unit": "g" }, "route": route,
+        "frequency": { "text": "three times a day", "times": 3, "period": 1, "period_unit": "d" },
+        "duration_days": 7, "quantity": { "value": 21, "unit": "{capsule}" }, "refills": 2,
+        "instructions": instructions
+    })
+}
+
+/// The text with one blank for any white space, and without marks of direction.
+fn flat(text: &str) -> String {
+    let seen = text.chars().filter(|one| !matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'));
+    seen.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn a_signed_prescription_says_everything_in_every_script_and_its_code_leads_to_the_check() {
+    let port = free_port();
+    let address = format!("http://127.0.0.1:{port}");
+    let options = Options::default()
+        .with("MAXRAY_HTTP__LISTEN", &format!("127.0.0.1:{port}"))
+        .with("MAXRAY_DOCTOR_API__PUBLIC_URL", &address);
+    let practice = Practice::open(options).await;
+    let items = json!([
+        item("Amoxicillin 500 mg capsules", "oral", &LONG.repeat(9)),
+        item("Αμοξικιλλίνη", GREEK, "≥ 38 °C → ½"),
+        item("Paracetamol", "oral", ARABIC),
+        item("Ибупрофен", "oral", HEBREW),
+    ]);
+    let path = practice.draft(items).await;
+    let signed = practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let pdf = practice.pdf(&path).await;
+    let text = flat(&pdf.text());
+    let signature = &signed["signature"];
+    let time = signature["finalized_at"].as_str().expect("a time")[..16].replace('T', " ");
+    for words in [
+        "Ada Müller",
+        "Radiology",
+        "MD-4711",
+        "ada@clinic.example",
+        "PAT-1001",
+        "Amoxicillin 500 mg capsules",
+        "ATC J01CA04",
+        "0.5 g",
+        "three times a day (3 × / 1 d)",
+        "Duration (days) 7",
+        "21 capsule",
+        "Refills 2",
+        "Substitution not allowed",
+        "Αμοξικιλλίνη",
+        GREEK,
+        "≥ 38 °C → ½",
+        "Ибупрофен",
+        "penicillin",
+        "Please call before you give another maker's.",
+        &format!("{time} UTC"),
+        "Page 1 / 2",
+        "Page 2 / 2",
+        signature["content_sha256"].as_str().expect("a hash"),
+        signature["verification_code"].as_str().expect("a code"),
+    ] {
+        assert!(text.contains(words), "{words} is missing in {text}");
+    }
+    assert_eq!(text.matches(LONG.trim()).count(), 9, "no word of a long text is lost: {text}");
+    for words in [ARABIC, HEBREW] {
+        assert!(text.contains(words), "{words} does not read from right to left: {text}");
+    }
+    assert!(!text.contains("NOT VALID"));
+    assert_eq!(pdf.pages(), 2);
+    let fonts = pdf.fonts();
+    assert!(fonts.len() >= 4 && fonts.iter().all(|(_, embedded)| *embedded), "{fonts:?}");
+
+    let link = pdf.code();
+    assert!(link.starts_with(&address), "{link}");
+    let check = practice.platform.client().get(&link).send().await.expect("an answer");
+    assert_eq!(check.status(), StatusCode::OK);
+    let check: Value = check.json().await.expect("JSON");
+    assert_eq!((&check["genuine"], &check["status"]), (&json!(true), &json!("finalized")));
+    assert_eq!(check["content_sha256"], signature["content_sha256"]);
+}
+
+#[tokio::test]
+async fn a_paper_says_when_it_is_not_valid() {
+    let practice = Practice::open(Options::default()).await;
+    let path = practice.draft(json!([item("Amoxicillin", "oral", "")])).await;
+    let draft = practice.pdf(&path).await.text();
+    assert!(draft.contains("DRAFT, NOT VALID") && !draft.contains("Check code"), "{draft}");
+    practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let signed = practice.pdf(&path).await;
+    assert!(!signed.text().contains("NOT VALID"));
+    let id = path.trim_start_matches("/prescriptions/");
+    assert!(
+        signed.code().starts_with(&format!("/prescriptions/{id}/verify?code=")),
+        "without an address: the path"
+    );
+    let german = practice.ada.get(&format!("{path}/pdf?lang=de")).await;
+    assert_eq!(german.status(), StatusCode::OK);
+    assert_ne!(german.headers()[header::ETAG].to_str().expect("text"), signed.tag);
+    practice.ada.post_json(&format!("{path}/cancel"), &json!({ "remark": "wrong dose" })).await;
+    let cancelled = practice.pdf(&path).await.text();
+    assert!(cancelled.contains("CANCELLED, NOT VALID") && cancelled.contains("wrong dose"), "{cancelled}");
+}
+
+#[tokio::test]
+async fn the_same_paper_has_the_same_bytes_and_is_not_sent_twice() {
+    let practice = Practice::open(Options::default()).await;
+    let path = practice.draft(json!([item("Amoxicillin", "oral", ARABIC)])).await;
+    practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let (first, again) = (practice.pdf(&path).await, practice.pdf(&path).await);
+    assert_eq!(first.tag, again.tag);
+    assert!(first.bytes() == again.bytes(), "two papers of one prescription differ");
+    let pdf = format!("{path}/pdf");
+    let known = practice.ada.request(Method::GET, &pdf).header(header::IF_NONE_MATCH, &first.tag);
+    let known = known.send().await.expect("an answer");
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    let head = practice.ada.request(Method::HEAD, &pdf).send().await.expect("an answer");
+    assert_eq!(head.headers()[header::ETAG].to_str().expect("text"), first.tag);
+    let auditor = practice.platform.user("auditor", "admin").await;
+    let record = auditor.get_json("/audit?action=get_prescription_pdf").await;
+    assert_eq!(record["items"].as_array().map(Vec::len), Some(4), "each time: {record}");
+}
+
+#[tokio::test]
+async fn a_script_without_a_font_is_refused_by_its_name() {
+    let nothing = tempfile::tempdir().expect("a folder");
+    let directories = format!("[{:?}]", nothing.path());
+    let options = Options::default().with("MAXRAY_DOCTOR_API__PRESCRIPTION__FONT_DIRECTORIES", &directories);
+    let practice = Practice::open(options).await;
+    for (text, script, package) in [
+        ("薬", "Han", "fonts-noto-cjk"),
+        (ARABIC, "Arabic", "fonts-noto-core"),
+        ("a\u{e000}", "private use", "mean nothing on paper"),
+    ] {
+        let path = practice.draft(json!([item("Amoxicillin", "oral", text)])).await;
+        let answer = practice.ada.get(&format!("{path}/pdf")).await;
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{text}");
+        let problem: Value = answer.json().await.expect("JSON");
+        assert_eq!(problem["type"], "urn:maxray:problem:font-missing");
+        let detail = problem["detail"].as_str().expect("a detail");
+        assert!(detail.contains(script) && detail.contains(package), "{detail}");
+        assert!(!detail.contains(text), "{detail}");
+    }
+    let path = practice.draft(json!([item("Αμοξικιλλίνη, амоксициллин", "oral", "≥ 1")])).await;
+    practice.pdf(&path).await;
+}
+
+#[tokio::test]
+async fn who_may_not_read_a_prescription_gets_no_paper_of_it() {
+    let practice = Practice::open(Options::default()).await;
+    let path = practice.draft(json!([item("Amoxicillin", "oral", "")])).await;
+    let service = practice.platform.user("bookings", "service").await;
+    let viewer = practice.platform.user("ward", "viewer").await;
+    let pdf = format!("{path}/pdf");
+    assert_eq!(service.get(&pdf).await.status(), StatusCode::NOT_FOUND, "a draft is its doctor's alone");
+    practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    assert_eq!(service.get(&pdf).await.status(), StatusCode::OK);
+    assert_eq!(viewer.get(&pdf).await.status(), StatusCode::FORBIDDEN);
+    let nobody = practice.platform.client().get(practice.platform.url(&pdf)).send().await.expect("an answer");
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED);
+    let unknown = practice.ada.get(&format!("{pdf}?lang=xx")).await;
+    assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
+}
