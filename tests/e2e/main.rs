@@ -26,6 +26,7 @@ mod query_retrieve;
 mod regressions;
 mod rooms;
 mod s3_faults;
+mod settings;
 mod tls;
 mod transcoding;
 mod viewers;
