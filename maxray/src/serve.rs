@@ -77,7 +77,7 @@ impl Server {
         let parts = Parts {
             shutdown: shutdown.clone(),
             issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
-            doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
+            doctor_keys: DoctorKeys::configured(&settings.identity, &directory.join(home::DOCTOR_KEYS_FILE))?,
             webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
             mailer: worker::Mailer::new(&settings.notifications.mail)?,
             converter: home::converter(&settings, &archive)?,

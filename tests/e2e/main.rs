@@ -18,6 +18,7 @@ mod hostile;
 mod http_limits;
 mod identity;
 mod mpps;
+mod nodes;
 mod notifications;
 mod openapi;
 mod power_cut;

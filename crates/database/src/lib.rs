@@ -34,10 +34,12 @@ mod outbox;
 mod performed_step;
 mod prescription;
 mod preview;
+mod preview_claim;
 mod schedule;
 mod search;
 mod session;
 mod sign_in_rate;
+mod start_turn;
 mod statement;
 mod text;
 mod user;
@@ -78,6 +80,7 @@ pub use notification::{
 };
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
+pub use preview_claim::PreviewClaims;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
@@ -85,6 +88,7 @@ pub use search::{
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
+pub use start_turn::StartTurn;
 pub use user::{NewUser, User};
 pub use worklist::{
     WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,
