@@ -3,6 +3,7 @@
 mod access;
 mod ae;
 mod audit;
+mod backup;
 mod calendar;
 mod commitment;
 mod crash;
