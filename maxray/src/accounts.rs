@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use database::{AuditActor, AuditRecord, Database, SessionSet, User, UserChanges, UserFilter, UserKind};
 use model::{access::Role, clock::Clock};
 use service::identity::{
-    CLIENT_SECRET, Secret, generate_password, hash_password, hashed_secret, rotate_signing_key,
+    CLIENT_SECRET, KeyError, Secret, generate_password, hash_password, hashed_secret, rotate_signing_key,
 };
 
 use crate::{
@@ -172,6 +172,9 @@ pub async fn client(settings: Settings, command: ClientCommand) -> anyhow::Resul
 
 /// `maxray key rotate-signing`.
 pub async fn rotate_signing(settings: Settings, drop_old: bool) -> anyhow::Result<()> {
+    if !settings.identity.token_secret.is_empty() {
+        return Err(KeyError::InSettings.into());
+    }
     let database = open(&settings).await?;
     let path = home::prepare_directory(&settings.data_directory)?.join(TOKEN_KEYS_FILE);
     let key_id = rotate_signing_key(&path, &Clock::system(), drop_old)?;

@@ -37,6 +37,8 @@ pub struct Arguments {
 pub enum Command {
     /// Start the server: DICOM, DICOMweb and REST
     Serve,
+    /// Ask a running server whether it can serve: exit code 0 when it can, 1 when not; for health checks of containers
+    Health(HealthOptions),
     /// Start a throw-away server, fill it with synthetic X-rays and a consultation, print links and curl lines
     Demo(DemoOptions),
     /// Store every DICOM file below a directory; can be stopped and run again
@@ -95,6 +97,26 @@ pub enum Command {
         #[arg(long)]
         probe: bool,
     },
+}
+
+/// Options of `health`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --url it asks /readyz of the server that these settings describe, on this machine: the \
+                        address of http.listen, and loopback where that is 0.0.0.0 or [::]. With http.tls it takes the \
+                        certificate as it is, for it is made for another name; with --url it has to be good.\n\n\
+                        /readyz says yes when the database answers and the object store takes, gives back and deletes a \
+                        small object. As a health check:\n  \
+                        HEALTHCHECK CMD [\"maxray\", \"health\"]\n  \
+                        maxray health --url https://xray.example.org/readyz"
+)]
+pub struct HealthOptions {
+    /// Ask here instead, as https://xray.example.org/readyz
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Longest wait for the answer
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout_ms: u64,
 }
 
 /// Options of `demo`.

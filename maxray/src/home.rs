@@ -82,6 +82,8 @@ pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock)
 /// Opens everything that stores instances; the caller holds the [`Lock`].
 pub async fn open_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
     let database = open_database(settings, directory, clock).await?;
+    // Two nodes that met an empty object store would each take what the other one has made for a stranger's data.
+    let _turn = database.start_turn().await?;
     let storage = ObjectStorage::open(&settings.object_storage, &settings.keys, directory)
         .await
         .context("the object storage cannot be opened")?;

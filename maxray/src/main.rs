@@ -10,6 +10,7 @@ mod dicom_client;
 mod disk_watch;
 mod grant;
 mod hardening;
+mod health;
 mod home;
 mod import;
 mod keys;
@@ -62,6 +63,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
     runtime.block_on(async move {
         match command {
             cli::Command::Serve => serve::run(settings).await,
+            cli::Command::Health(options) => health::run(&settings, options).await,
             cli::Command::Demo(options) => demo::run(settings, options).await,
             cli::Command::Import(options) => import::run(settings, options).await,
             cli::Command::User(command) => accounts::run(settings, command).await,

@@ -173,7 +173,7 @@ impl Parts {
         Ok(Self {
             shutdown,
             issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
-            doctor_keys: DoctorKeys::open(&directory.join(home::DOCTOR_KEYS_FILE))?,
+            doctor_keys: DoctorKeys::configured(&settings.identity, &directory.join(home::DOCTOR_KEYS_FILE))?,
             webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
             mailer: worker::Mailer::new(&settings.notifications.mail)?,
             broker: worker::Broker::new(&settings.broker)?,

@@ -36,6 +36,8 @@ pub async fn add(settings: Settings, options: UserAddOptions) -> anyhow::Result<
 
 /// Makes the account `admin` when there is no account at all, and gives its password.
 pub async fn first_admin(database: &Database) -> anyhow::Result<Option<String>> {
+    // Of nodes that start at the same time the first one makes it.
+    let _turn = database.start_turn().await?;
     if database.user_count().await? > 0 {
         return Ok(None);
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use model::{AeTitle, TransferSyntaxUid};
+use model::{AeTitle, TransferSyntaxUid, ae::Network};
 use serde::{Deserialize, Serialize};
 use service::tls::TlsConfig;
 
@@ -28,6 +28,8 @@ pub struct PacsConfig {
     pub accept_any_calling_ae_title_from_loopback: bool,
     /// Listen without TLS on an address that other machines reach. Only for a network that is trusted.
     pub insecure: bool,
+    /// Proxies that may say by PROXY protocol whom they speak for.
+    pub proxies: Vec<Network>,
     /// Longest P-DATA-TF that we announce to take.
     pub pdu_length_max_bytes: u32,
     /// Associations at once.
@@ -70,6 +72,7 @@ impl Default for PacsConfig {
             accept_any_called_ae_title: true,
             accept_any_calling_ae_title_from_loopback: true,
             insecure: false,
+            proxies: Vec::new(),
             pdu_length_max_bytes: 128 * 1024,
             associations_max: 256,
             associations_per_ae_max: 16,

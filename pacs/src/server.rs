@@ -1,9 +1,10 @@
 //! Accepts connections until the server stops, then lets running operations end.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use fail_point::Point;
 use service::{
+    proxy_protocol,
     shutdown::Shutdown,
     tls::{HandshakeError, Tls},
 };
@@ -60,7 +61,7 @@ pub(crate) async fn serve_backend<B: Backend>(
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    admit(stream, peer.ip().to_canonical(), &door, tls.as_ref(), &pending, &connections);
+                    admit(stream, peer, &door, tls.as_ref(), &pending, &connections);
                 },
                 Err(error) => {
                     tracing::warn!(%error, "accepting a DICOM connection failed");
@@ -86,7 +87,7 @@ pub(crate) async fn serve_backend<B: Backend>(
 
 fn admit<B: Backend>(
     stream: TcpStream,
-    address: IpAddr,
+    peer: SocketAddr,
     door: &Arc<Door<B>>,
     tls: Option<&Arc<Tls>>,
     pending: &Arc<Semaphore>,
@@ -101,20 +102,30 @@ fn admit<B: Backend>(
     // Responses leave at once; without it they are only slower.
     let _ = stream.set_nodelay(true);
     let door = Arc::clone(door);
-    match tls {
-        None => connections.spawn(door.serve_connection(stream, Origin::plain(address), Some(permit))),
-        Some(tls) => connections.spawn(handshake(Arc::clone(tls), stream, address, door, permit)),
-    };
+    connections.spawn(receive(tls.cloned(), stream, peer, door, permit));
 }
 
-/// No PDU is looked at before the handshake is done. It counts as a connection that has not asked yet.
-async fn handshake<B: Backend>(
-    tls: Arc<Tls>,
-    stream: TcpStream,
-    address: IpAddr,
+/// No PDU is looked at before a proxy has said whom it speaks for, and the handshake is done. Until then it counts as a
+/// connection that has not asked yet.
+async fn receive<B: Backend>(
+    tls: Option<Arc<Tls>>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
     door: Arc<Door<B>>,
     permit: OwnedSemaphorePermit,
 ) {
+    let config = &door.config;
+    let said = tokio::select! {
+        () = door.stopping.cancelled() => return,
+        said = proxy_protocol::origin(&mut stream, peer, &config.proxies, config.artim()) => said,
+    };
+    let address = match said {
+        Ok(address) => address.ip().to_canonical(),
+        Err(error) => return tracing::warn!(%peer, %error, "a proxy does not say whom it speaks for"),
+    };
+    let Some(tls) = tls else {
+        return door.serve_connection(stream, Origin::plain(address), Some(permit)).await;
+    };
     let shaken = tokio::select! {
         () = door.stopping.cancelled() => return,
         shaken = tls.accept(stream, door.config.artim()) => shaken,

@@ -54,3 +54,17 @@ async fn a_sqlite_url_names_the_file() {
     database.close().await;
     assert!(file.exists());
 }
+
+/// The second node waits for the first one, and not for one that died.
+#[tokio::test]
+async fn nodes_set_up_one_after_another() {
+    let home = Home::postgres().await;
+    let other = home.reopen().await;
+    let turn = home.database.start_turn().await.expect("a turn");
+    let waiting = tokio::spawn(async move { other.start_turn().await.map(drop) });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!waiting.is_finished(), "two nodes set up at once");
+    drop(turn);
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await;
+    waited.expect("its turn comes").expect("no panic").expect("a turn");
+}

@@ -83,3 +83,36 @@ async fn instances_without_pixels_have_none(home: Home) {
     assert!(pending(&home).await.is_empty());
     assert!(matches!(home.database.preview(id).await, Ok(PreviewState::Failed { .. })));
 }
+
+/// Two nodes over one queue: what one is at the other leaves, also when it read the queue before.
+#[tokio::test]
+async fn a_preview_is_claimed_by_one_node() {
+    let home = Home::postgres().await;
+    let other = home.reopen().await;
+    let (first, second) = (home.put(instance("1.2", 1)).await, home.put(instance("1.2", 2)).await);
+    let third = home.put(instance("1.2", 3)).await;
+    let queue = [first, second, third];
+    let (mut ours, mut theirs) = (home.database.preview_claims(), other.preview_claims());
+    assert_eq!(ours.claim(&queue, 1).await.expect("claimed"), [first].into());
+    assert_eq!(theirs.claim(&queue, 1).await.expect("claimed"), [second].into());
+    assert_eq!(
+        ours.claim(&queue, 9).await.expect("claimed"),
+        [third].into(),
+        "own claims are not made twice"
+    );
+    assert!(theirs.claim(&queue, 9).await.expect("claimed").is_empty());
+
+    home.database.record_preview(first, objects()).await.expect("recorded");
+    ours.release(first).await;
+    assert!(theirs.claim(&queue, 9).await.expect("claimed").is_empty(), "made after the queue was read");
+    ours.release(third).await;
+    assert_eq!(theirs.claim(&queue, 9).await.expect("claimed"), [third].into());
+    // A node that is gone holds nothing.
+    drop(theirs);
+    let mut free = std::collections::HashSet::new();
+    tests::wait::until("claims end with their node", async || {
+        free.extend(ours.claim(&queue, 9).await.expect("claimed"));
+        (free == [second, third].into()).then_some(())
+    })
+    .await;
+}

@@ -64,6 +64,21 @@ impl Bucket {
             .with("MAXRAY_OBJECT_STORAGE__S3__SECRET_ACCESS_KEY", "test")
     }
 
+    /// Another bucket with a copy of these objects, made in the order in which a backup has to: keys last.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn copied(&self) -> Self {
+        let copy = Self::start().await;
+        for keys in [false, true] {
+            let is_wanted = |name: &str| name.starts_with("keys/") == keys;
+            let objects = self.kept().objects.clone();
+            let objects = objects.into_iter().filter(|(name, _)| is_wanted(name.trim_start_matches('/')));
+            copy.kept().objects.extend(objects);
+        }
+        copy
+    }
+
     /// Names of all objects.
     pub fn names(&self) -> Vec<String> {
         self.kept().objects.keys().cloned().collect()

@@ -1,7 +1,8 @@
 //! A private PostgreSQL cluster on a socket in its own folder, a child of the test: it dies with it.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -76,6 +77,36 @@ impl Cluster {
         let output = self.psql("postgres", &format!("CREATE DATABASE \"{name}\""));
         assert!(output.is_ok(), "CREATE DATABASE {name}: {output:?}");
         format!("postgres://postgres@localhost/{name}?host={}", self.folder.path().display())
+    }
+
+    /// What `pg_dump` makes of a database, beside whoever works on it.
+    ///
+    /// # Panics
+    /// With what it says when it fails.
+    pub fn dump(&self, name: &str) -> Vec<u8> {
+        let mut command = as_postgres("pg_dump");
+        command.args(["--format=custom", "-U", "postgres", "-d", name, "-h"]).arg(self.folder.path());
+        let output = command.output().expect("pg_dump starts");
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// A new database of such a dump: its URL.
+    ///
+    /// # Panics
+    /// With what `pg_restore` says when it fails.
+    pub fn restore(&self, name: &str, dump: &[u8]) -> String {
+        let url = self.create_database(name);
+        let mut command = as_postgres("pg_restore");
+        command.args(["--exit-on-error", "-U", "postgres", "-d", name, "-h"]).arg(self.folder.path());
+        let mut child =
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("pg_restore starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(dump).expect("pg_restore reads");
+        drop(input);
+        let output = child.wait_with_output().expect("a child to wait for");
+        assert!(output.status.success(), "pg_restore: {}", String::from_utf8_lossy(&output.stderr));
+        url
     }
 
     /// Whether the server must be told that losing commits is fine.

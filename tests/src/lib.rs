@@ -19,6 +19,8 @@
 //! | [`fixtures`] | files of `tests/fixtures` and of `MAXRAY_TEST_DATA` |
 //! | [`qido`] | rows of search answers, page by page |
 //! | [`tls`] | an authority and certificates, as files |
+//! | [`nodes`] | several servers over one PostgreSQL and one bucket |
+//! | [`listener`] | somebody who listens to `/events` |
 //! | [`operator`] | `maxray ae`, and the audit trail |
 //! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
@@ -36,8 +38,10 @@ pub mod env;
 pub mod fixtures;
 pub mod guard;
 pub mod ledger;
+pub mod listener;
 pub mod load;
 pub mod multipart;
+pub mod nodes;
 pub mod operator;
 pub mod part10;
 pub mod platform;

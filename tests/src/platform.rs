@@ -211,7 +211,7 @@ impl Platform {
         lost
     }
 
-    async fn wait_until_ready(&mut self) {
+    pub(crate) async fn wait_until_ready(&mut self) {
         let deadline = Instant::now() + READY_TIMEOUT;
         loop {
             if self.is_ready().await {

@@ -98,6 +98,18 @@ impl Session {
         &self.token
     }
 
+    /// The same user at another address, by another client: through a proxy.
+    #[must_use]
+    pub fn through(&self, base: &str, client: &reqwest::Client) -> Self {
+        Self { base: base.to_owned(), client: client.clone(), ..self.clone() }
+    }
+
+    /// Somebody with another token at the same place.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
     /// The same user after a restart, when the address has changed; the token must have stayed good.
     #[must_use]
     pub fn moved_to(&self, platform: &Platform) -> Self {

@@ -3,6 +3,7 @@
 mod graph;
 mod kill_points;
 mod lexer;
+mod metrics;
 mod mutations;
 mod regressions;
 mod rules;
@@ -66,4 +67,13 @@ fn nothing_names_the_machine_it_was_made_on() {
 fn regressions_name_tests_that_exist() {
     let document = std::fs::read_to_string(root().join("docs/regressions.md")).expect("docs/regressions.md");
     check(&regressions::check(&document, &source::rust_files(&root())), "docs/regressions.md");
+}
+
+#[test]
+fn dashboards_and_alarms_ask_for_metrics_that_exist() {
+    let exported = metrics::exported(&source::rust_files(&root()));
+    let files = metrics::files(&root());
+    assert!(files.iter().all(|(_, text)| metrics::asked(text).len() > 5), "names are found at all");
+    let findings = files.iter().flat_map(|(file, text)| metrics::findings(file, text, &exported));
+    check(&findings.collect::<Vec<_>>(), "metrics in deploy/");
 }

@@ -36,11 +36,13 @@ mod outbox_cursor;
 mod performed_step;
 mod prescription;
 mod preview;
+mod preview_claim;
 mod quiet_study;
 mod schedule;
 mod search;
 mod session;
 mod sign_in_rate;
+mod start_turn;
 mod statement;
 mod text;
 mod user;
@@ -82,6 +84,7 @@ pub use notification::{
 };
 pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
+pub use preview_claim::PreviewClaims;
 pub use quiet_study::Quiet;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
@@ -90,6 +93,7 @@ pub use search::{
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
+pub use start_turn::StartTurn;
 pub use user::{NewUser, User};
 pub use worklist::{
     WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,

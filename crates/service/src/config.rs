@@ -1,4 +1,7 @@
-//! Configuration: built-in defaults, then one TOML file, then `MAXRAY_SECTION__KEY` environment variables.
+//! Configuration: built-in defaults, then one TOML file, then `MAXRAY_SECTION__KEY` environment variables, or files that
+//! `MAXRAY_SECTION__KEY_FILE` names.
+
+mod secret_file;
 
 use std::path::{Path, PathBuf};
 
@@ -23,6 +26,19 @@ pub enum ConfigError {
     /// A key is unknown or a value has the wrong form.
     #[error("configuration: {0}")]
     Invalid(Box<figment::Error>),
+    /// A file that a variable names cannot be used.
+    #[error("{variable}: {path} cannot be read: {reason}")]
+    Unreadable {
+        /// The variable.
+        variable: String,
+        /// The file that it names.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A setting is given by its value and by a file, or by two files.
+    #[error("{0} and {1} are both set, and both give the same setting: take one away")]
+    GivenTwice(String, String),
     /// The effective configuration cannot be written as TOML.
     #[error("the configuration cannot be shown")]
     Unprintable(#[from] toml::ser::Error),
@@ -38,14 +54,17 @@ pub fn load<T: Default + Serialize + DeserializeOwned>(file: Option<&Path>) -> R
         return Err(ConfigError::FileMissing(path.to_owned()));
     }
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let environment = Env::prefixed(ENVIRONMENT_PREFIX)
-        .filter(|key| !key.as_str().to_ascii_lowercase().starts_with("test_") && key != "config")
-        .split("__");
-    Figment::from(Serialized::defaults(T::default()))
-        .merge(Toml::file(path))
-        .merge(environment)
-        .extract()
-        .map_err(|error| ConfigError::Invalid(Box::new(error)))
+    let defaults = Figment::from(Serialized::defaults(T::default()));
+    let variables = Env::prefixed(ENVIRONMENT_PREFIX)
+        .filter(|key| !key.as_str().to_ascii_lowercase().starts_with("test_") && key != "config");
+    let files = secret_file::among(&variables, &defaults)?;
+    let taken: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let environment = variables.filter(move |key| !taken.iter().any(|name| key == name)).split("__");
+    let figment =
+        files.into_iter().fold(defaults.merge(Toml::file(path)).merge(environment), |figment, file| {
+            figment.merge(Serialized::default(&file.setting, file.value()))
+        });
+    figment.extract().map_err(|error| ConfigError::Invalid(Box::new(error)))
 }
 
 /// The settings as TOML with every secret replaced by `***`.

@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod identity;
 pub mod notifications;
+pub mod proxy_protocol;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

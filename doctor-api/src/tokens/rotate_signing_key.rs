@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use database::AuditRecord;
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::{http::problem::Problem, identity::KeyError};
 use utoipa::ToSchema;
 
 use crate::{
@@ -36,7 +36,11 @@ pub struct SigningKey {
     tag = "users",
     security(("bearer" = ["manage_users"])),
     request_body = RotateSigningKey,
-    responses((status = 201, description = "A new key signs", body = SigningKey))
+    responses(
+        (status = 201, description = "A new key signs", body = SigningKey),
+        (status = 409, description = "The key is made of identity.token_secret: it is rotated in the settings",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
+    )
 )]
 pub async fn rotate_signing_key(
     State(state): State<AppState>,
@@ -45,8 +49,14 @@ pub async fn rotate_signing_key(
 ) -> Result<(StatusCode, Json<SigningKey>), Problem> {
     let issuer = state.issuer.clone();
     let rotated = tokio::task::spawn_blocking(move || issuer.rotate(request.drop_old)).await;
-    let key_id =
-        rotated.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    let key_id = rotated.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
+        KeyError::InSettings => Problem::new(StatusCode::CONFLICT).detail(error.to_string()),
+        KeyError::File(_)
+        | KeyError::Malformed
+        | KeyError::Open
+        | KeyError::NotMade
+        | KeyError::OtherSecret => Problem::internal(&error),
+    })?;
     let mut record = AuditRecord::success(&permit.caller.actor(), "rotate_signing_key").about(&key_id);
     if request.drop_old {
         "the keys before it were dropped".clone_into(&mut record.detail);

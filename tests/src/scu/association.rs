@@ -76,8 +76,25 @@ impl Association {
     /// # Panics
     /// With more than 128 proposals.
     pub fn request(peer: SocketAddr, called: &str, proposals: &[Proposal]) -> Result<Self, AssociationError> {
+        Self::request_behind(&[], peer, called, proposals)
+    }
+
+    /// The same after some bytes that are not DICOM: what a proxy says first.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    ///
+    /// # Panics
+    /// As [`Self::request`].
+    pub fn request_behind(
+        said_first: &[u8],
+        peer: SocketAddr,
+        called: &str,
+        proposals: &[Proposal],
+    ) -> Result<Self, AssociationError> {
         assert!(proposals.len() <= CONTEXTS_MAX, "{} proposals", proposals.len());
-        let stream = TcpStream::connect(peer)?;
+        let mut stream = TcpStream::connect(peer)?;
+        stream.write_all(said_first)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
         stream.set_write_timeout(Some(READ_TIMEOUT))?;

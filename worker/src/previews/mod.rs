@@ -5,7 +5,7 @@ mod schedule;
 
 use std::{sync::Arc, time::Duration};
 
-use database::StoredInstance;
+use database::{PreviewClaims, StoredInstance};
 use service::shutdown::Shutdown;
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use uuid::Uuid;
@@ -52,13 +52,15 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     let parallel = state.config.parallel();
     let memory = Arc::new(Memory::new(state.config.previews_memory_max_bytes));
     let mut schedule = Schedule::new(Duration::from_millis(state.config.preview_retry_ms));
+    let mut claims = state.archive.database().preview_claims();
     let mut tasks = JoinSet::new();
     let mut failing = false;
     let mut rest_until = Instant::now();
     while !shutdown.has_begun() {
         let places =
             if state.archive.is_receiving() { usize::from(Instant::now() >= rest_until) } else { parallel };
-        let more = match start_pending(state, &memory, &mut schedule, &mut tasks, places).await {
+        let more = match start_pending(state, &memory, (&mut schedule, &mut claims), &mut tasks, places).await
+        {
             Ok(()) => {
                 failing = false;
                 true
@@ -76,7 +78,7 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                rest_until = Instant::now() + note_end(ended, &mut schedule) * REST_FACTOR;
+                rest_until = Instant::now() + note_end(ended, &mut schedule, &mut claims).await * REST_FACTOR;
             }
             Ok(()) = commits.changed(), if more && room => {}
             () = tokio::time::sleep(pause) => {}
@@ -95,7 +97,7 @@ type Ended = (Uuid, Duration, Result<(), PreviewError>);
 async fn start_pending(
     state: &WorkerState,
     memory: &Arc<Memory>,
-    schedule: &mut Schedule,
+    (schedule, claims): (&mut Schedule, &mut PreviewClaims),
     tasks: &mut JoinSet<Ended>,
     parallel: usize,
 ) -> Result<(), database::DatabaseError> {
@@ -105,11 +107,13 @@ async fn start_pending(
     }
     let now = Instant::now();
     // Those being made and those that wait for another try are still in the queue, before the new ones.
-    let limit = u32::try_from(room + schedule.len()).unwrap_or(u32::MAX);
+    let limit = u32::try_from(room + schedule.len()).unwrap_or(u32::MAX).saturating_add(claims.looked_past());
     let pending = state.archive.database().pending_previews(limit).await?;
     let ready: Vec<StoredInstance> =
-        pending.into_iter().filter(|instance| schedule.is_ready(instance.id, now)).take(room).collect();
-    for instance in ready {
+        pending.into_iter().filter(|instance| schedule.is_ready(instance.id, now)).collect();
+    let ids: Vec<Uuid> = ready.iter().map(|instance| instance.id).collect();
+    let ours = claims.claim(&ids, room).await?;
+    for instance in ready.into_iter().filter(|instance| ours.contains(&instance.id)) {
         schedule.begin(instance.id);
         let (state, memory) = (state.clone(), Arc::clone(memory));
         tasks.spawn(async move {
@@ -122,7 +126,14 @@ async fn start_pending(
 }
 
 /// Gives the time that the preview took.
-fn note_end(ended: Result<Ended, tokio::task::JoinError>, schedule: &mut Schedule) -> Duration {
+async fn note_end(
+    ended: Result<Ended, tokio::task::JoinError>,
+    schedule: &mut Schedule,
+    claims: &mut PreviewClaims,
+) -> Duration {
+    if let Ok((id, ..)) = &ended {
+        claims.release(*id).await;
+    }
     match ended {
         Ok((id, took, Ok(()))) => {
             schedule.end(id);

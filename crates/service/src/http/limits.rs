@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, http::HeaderValue, http::header, middleware};
+use model::ae::Network;
 use serde::{Deserialize, Serialize};
 use tower_http::{
     catch_panic::CatchPanicLayer, sensitive_headers::SetSensitiveRequestHeadersLayer,
@@ -20,6 +21,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Listen without TLS on an address that other machines reach: behind a proxy with TLS, or in a trusted network.
     pub insecure: bool,
+    /// Proxies that may say by PROXY protocol whom they speak for.
+    pub proxies: Vec<Network>,
     /// Connections at once; more are closed at once.
     pub connections_max: u32,
     /// Time for the TLS handshake, and for the header of a request.
@@ -35,6 +38,7 @@ impl Default for HttpConfig {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             insecure: false,
+            proxies: Vec::new(),
             connections_max: 4096,
             header_timeout_ms: 10_000,
             drain_timeout_ms: 10_000,

@@ -11,6 +11,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use model::ae::Network;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -22,6 +23,7 @@ use tower::ServiceExt;
 
 use super::{first_request::FirstRequest, limits::HttpConfig, problem::Problem};
 use crate::{
+    proxy_protocol,
     shutdown::Shutdown,
     tls::{HandshakeError, PeerCertificate, Tls},
 };
@@ -44,6 +46,7 @@ struct Door {
     tls: Option<Tls>,
     builder: auto::Builder<TokioExecutor>,
     header_timeout: Duration,
+    proxies: Vec<Network>,
     shutdown: Shutdown,
 }
 
@@ -63,6 +66,7 @@ pub async fn serve(
         tls,
         builder: builder(config.header_timeout()),
         header_timeout: config.header_timeout(),
+        proxies: config.proxies.clone(),
         shutdown: shutdown.clone(),
     });
     let connections = TaskTracker::new();
@@ -109,9 +113,13 @@ fn builder(header_timeout: Duration) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn connection(door: Arc<Door>, stream: TcpStream, address: SocketAddr, _place: OwnedSemaphorePermit) {
+async fn connection(door: Arc<Door>, mut stream: TcpStream, peer: SocketAddr, _place: OwnedSemaphorePermit) {
     // Small answers must not wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    let address = match proxy_protocol::origin(&mut stream, peer, &door.proxies, door.header_timeout).await {
+        Ok(address) => address,
+        Err(error) => return tracing::warn!(%peer, %error, "a proxy does not say whom it speaks for"),
+    };
     let Some(tls) = &door.tls else { return serve_stream(&door, stream, address, None).await };
     match tls.accept(stream, door.header_timeout).await {
         Ok((stream, peer)) => serve_stream(&door, stream, address, peer).await,

@@ -1,12 +1,14 @@
 //! Section `[identity]`.
 
+use std::fmt;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{oidc::OidcConfig, token::TOKEN_LIFETIME_MAX_SECONDS};
+use super::{oidc::OidcConfig, shared_secret::SharedSecret, token::TOKEN_LIFETIME_MAX_SECONDS};
 
 /// Section `[identity]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct IdentityConfig {
     /// `iss` of the tokens.
@@ -21,6 +23,12 @@ pub struct IdentityConfig {
     pub session_idle_seconds: u32,
     /// How long a device token is good.
     pub device_token_lifetime_days: u32,
+    /// 32 bytes in base64 of which the key is made that signs access tokens; then no file is used. The same on all nodes.
+    pub token_secret: String,
+    /// Another such secret whose tokens are taken, too: the one before, or the one to come.
+    pub token_secret_other: String,
+    /// 32 bytes in base64 of which doctors' signing keys are made; then no file is used. The same on all nodes, for ever.
+    pub doctor_secret: String,
     /// Another issuer whose tokens are taken as well.
     pub oidc: OidcConfig,
 }
@@ -34,8 +42,17 @@ impl Default for IdentityConfig {
             session_lifetime_seconds: 43_200,
             session_idle_seconds: 3_600,
             device_token_lifetime_days: 365,
+            token_secret: String::new(),
+            token_secret_other: String::new(),
+            doctor_secret: String::new(),
             oidc: OidcConfig::default(),
         }
+    }
+}
+
+impl fmt::Debug for IdentityConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityConfig").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
@@ -64,6 +81,19 @@ impl IdentityConfig {
         }
         if !(1..=3_650).contains(&self.device_token_lifetime_days) {
             return refuse("device_token_lifetime_days is between 1 and 3650");
+        }
+        let secrets = [&self.token_secret, &self.token_secret_other, &self.doctor_secret];
+        if secrets.iter().any(|text| !text.is_empty() && SharedSecret::from_base64(text).is_none()) {
+            return refuse(
+                "token_secret, token_secret_other and doctor_secret are 32 bytes in base64, as `openssl rand -base64 \
+                 32` prints them",
+            );
+        }
+        if self.token_secret.is_empty() && !self.token_secret_other.is_empty() {
+            return refuse("token_secret_other goes with identity.token_secret");
+        }
+        if !self.token_secret.is_empty() && self.token_secret == self.doctor_secret {
+            return refuse("token_secret and identity.doctor_secret are two different secrets");
         }
         self.oidc.check()
     }

@@ -1,5 +1,5 @@
-//! The keys with which doctors sign (ES256). Each doctor's key is derived from one secret in a file (0600) and the doctor's
-//! id: nothing that could sign is in the database, and there is one thing to keep a copy of.
+//! The keys with which doctors sign (ES256). Each doctor's key is derived from one secret, in a file (0600) or in the settings,
+//! and the doctor's id: nothing that could sign is in the database, and there is one thing to keep a copy of.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,26 +10,22 @@ use std::{
 };
 
 use aws_lc_rs::{
-    agreement::{ECDH_P256, PrivateKey},
     digest, hmac,
     rand::{SecureRandom as _, SystemRandom},
-    signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
-        UnparsedPublicKey,
-    },
+    signature::{ECDSA_P256_SHA256_FIXED, EcdsaKeyPair, KeyPair as _, UnparsedPublicKey},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{
+    KeyError,
+    config::IdentityConfig,
+    shared_secret::{SECRET_BYTES, SharedSecret, derive_key_pair},
+};
 use crate::notifications::WebhookSecret;
 
-/// Length of the secret.
-const SECRET_BYTES: usize = 32;
-/// A scalar that is no key comes once in 2^32 tries.
-const TRIES_MAX: u8 = 8;
 /// Bytes of a code by which somebody without an account finds out whether a document is genuine.
 const CODE_BYTES: usize = 16;
 
@@ -57,6 +53,22 @@ impl DoctorKeys {
         Ok(Self::of(random()?.as_slice()))
     }
 
+    /// The secret of the settings, which all nodes share; without one, as [`Self::open`].
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn configured(config: &IdentityConfig, path: &Path) -> Result<Self, KeyError> {
+        if config.doctor_secret.is_empty() {
+            return Self::open(path);
+        }
+        let secret = SharedSecret::from_base64(&config.doctor_secret).ok_or(KeyError::Malformed)?;
+        // Another secret would say that every prescription signed before is forged.
+        if path.exists() && fs::read(path)? != secret.bytes() {
+            return Err(KeyError::OtherSecret);
+        }
+        Ok(Self::of(secret.bytes()))
+    }
+
     /// Reads the file of the secret, or makes it.
     ///
     /// # Errors
@@ -77,22 +89,7 @@ impl DoctorKeys {
     }
 
     fn key_of(&self, doctor: Uuid) -> Result<EcdsaKeyPair, KeyError> {
-        for attempt in 0..TRIES_MAX {
-            let mut context = hmac::Context::with_key(&self.0);
-            context.update(b"MaxRay doctor key 1");
-            context.update(doctor.as_bytes());
-            context.update(&[attempt]);
-            let scalar = context.sign();
-            let Ok(private) = PrivateKey::from_private_key(&ECDH_P256, scalar.as_ref()) else { continue };
-            let public = private.compute_public_key().map_err(|_| KeyError::NotMade)?;
-            let pair = EcdsaKeyPair::from_private_key_and_public_key(
-                &ECDSA_P256_SHA256_FIXED_SIGNING,
-                scalar.as_ref(),
-                public.as_ref(),
-            );
-            return pair.map_err(|_| KeyError::NotMade);
-        }
-        Err(KeyError::NotMade)
+        derive_key_pair(&self.0, &[b"MaxRay doctor key 1", doctor.as_bytes()])
     }
 
     /// Signs a document with the doctor's key.
@@ -219,6 +216,7 @@ fn key_id(public_key: &[u8]) -> Result<String, KeyError> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use base64::prelude::BASE64_STANDARD;
     use jsonwebtoken::{DecodingKey, crypto};
 
     use super::*;
@@ -262,6 +260,23 @@ mod tests {
         let (message, signature) = signed.jws.rsplit_once('.').expect("parts");
         let good = crypto::verify(signature, message.as_bytes(), &key, jsonwebtoken::Algorithm::ES256);
         assert!(good.expect("verified"));
+    }
+
+    /// Two nodes have no file in common: what one signs, the other verifies.
+    #[test]
+    fn a_secret_of_the_settings_is_the_same_on_every_node() {
+        let nodes = [tempfile::tempdir().expect("directory"), tempfile::tempdir().expect("directory")];
+        let secret = BASE64_STANDARD.encode([7; SECRET_BYTES]);
+        let config = IdentityConfig { doctor_secret: secret, ..IdentityConfig::default() };
+        let keys = nodes.each_ref().map(|node| node.path().join("doctor-keys.secret"));
+        let [one, other] = keys.each_ref().map(|path| DoctorKeys::configured(&config, path).expect("keys"));
+        let signed = one.sign(Uuid::nil(), b"x").expect("signed");
+        assert_eq!(other.verify(Uuid::nil(), &signed.jws).as_deref(), Some(&b"x"[..]));
+        assert!(!keys[0].exists(), "nothing is written");
+        fs::write(&keys[0], [7; SECRET_BYTES]).expect("written");
+        assert!(DoctorKeys::configured(&config, &keys[0]).is_ok(), "the file of one node, given to all");
+        fs::write(&keys[0], [8; SECRET_BYTES]).expect("written");
+        assert!(matches!(DoctorKeys::configured(&config, &keys[0]), Err(KeyError::OtherSecret)));
     }
 
     #[test]

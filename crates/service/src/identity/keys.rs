@@ -10,7 +10,7 @@ use std::{
 };
 
 use aws_lc_rs::{
-    digest,
+    digest, hmac,
     rand::SystemRandom,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
@@ -20,10 +20,16 @@ use model::clock::Clock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::token::TOKEN_LIFETIME_MAX_SECONDS;
+use super::{
+    config::IdentityConfig,
+    shared_secret::{SharedSecret, derive_key_pair},
+    token::TOKEN_LIFETIME_MAX_SECONDS,
+};
 
 /// Keys that are kept after they were replaced.
 const RETIRED_MAX: usize = 8;
+/// When a key ends that the settings hold.
+const NEVER: i64 = i64::MAX;
 
 /// Why the signing keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +48,17 @@ pub enum KeyError {
     /// The machine gives no random bytes.
     #[error("no key could be made")]
     NotMade,
+    /// The settings give one secret, the data directory holds another one.
+    #[error(
+        "identity.doctor_secret is not the secret in doctor-keys.secret in the data directory, by which prescriptions are \
+         signed already: give that one to every node (base64 -w0 doctor-keys.secret)"
+    )]
+    OtherSecret,
+    /// The key comes from the settings, so that no command can replace it.
+    #[error(
+        "the key is made of identity.token_secret: rotate it in the settings of every node, as docs/identity.md says"
+    )]
+    InSettings,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +87,7 @@ impl StoredKey {
 
     /// Until when one of its tokens can live; `None` while it signs.
     fn ends(&self) -> Option<i64> {
-        self.retired_at.map(|at| at + i64::from(TOKEN_LIFETIME_MAX_SECONDS) + 60)
+        self.retired_at.map(|at| at.saturating_add(i64::from(TOKEN_LIFETIME_MAX_SECONDS) + 60))
     }
 }
 
@@ -101,6 +118,24 @@ impl KeyRing {
     pub(super) fn of_key(pkcs8: &[u8]) -> Result<Self, KeyError> {
         let private_key = BASE64_STANDARD.encode(pkcs8);
         Self::of(&KeyFile { keys: vec![StoredKey { private_key, created_at: 0, retired_at: None }] })
+    }
+
+    /// The keys that are made of the secrets of the settings: the same on every node.
+    pub(super) fn of_secrets(config: &IdentityConfig) -> Result<Self, KeyError> {
+        let made = |text: &str, retired_at: Option<i64>| {
+            let secret = SharedSecret::from_base64(text).ok_or(KeyError::Malformed)?;
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.bytes());
+            let pair = derive_key_pair(&key, &[b"MaxRay token key 1"])?;
+            let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyError::NotMade)?;
+            let private_key = BASE64_STANDARD.encode(pkcs8.as_ref());
+            Ok::<_, KeyError>(StoredKey { private_key, created_at: 0, retired_at })
+        };
+        let mut keys = vec![made(&config.token_secret, None)?];
+        if !config.token_secret_other.is_empty() {
+            // It signs nothing; how long it verifies, the settings say.
+            keys.push(made(&config.token_secret_other, Some(NEVER))?);
+        }
+        Self::of(&KeyFile { keys })
     }
 
     /// Reads the file, or makes it with one new key.
@@ -232,6 +267,26 @@ mod tests {
         let third = rotate_signing_key(&path, &clock, true).expect("rotated");
         assert_eq!(ids(&KeyRing::open(&path, &clock).expect("read"), now), [third]);
         assert!(!ring.jwks(now).to_string().contains("\"d\""), "no private half is shown");
+    }
+
+    /// One node signs with the new secret while another one still has the old settings, and the other way round.
+    #[test]
+    fn nodes_with_the_same_secrets_take_each_others_tokens() {
+        let [old, new] = [1, 2].map(|byte| BASE64_STANDARD.encode([byte; 32]));
+        let ring = |secret: &str, other: &str| {
+            let (token_secret, token_secret_other) = (secret.to_owned(), other.to_owned());
+            let config = IdentityConfig { token_secret, token_secret_other, ..IdentityConfig::default() };
+            KeyRing::of_secrets(&config).expect("keys")
+        };
+        let before = ring(&old, "");
+        assert_eq!(ids(&before, 0), ids(&ring(&old, ""), 0));
+        let (prepared, swapped) = (ring(&old, &new), ring(&new, &old));
+        assert_eq!(prepared.signing_key_id, before.signing_key_id);
+        assert_ne!(swapped.signing_key_id, before.signing_key_id);
+        for (node, signed_by) in [(&prepared, &swapped), (&swapped, &prepared), (&prepared, &before)] {
+            assert!(node.verifying(&signed_by.signing_key_id, i64::MAX - 1).is_some());
+        }
+        assert!(ring(&new, "").verifying(&before.signing_key_id, 0).is_none());
     }
 
     #[test]

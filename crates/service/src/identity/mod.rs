@@ -9,6 +9,7 @@ mod keys;
 mod oidc;
 mod password;
 mod secret;
+mod shared_secret;
 mod token;
 
 pub use authenticator::Authenticator;

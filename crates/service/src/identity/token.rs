@@ -83,11 +83,15 @@ struct IssuerInner {
 type FileVersion = (SystemTime, u64);
 
 impl Issuer {
-    /// Reads the key file, or makes key and file (0600) when it is not there.
+    /// The key of the settings, which all nodes share. Without one: reads the key file, or makes key and file (0600) when
+    /// it is not there.
     ///
     /// # Errors
     /// See [`KeyError`].
     pub fn open(path: &Path, config: IdentityConfig, clock: Clock) -> Result<Self, KeyError> {
+        if !config.token_secret.is_empty() {
+            return Ok(Self::with(KeyRing::of_secrets(&config)?, None, config, clock));
+        }
         let keys = KeyRing::open(path, &clock)?;
         Ok(Self::with(keys, Some(path.to_owned()), config, clock))
     }
@@ -165,6 +169,9 @@ impl Issuer {
     /// # Errors
     /// See [`KeyError`].
     pub fn rotate(&self, drop_old: bool) -> Result<String, KeyError> {
+        if !self.0.config.token_secret.is_empty() {
+            return Err(KeyError::InSettings);
+        }
         let Some(path) = &self.0.file else { return Ok(self.keys().signing_key_id.clone()) };
         let key_id = rotate_signing_key(path, &self.0.clock, drop_old)?;
         self.read_again(path)?;

@@ -1,0 +1,85 @@
+//! `maxray health`: whether a running server can serve, for those who cannot bring curl into its container.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::{cli::HealthOptions, settings::Settings};
+
+/// What of an answer is shown.
+const SHOWN_MAX_CHARACTERS: usize = 500;
+
+/// What `serve` writes into the data directory, as far as it matters here.
+#[derive(Deserialize)]
+struct Run {
+    http: SocketAddr,
+}
+
+/// Asks, and fails unless the answer is 200.
+pub async fn run(settings: &Settings, options: HealthOptions) -> anyhow::Result<()> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_millis(options.timeout_ms))
+        .redirect(reqwest::redirect::Policy::none());
+    let (client, url) = match options.url {
+        Some(url) => (client, url),
+        // Nothing is said to it, and nothing but yes or no is taken from it.
+        None => (client.no_proxy().tls_danger_accept_invalid_certs(true), own_url(settings)?),
+    };
+    let answer = client.build()?.get(&url).send().await;
+    let answer = answer.with_context(|| format!("{url} does not answer"))?;
+    let status = answer.status();
+    let text: String = answer.text().await.unwrap_or_default().chars().take(SHOWN_MAX_CHARACTERS).collect();
+    if status != reqwest::StatusCode::OK {
+        bail!("{url} answers {status}: {text}");
+    }
+    println!("{text}");
+    Ok(())
+}
+
+/// Where the server of these settings answers on this machine.
+fn own_url(settings: &Settings) -> anyhow::Result<String> {
+    let mut address = settings.http.listen;
+    if address.port() == 0 {
+        let file = settings.data_directory.join("run.json");
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!("http.listen takes a free port, and {} does not say which: does it run?", file.display())
+        })?;
+        address = serde_json::from_str::<Run>(&text).with_context(|| file.display().to_string())?.http;
+    }
+    let scheme = if settings.http.tls.is_enabled() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}/readyz", reachable(address)))
+}
+
+/// An address that stands for all of this machine is none to connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_own_listener_is_asked() {
+        let url = |listen: &str, certificate: &str| {
+            let mut settings = Settings::default();
+            settings.http.listen = listen.parse().expect("an address");
+            settings.http.tls.certificate_file = certificate.into();
+            own_url(&settings).expect("a URL")
+        };
+        assert_eq!(url("127.0.0.1:8080", ""), "http://127.0.0.1:8080/readyz");
+        assert_eq!(url("0.0.0.0:8443", "certificate.pem"), "https://127.0.0.1:8443/readyz");
+        assert_eq!(url("[::]:80", ""), "http://[::1]:80/readyz");
+        assert_eq!(url("192.0.2.7:80", ""), "http://192.0.2.7:80/readyz");
+    }
+}

@@ -1,0 +1,189 @@
+//! What stands in `deploy/` and `docker-compose.yml`, judged by the programs that read it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+use tests::platform::binary;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
+}
+
+/// Standard output of a program that must succeed.
+fn run(command: &mut Command, install: &str) -> String {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.current_dir(root()).output();
+    let output = output
+        .unwrap_or_else(|error| panic!("{program}: {error}: run ./test, or: apt-get install {install}"));
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&text));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `docker-compose.yml` with everything filled in.
+fn composed() -> Value {
+    let file = root().join("docker-compose.yml");
+    let mut command = Command::new("docker-compose");
+    let text = run(command.arg("-f").arg(file).arg("config"), "docker-compose");
+    let script = "import json,sys,yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";
+    // Its own YAML reader, which the package brings.
+    let mut python = Command::new("/usr/bin/python3");
+    let child =
+        python.args(["-c", script]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = child.spawn().expect("python3 runs");
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), text.as_bytes())
+        .expect("python reads");
+    let output = child.wait_with_output().expect("python ends");
+    serde_json::from_slice(&output.stdout).expect("python3-yaml comes with docker-compose")
+}
+
+fn secrets(folder: &Path) {
+    run(Command::new("deploy/secrets.sh").arg(folder), "openssl");
+}
+
+fn made_in(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).expect("secrets").map(|entry| entry.expect("an entry"));
+    let content = |entry: &fs::DirEntry| fs::read_to_string(entry.path()).expect("text");
+    entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), content(&entry))).collect()
+}
+
+#[test]
+fn secrets_are_made_once_and_fit_each_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("secrets");
+    secrets(&place);
+    let made = made_in(&place);
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&place), 0o700, "nobody else gets in");
+    assert!(made.keys().all(|name| mode(&place.join(name)) == 0o444), "containers have users of their own");
+    let values: BTreeSet<&String> = made.values().collect();
+    assert_eq!(values.len(), made.len(), "no two are alike");
+    for (name, of) in [("database_url", "postgres_password"), ("broker_url", "rabbitmq_password")] {
+        assert!(made[name].contains(made[of].trim()), "{name} holds {of}");
+    }
+    assert!(made["rabbitmq_conf"].contains(made["rabbitmq_password"].trim()));
+    secrets(&place);
+    assert_eq!(made_in(&place), made, "a second run changes nothing");
+    fs::remove_file(place.join("s3_secret_key")).expect("removed");
+    secrets(&place);
+    let again = made_in(&place);
+    let changed: Vec<&String> = made.keys().filter(|name| again[*name] != made[*name]).collect();
+    assert_eq!(changed, ["s3_secret_key"]);
+}
+
+#[test]
+fn every_secret_of_the_composition_is_one_that_the_script_makes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    secrets(folder.path());
+    let made = made_in(folder.path());
+    let composed = composed();
+    let secrets = composed["secrets"].as_object().expect("secrets");
+    for (name, secret) in secrets {
+        let file = Path::new(secret["file"].as_str().expect("a file"));
+        assert_eq!(file.parent(), Some(root().join("deploy/secrets").as_path()), "{name}");
+        assert_eq!(file.file_name().and_then(|file| file.to_str()), Some(name.as_str()));
+        assert!(made.contains_key(name), "deploy/secrets.sh does not make {name}");
+    }
+    for (service, described) in composed["services"].as_object().expect("services") {
+        let given: BTreeSet<&str> = described["secrets"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|secret| secret["source"].as_str().or(secret.as_str()).expect("a name"))
+            .collect();
+        assert!(given.iter().all(|name| secrets.contains_key(*name)), "{service}: {given:?}");
+        for path in strings(&described["environment"]).filter_map(|text| text.strip_prefix("/run/secrets/")) {
+            assert!(given.contains(path), "{service} reads {path} and is not given it");
+        }
+    }
+}
+
+/// Every variable is a setting, and what the files hold makes sense to the program.
+#[test]
+fn the_settings_of_the_composition_are_settings() {
+    let folder = tempfile::tempdir().expect("a folder");
+    secrets(folder.path());
+    let composed = composed();
+    let environment = composed["services"]["maxray"]["environment"].as_object().expect("an environment");
+    assert!(environment.keys().all(|name| name.starts_with("MAXRAY_")), "{environment:?}");
+    let documented = fs::read_to_string(root().join("maxray.toml")).expect("maxray.toml");
+    let documented: toml::Table = toml::from_str(&documented).expect("TOML");
+    let mut command = Command::new(binary());
+    command.args(["config", "check"]).current_dir(folder.path()).env_clear();
+    let mut sections = BTreeSet::new();
+    for (name, value) in environment {
+        let section = name["MAXRAY_".len()..].split("__").next().expect("a section").to_lowercase();
+        if !documented.contains_key(&section) {
+            // The broker: its section comes with the relay, and is checked from then on.
+            assert_eq!(section, "broker", "{name} is of no section");
+            continue;
+        }
+        let value = value.as_str().expect("text");
+        let here = |name: &str| folder.path().join(name).display().to_string();
+        let value = value.strip_prefix("/run/secrets/").map_or(value.to_owned(), here);
+        command.env(name, value);
+        sections.insert(section);
+    }
+    let output = command.output().expect("maxray runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for expected in
+        ["backend = \"s3\"", "postgres://***@postgres/maxray", "token_secret = \"***\"", "root = \"***\""]
+    {
+        assert!(shown.contains(expected), "no {expected} in {shown}");
+    }
+    assert!(["database", "keys", "identity", "object_storage"].iter().all(|name| sections.contains(*name)));
+}
+
+/// The one image that may not come from where everybody used to take it, and the proxy that nodes believe.
+#[test]
+fn the_composition_keeps_what_the_documents_say() {
+    let composed = composed();
+    let services = composed["services"].as_object().expect("services");
+    for (name, service) in services {
+        let image = service["image"].as_str().expect("an image");
+        let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag);
+        assert!(!tag.is_empty() && tag != "latest", "{name}: {image} names no version");
+        assert!(!image.starts_with("minio/"), "{name}: {image} is not published any more");
+        assert!(!service["restart"].is_null(), "{name} has no restart policy");
+    }
+    let proxy = &services["proxy"]["networks"]["front"]["ipv4_address"];
+    let environment = &services["maxray"]["environment"];
+    for setting in ["MAXRAY_HTTP__PROXIES", "MAXRAY_PACS__PROXIES"] {
+        assert_eq!(environment[setting], Value::String(format!("[{proxy}]")), "{setting}");
+    }
+    let networks: BTreeSet<&str> =
+        services["maxray"]["networks"].as_object().expect("networks").keys().map(String::as_str).collect();
+    let of_proxy = services["proxy"]["networks"].as_object().expect("networks");
+    let shared: Vec<&String> = of_proxy.keys().filter(|name| networks.contains(name.as_str())).collect();
+    // In a second one the nodes would see another address of it.
+    assert_eq!(shared, ["front"]);
+}
+
+#[test]
+fn haproxy_takes_its_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    secrets(folder.path());
+    let text = fs::read_to_string(root().join("deploy/haproxy/haproxy.cfg")).expect("haproxy.cfg");
+    assert!(text.contains("/run/secrets/proxy_pem"));
+    let here = text.replace("/run/secrets", &folder.path().display().to_string());
+    let file = folder.path().join("haproxy.cfg");
+    fs::write(&file, here).expect("a file");
+    run(Command::new("haproxy").arg("-c").arg("-f").arg(file), "haproxy");
+}
+
+#[test]
+fn prometheus_takes_its_configuration_and_rules() {
+    run(Command::new("promtool").args(["check", "config", "deploy/prometheus/prometheus.yml"]), "prometheus");
+}
+
+fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_str)
+}

@@ -1,0 +1,127 @@
+//! How the program is configured: settings in files of their own, and whether a server is well.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use tests::{
+    platform::{Options, Platform, binary},
+    tls::Authority,
+};
+
+/// `maxray config check` with these variables: whether it is content, and what it says.
+fn check(variables: &[(&str, &str)]) -> (bool, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(binary());
+    command.args(["config", "check"]).current_dir(&folder).env_clear().envs(variables.iter().copied());
+    said(&command.output().expect("maxray runs"))
+}
+
+fn said(output: &Output) -> (bool, String) {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Files with these contents.
+fn files<const N: usize>(contents: [&[u8]; N]) -> (tempfile::TempDir, [String; N]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut number = 0;
+    let paths = contents.map(|content| {
+        number += 1;
+        let path: PathBuf = folder.path().join(format!("{number}"));
+        fs::write(&path, content).expect("a file");
+        path.display().to_string()
+    });
+    (folder, paths)
+}
+
+#[test]
+fn a_setting_can_stand_in_a_file() {
+    let contents: [&[u8]; 4] = [b"MR_ONE\n", b"127.0.0.1:0", b"12345678\r\n", b"25\n"];
+    let (_folder, [title, listen, bucket, port]) = files(contents);
+    let (fine, text) = check(&[
+        ("MAXRAY_PACS__AE_TITLE_FILE", &title),
+        ("MAXRAY_HTTP__LISTEN_FILE", &listen),
+        // Text that looks like a number stays text.
+        ("MAXRAY_OBJECT_STORAGE__S3__BUCKET_FILE", &bucket),
+        ("MAXRAY_PACS__ASSOCIATIONS_MAX__FILE", &port),
+    ]);
+    assert!(fine, "{text}");
+    for line in [
+        "ae_title = \"MR_ONE\"",
+        "listen = \"127.0.0.1:0\"",
+        "bucket = \"12345678\"",
+        "associations_max = 25",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+}
+
+/// `keys.root_file` is a setting: the variable of that name means it, and `keys.root` has the longer one.
+#[test]
+fn a_setting_that_is_called_file_is_no_file_of_another() {
+    let (_folder, [root]) = files([b"bm90IHRoZSBrZXkgb2YgYW55Ym9keSwgYnV0IDMyIGI=\n"]);
+    let (fine, text) = check(&[("MAXRAY_KEYS__ROOT_FILE", &root)]);
+    assert!(fine && text.contains(&format!("root_file = \"{root}\"")), "{text}");
+    assert!(text.contains("root = \"\""), "{text}");
+    let (fine, text) = check(&[("MAXRAY_KEYS__ROOT__FILE", &root)]);
+    assert!(fine && text.contains("root = \"***\""), "{text}");
+}
+
+const SECRET: &str = "MAXRAY_OBJECT_STORAGE__S3__SECRET_ACCESS_KEY";
+const SECRET_FILE: &str = "MAXRAY_OBJECT_STORAGE__S3__SECRET_ACCESS_KEY_FILE";
+
+#[test]
+fn files_that_cannot_be_meant_are_refused_by_the_name_of_their_variable() {
+    let (folder, [secret, binary, long]) = files([b"s", b"\xff\xfe", &vec![b'x'; (1 << 20) + 1]]);
+    let absent = folder.path().join("absent").display().to_string();
+    for path in [&absent, &binary, &long] {
+        let (fine, text) = check(&[(SECRET_FILE, path)]);
+        assert!(!fine && text.contains(SECRET_FILE) && text.contains(path.as_str()), "{text}");
+    }
+    let (fine, text) = check(&[(SECRET, "another"), (SECRET_FILE, &secret)]);
+    assert!(!fine && text.contains(SECRET_FILE) && text.contains("both set"), "{text}");
+    assert!(!text.contains("another"), "{text}");
+    let longer = format!("{SECRET}__FILE");
+    let (fine, text) = check(&[(&longer, &secret), (SECRET_FILE, &secret)]);
+    assert!(!fine && text.contains("both set"), "{text}");
+    let (fine, text) = check(&[("MAXRAY_PACS__NO_SUCH_SETTING_FILE", &secret)]);
+    assert!(!fine && text.to_lowercase().contains("no_such_setting_file"), "{text}");
+}
+
+#[tokio::test]
+async fn health_says_whether_a_server_can_serve() {
+    let mut platform = Platform::start(Options::default()).await;
+    let health = |platform: &Platform, arguments: &[&str]| {
+        said(&platform.command(&[&["health"], arguments].concat()).output().expect("maxray runs"))
+    };
+    let (fine, text) = health(&platform, &[]);
+    assert!(fine && text.contains("ready"), "{text}");
+    assert!(health(&platform, &["--url", &platform.url("/healthz")]).0);
+    let (fine, text) = health(&platform, &["--url", &platform.url("/doctors")]);
+    assert!(!fine && text.contains("401"), "{text}");
+    let gone = platform.url("/readyz");
+    platform.kill();
+    for arguments in [&[][..], &["--url", &gone]] {
+        let (fine, text) = health(&platform, arguments);
+        assert!(!fine && text.contains("does not answer"), "{text}");
+    }
+}
+
+/// Nobody on this machine knows the authority: asking itself needs none, asking by an address does.
+#[tokio::test]
+async fn health_asks_a_server_with_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new(folder.path(), "site");
+    let ours = authority.issue("127.0.0.1", |_| {});
+    let platform = Platform::start(Options::default().with_tls(&authority, &ours)).await;
+    let health = |arguments: &[&str]| {
+        said(&platform.command(&[&["health"], arguments].concat()).output().expect("maxray runs"))
+    };
+    let (fine, text) = health(&[]);
+    assert!(fine && text.contains("ready"), "{text}");
+    let (fine, text) = health(&["--url", &platform.url("/readyz")]);
+    assert!(!fine && text.contains("certificate"), "{text}");
+}
