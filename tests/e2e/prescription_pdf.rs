@@ -144,8 +144,18 @@ async fn a_signed_prescription_says_everything_in_every_script_and_its_code_lead
     let path = practice.draft(items).await;
     let signed = practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
     let pdf = practice.pdf(&path).await;
+    assert_says_everything(&pdf, &signed["signature"]);
+    let link = pdf.code();
+    assert!(link.starts_with(&address), "{link}");
+    let check = practice.platform.client().get(&link).send().await.expect("an answer");
+    assert_eq!(check.status(), StatusCode::OK);
+    let check: Value = check.json().await.expect("JSON");
+    assert_eq!((&check["genuine"], &check["status"]), (&json!(true), &json!("finalized")));
+    assert_eq!(check["content_sha256"], signed["signature"]["content_sha256"]);
+}
+
+fn assert_says_everything(pdf: &Pdf, signature: &Value) {
     let text = flat(&pdf.text());
-    let signature = &signed["signature"];
     let time = signature["finalized_at"].as_str().expect("a time")[..16].replace('T', " ");
     for words in [
         "Ada Müller",
@@ -183,14 +193,6 @@ async fn a_signed_prescription_says_everything_in_every_script_and_its_code_lead
     assert_eq!(pdf.pages(), 2);
     let fonts = pdf.fonts();
     assert!(fonts.len() >= 4 && fonts.iter().all(|(_, embedded)| *embedded), "{fonts:?}");
-
-    let link = pdf.code();
-    assert!(link.starts_with(&address), "{link}");
-    let check = practice.platform.client().get(&link).send().await.expect("an answer");
-    assert_eq!(check.status(), StatusCode::OK);
-    let check: Value = check.json().await.expect("JSON");
-    assert_eq!((&check["genuine"], &check["status"]), (&json!(true), &json!("finalized")));
-    assert_eq!(check["content_sha256"], signature["content_sha256"]);
 }
 
 #[tokio::test]

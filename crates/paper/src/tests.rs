@@ -89,6 +89,16 @@ fn every_standing_has_a_paper_and_many_medicines_have_pages() {
 }
 
 #[test]
+fn a_signature_that_does_not_hold_is_never_valid() {
+    for status in PrescriptionStatus::ALL {
+        assert_ne!(Standing::of(status, false), Standing::Valid, "{status:?}");
+        let is_valid = Standing::of(status, true) == Standing::Valid;
+        assert_eq!(is_valid, status == PrescriptionStatus::Finalized, "{status:?}");
+    }
+    assert_eq!(Standing::of(PrescriptionStatus::Finalized, false), Standing::NotGenuine);
+}
+
+#[test]
 fn a_script_without_a_font_is_named() {
     for (text, script) in [("دواء", "Arabic"), ("薬", "Han")] {
         match pdf(&prescription(PrescriptionStatus::Draft, content(text, 1)), Language::English, false) {

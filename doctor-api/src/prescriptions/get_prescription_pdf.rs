@@ -155,7 +155,7 @@ async fn make(
         let paper = Paper { prescription: &prescription, doctor: &doctor, signer, standing, proof, language };
         paper::render(&paper, &state.fonts.of(&paper.text()))
     });
-    made.await.map_err(|error| Problem::internal(&error))?.map_err(refusal)
+    made.await.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))
 }
 
 fn proof(state: &AppState, prescription: &Prescription) -> Option<Proof> {
@@ -172,10 +172,10 @@ fn proof(state: &AppState, prescription: &Prescription) -> Option<Proof> {
 }
 
 /// Total on purpose, as [`errors::database`].
-fn refusal(error: PaperError) -> Problem {
+fn refusal(error: &PaperError) -> Problem {
     match error {
-        PaperError::FontMissing(script) => font_missing(script),
-        PaperError::Refused(_) => Problem::internal(&error),
+        PaperError::FontMissing(script) => font_missing(*script),
+        PaperError::Refused(_) => Problem::internal(error),
     }
 }
 
