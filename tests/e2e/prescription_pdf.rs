@@ -98,7 +98,7 @@ impl Pdf {
             &["-r", "100", "-f", "1", "-l", "1", "-png", "paper.pdf", "page"],
         );
         let pages = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.file_name());
-        let page = pages.filter_map(|name| name.into_string().ok()).find(|name| name.ends_with(".png"));
+        let page = pages.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("page-"));
         let page = page.expect("a picture of the page");
         run(folder, "zbarimg", "zbar-tools", &["--quiet", "--raw", "--nodbus", &page]).trim().to_owned()
     }
