@@ -12,8 +12,8 @@ COPY . .
 # Caches stay on the machine that builds; what leaves this stage is copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package maxray \
-    && install -D target/release/maxray /image/usr/local/bin/maxray \
+    cargo build --profile dist --locked --package maxray \
+    && install -D target/dist/maxray /image/usr/local/bin/maxray \
     && install -d /image/var/lib/maxray
 
 # Only what a Rust program is linked to: libc, libgcc, certificates, time zones. There is nothing to break out with.

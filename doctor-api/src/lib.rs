@@ -42,7 +42,7 @@ mod worklist;
 mod xrays;
 
 pub use break_glass::watch::watch_break_glass;
-pub use config::DoctorApiConfig;
+pub use config::{DoctorApiConfig, DoctorApiConfigError};
 pub use openapi::PUBLIC_OPERATIONS;
 pub use router::{openapi, router, router_until};
 pub use state::DoctorApiState;

@@ -111,7 +111,7 @@ pub enum Command {
                         maxray health --url https://xray.example.org/readyz"
 )]
 pub struct HealthOptions {
-    /// Ask here instead, as https://xray.example.org/readyz
+    /// Ask this URL, which ends in /readyz, instead of our own listener
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Longest wait for the answer
