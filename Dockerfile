@@ -16,12 +16,23 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && install -D target/dist/maxray /image/usr/local/bin/maxray \
     && install -d /image/var/lib/maxray
 
+# What prescriptions are printed with in scripts other than Latin, Greek and Cyrillic (docs/prescriptions.md). Only upright
+# fonts of normal weight are used: 74 MB of the 137 MB of the two packages.
+FROM debian:bookworm-slim AS fonts
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends fonts-noto-core fonts-noto-cjk \
+    && find /usr/share/fonts -type f ! -name '*-Regular.*' -delete
+
 # Only what a Rust program is linked to: libc, libgcc, certificates, time zones. There is nothing to break out with.
 FROM gcr.io/distroless/cc-debian12:nonroot
 LABEL org.opencontainers.image.title="MaxRay" \
       org.opencontainers.image.description="An imaging server for X-ray sites and tele-radiology" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /image/usr/local/bin/maxray /usr/local/bin/maxray
+COPY --from=fonts /usr/share/fonts /usr/share/fonts
+# Their licence goes with them.
+COPY --from=fonts /usr/share/doc/fonts-noto-core/copyright /usr/share/doc/fonts-noto-core/copyright
+COPY --from=fonts /usr/share/doc/fonts-noto-cjk/copyright /usr/share/doc/fonts-noto-cjk/copyright
 COPY --from=build --chown=65532:65532 --chmod=0700 /image/var/lib/maxray /var/lib/maxray
 ENV MAXRAY_DATA_DIRECTORY=/var/lib/maxray
 # Each container gets a volume of its own, which goes with it when it is replaced by one of a newer image.

@@ -218,6 +218,41 @@ async fn a_paper_says_when_it_is_not_valid() {
 }
 
 #[tokio::test]
+async fn a_paper_says_that_another_one_took_its_place() {
+    let practice = Practice::open(Options::default()).await;
+    let path = practice.draft(json!([item("Amoxicillin", "oral", "")])).await;
+    practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let body = json!({ "items": [item("Doxycycline", "oral", "")] });
+    let made = practice.ada.post_json(&format!("{path}/replace"), &body).await;
+    let new = format!("/prescriptions/{}", made["id"].as_str().expect("an id"));
+    assert!(!practice.pdf(&path).await.text().contains("NOT VALID"), "a draft takes nobody's place");
+    practice.ada.post_json(&format!("{new}/finalize"), &json!({})).await;
+    let old = practice.pdf(&path).await.text();
+    assert!(old.contains("SUPERSEDED, NOT VALID") && old.contains("Amoxicillin"), "{old}");
+    let new = practice.pdf(&new).await.text();
+    assert!(!new.contains("NOT VALID") && new.contains(path.trim_start_matches("/prescriptions/")), "{new}");
+}
+
+/// By somebody who can write to the database, and takes away what keeps a signed prescription from being changed.
+#[tokio::test]
+async fn a_paper_says_that_it_was_altered() {
+    let practice = Practice::open(Options::default()).await;
+    let path = practice.draft(json!([item("Amoxicillin", "oral", "")])).await;
+    let signed = practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let sql = "DROP TRIGGER prescription_stays; \
+               UPDATE prescription SET content = replace(content, 'Amoxicillin', 'Morphine');";
+    let data = practice.platform.data_directory();
+    run(&data, "sqlite3", "sqlite3", &["-cmd", ".timeout 30000", "maxray.sqlite", sql]);
+    let altered = practice.pdf(&path).await.text();
+    assert!(altered.contains("NOT GENUINE, NOT VALID") && altered.contains("Morphine"), "{altered}");
+    let code = signed["signature"]["verification_code"].as_str().expect("a code");
+    let check = practice.platform.url(&format!("{path}/verify?code={code}"));
+    let check = practice.platform.client().get(check).send().await.expect("an answer");
+    let check: Value = check.json().await.expect("JSON");
+    assert_eq!((&check["genuine"], &check["doctor_name"]), (&json!(false), &json!("")));
+}
+
+#[tokio::test]
 async fn the_same_paper_has_the_same_bytes_and_is_not_sent_twice() {
     let practice = Practice::open(Options::default()).await;
     let path = practice.draft(json!([item("Amoxicillin", "oral", ARABIC)])).await;

@@ -1,5 +1,7 @@
 //! The pages as PDF/A-2b (ISO 19005-2): every font embedded, colours independent of devices.
 
+use std::rc::Rc;
+
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use krilla::{
     Document, SerializeSettings,
@@ -16,18 +18,33 @@ use krilla::{
 use crate::{
     PaperError,
     code::{Code, QUIET_MODULES},
-    flow::{Mark, PAGE_HEIGHT, PAGE_WIDTH, Page},
+    flow::{MARGIN, Mark, PAGE_HEIGHT, PAGE_WIDTH, Page},
     paper::Paper,
     typeset::Line,
 };
 
 /// The bytes: the same for the same pages.
 pub fn pdf(paper: &Paper<'_>, pages: &[Page]) -> Result<Vec<u8>, PaperError> {
+    write(metadata(paper), pages)
+}
+
+/// Whether a page with these lines can be made: some fonts that can be read cannot be embedded.
+pub fn is_drawable(lines: Vec<Rc<Line>>) -> bool {
+    let marks = lines.into_iter().map(|line| Mark::Text(line, MARGIN, MARGIN)).collect();
+    let metadata = Metadata::new()
+        .title("MaxRay".to_owned())
+        .language("en".to_owned())
+        .document_id("MaxRay".to_owned())
+        .creation_date(moment(DateTime::UNIX_EPOCH));
+    write(metadata, &[Page { marks }]).is_ok()
+}
+
+fn write(metadata: Metadata, pages: &[Page]) -> Result<Vec<u8>, PaperError> {
     let configuration = ConfigurationBuilder::new().with_archival_validator(Archival::A2_B).finish();
     let configuration = configuration.map_err(|_| refused("PDF/A is not known"))?;
     let settings = SerializeSettings { xmp_metadata: true, configuration, ..SerializeSettings::default() };
     let mut document = Document::new_with(settings);
-    document.set_metadata(metadata(paper));
+    document.set_metadata(metadata);
     for page in pages {
         let size = PageSettings::from_wh(PAGE_WIDTH, PAGE_HEIGHT).ok_or_else(|| refused("no such page"))?;
         let mut sheet = document.start_page_with(size);

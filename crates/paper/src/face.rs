@@ -86,23 +86,30 @@ pub fn needs_fonts(text: &str) -> bool {
     text.chars().any(is_wanting)
 }
 
-/// Which of these fonts the text needs beside the shipped ones, the most useful first. What none of them has is left to
-/// [`crate::render`] to refuse.
-pub fn choose(text: &str, faces: &[Face]) -> Vec<usize> {
+/// Which of these fonts the text needs beside the shipped ones, the most useful first, and none of those that are refused.
+/// What none of them has is left to [`crate::render`] to refuse.
+pub fn choose(text: &str, faces: &[Face], refused: &BTreeSet<usize>) -> Vec<usize> {
     let mut wanted: BTreeSet<char> = text.chars().filter(|one| is_wanting(*one)).collect();
     let mut chosen = Vec::new();
     while !wanted.is_empty() {
         let useful = |face: &Face| wanted.iter().filter(|one| face.has(**one)).count();
-        let best = faces.iter().enumerate().max_by(|(_, one), (_, other)| {
-            let by_use = useful(one).cmp(&useful(other));
+        let allowed = faces.iter().enumerate().filter(|(index, _)| !refused.contains(index));
+        let counted =
+            allowed.map(|(index, face)| (useful(face), index, face)).filter(|(count, ..)| *count > 0);
+        let best = counted.max_by(|(count, _, one), (other_count, _, other)| {
             // The smaller rank and the earlier name win, so that the same fonts give the same paper.
-            by_use.then_with(|| (other.rank, &other.name).cmp(&(one.rank, &one.name)))
+            count.cmp(other_count).then_with(|| (other.rank, &other.name).cmp(&(one.rank, &one.name)))
         });
-        let Some((index, face)) = best.filter(|(_, face)| useful(face) > 0) else { break };
+        let Some((_, index, face)) = best else { break };
         wanted.retain(|one| !face.has(*one));
         chosen.push(index);
     }
     chosen
+}
+
+/// A character for which a text needs this font.
+pub(crate) fn wanted_of(text: &str, face: &Face) -> Option<char> {
+    text.chars().find(|one| is_wanting(*one) && face.has(*one))
 }
 
 fn is_wanting(character: char) -> bool {
@@ -133,10 +140,13 @@ mod tests {
             face("Other Sans", "ا"),
             face("Both Mono", "عב"),
         ];
-        assert_eq!(choose("plain, ελληνικά, кириллица, ≥ →", &faces), Vec::<usize>::new());
-        assert_eq!(choose("עב", &faces), [1], "without serifs, and not for screens");
-        assert_eq!(choose("ابع", &faces).len(), 2, "what has most comes first, nothing has the third");
-        assert_eq!(choose("\u{e000}\u{200d}\n", &faces), Vec::<usize>::new());
+        let of = |text: &str| choose(text, &faces, &BTreeSet::new());
+        assert_eq!(of("plain, ελληνικά, кириллица, ≥ →"), Vec::<usize>::new());
+        assert_eq!(of("עב"), [1], "without serifs, and not for screens");
+        assert_eq!(of("ابع").len(), 2, "what has most comes first, nothing has the third");
+        assert_eq!(of("\u{e000}\u{200d}\n"), Vec::<usize>::new());
+        assert_eq!(choose("עב", &faces, &BTreeSet::from([1])), [0], "the next best");
+        assert_eq!(choose("עב", &faces, &(0..5).collect()), Vec::<usize>::new());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A prescription as a PDF (PDF/A-2b), in any script that there is a font for, with a code that leads to its check.
 //!
 //! Pure: whoever calls reads the files of fonts. [`Face`] says what a font has without keeping it, [`choose`] says
-//! which fonts a text needs, and [`render`] makes the same bytes of the same prescription and fonts. A character that
-//! no font has is an error: a box on a prescription is a word that nobody can read.
+//! which fonts a text needs, [`is_usable`] tries one out, and [`render`] makes the same bytes of the same prescription
+//! and fonts. A character that no font has is an error: a box on a prescription is a word that nobody can read.
 #![deny(missing_docs)]
 
 mod code;
@@ -34,6 +34,15 @@ pub enum PaperError {
     /// A font was refused by what embeds it, or the code holds too much.
     #[error("the PDF cannot be made: {0}")]
     Refused(String),
+}
+
+/// Whether a PDF can be made with a font that [`choose`] names for a text: some that can be read are refused by what embeds
+/// them. Tried with one character of the text.
+pub fn is_usable(font: &Arc<Vec<u8>>, face: &Face, text: &str) -> bool {
+    let Some(character) = face::wanted_of(text, face) else { return false };
+    let mut typesetter = typeset::Typesetter::new(std::slice::from_ref(font), Language::English);
+    let lines = typesetter.set(&character.to_string(), sheet::BODY, flow::PAGE_WIDTH);
+    lines.is_ok_and(draw::is_drawable)
 }
 
 /// The PDF. The fonts are those of [`choose`], for [`Paper::text`]; what the shipped ones have needs none.

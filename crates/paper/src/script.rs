@@ -4,7 +4,7 @@ use std::fmt;
 
 use icu_properties::{
     CodePointMapData, CodePointSetData, PropertyNamesLong,
-    props::{DefaultIgnorableCodePoint, GeneralCategory, Script},
+    props::{BidiClass, DefaultIgnorableCodePoint, GeneralCategory, Script},
 };
 
 /// A script of which a character has no font.
@@ -62,6 +62,12 @@ pub fn is_unseen(character: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
 }
 
+/// Letters that are written from right to left. Marks of direction are none, though they count as such (UAX 9, 3.2).
+pub fn is_right_to_left(character: char) -> bool {
+    let class = CodePointMapData::<BidiClass>::new().get(character);
+    matches!(class, BidiClass::RightToLeft | BidiClass::ArabicLetter) && !is_unseen(character)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +85,11 @@ mod tests {
         assert_eq!(of('\u{e000}').1, None);
         assert_eq!(of('\u{378}').1, None);
         assert!(is_unseen('\u{200d}') && !is_unseen('a'));
+    }
+
+    #[test]
+    fn letters_and_not_marks_go_from_right_to_left() {
+        assert!(['ע', 'ع', 'ߊ'].into_iter().all(is_right_to_left));
+        assert!(!['a', '5', '٥', 'ω', '\u{200f}', '\u{61c}', '\u{202e}'].into_iter().any(is_right_to_left));
     }
 }

@@ -27,7 +27,8 @@ const FOOT: f32 = 802.0;
 
 const TITLE: Style = Style { size: 22.0, bold: true, grey: 0 };
 const HEADING: Style = Style { size: 12.0, bold: true, grey: 0 };
-const BODY: Style = Style { size: 10.0, bold: false, grey: 0 };
+/// Of what was prescribed.
+pub const BODY: Style = Style { size: 10.0, bold: false, grey: 0 };
 const FAINT: Style = Style { size: 9.0, bold: false, grey: 90 };
 const SMALL: Style = Style { size: 8.0, bold: false, grey: 60 };
 const BANNER: Style = Style { size: 12.0, bold: true, grey: 255 };

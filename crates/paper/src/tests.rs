@@ -7,7 +7,13 @@ use model::clinical::{Doctor, Prescription, PrescriptionContent, PrescriptionSta
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Language, Paper, PaperError, Proof, Standing, render};
+use super::{
+    Language, Paper, PaperError, Proof, Standing,
+    flow::{Mark, Page},
+    render,
+    sheet::lay_out,
+    typeset::Typesetter,
+};
 
 fn content(text: &str, items: usize) -> PrescriptionContent {
     let item = json!({
@@ -40,14 +46,19 @@ fn prescription(status: PrescriptionStatus, content: PrescriptionContent) -> Pre
     }
 }
 
-fn pdf(prescription: &Prescription, language: Language, proof: bool) -> Result<Vec<u8>, PaperError> {
+fn ada() -> Doctor {
     let now = DateTime::UNIX_EPOCH;
     let doctor = json!({
-        "id": prescription.doctor_id, "name": "Ada", "specialties": ["Radiology"], "languages": [], "time_zone": "UTC",
+        "id": Uuid::from_u128(3), "name": "Ada", "specialties": ["Radiology"], "languages": [], "time_zone": "UTC",
         "licence_number": "MD-1", "contact": "ada@example.org", "details": {}, "active": true, "version": 1,
         "created_at": now, "updated_at": now,
     });
-    let doctor: Doctor = serde_json::from_value(doctor).expect("a doctor");
+    serde_json::from_value(doctor).expect("a doctor")
+}
+
+fn pdf(prescription: &Prescription, language: Language, proof: bool) -> Result<Vec<u8>, PaperError> {
+    let now = DateTime::UNIX_EPOCH;
+    let doctor = ada();
     let proof = proof.then(|| Proof {
         finalized_at: now,
         content_sha256: "00".repeat(32),
@@ -98,6 +109,38 @@ fn a_signature_that_does_not_hold_is_never_valid() {
     assert_eq!(Standing::of(PrescriptionStatus::Finalized, false), Standing::NotGenuine);
 }
 
+fn bare<'a>(prescription: &'a Prescription, doctor: &'a Doctor, standing: Standing) -> Paper<'a> {
+    Paper { prescription, doctor, signer: ("Ada", ""), standing, proof: None, language: Language::English }
+}
+
+fn texts(page: &Page) -> Vec<String> {
+    let text = |mark: &Mark| if let Mark::Text(line, ..) = mark { Some(line.text.to_string()) } else { None };
+    page.marks.iter().filter_map(text).collect()
+}
+
+#[test]
+fn every_page_says_first_that_it_is_not_valid() {
+    for (status, genuine, words) in [
+        (PrescriptionStatus::Draft, true, "DRAFT, NOT VALID"),
+        (PrescriptionStatus::Cancelled, true, "CANCELLED, NOT VALID"),
+        (PrescriptionStatus::Superseded, true, "SUPERSEDED, NOT VALID"),
+        (PrescriptionStatus::Finalized, false, "NOT GENUINE, NOT VALID"),
+        (PrescriptionStatus::Finalized, true, ""),
+    ] {
+        let (prescription, doctor) = (prescription(status, content("Amoxicillin", 12)), ada());
+        let paper = bare(&prescription, &doctor, Standing::of(status, genuine));
+        let mut typesetter = Typesetter::new(&[], Language::English);
+        let pages = lay_out(&paper, &mut typesetter).expect("pages");
+        assert!(pages.len() > 1, "twelve medicines do not fit on one page");
+        for page in &pages {
+            let texts = texts(page);
+            let is_said = texts.iter().any(|text| text.contains("NOT VALID"));
+            assert_eq!(is_said, !words.is_empty(), "{status:?}: {texts:?}");
+            assert!(texts[0].starts_with(words), "{status:?}: {texts:?}");
+        }
+    }
+}
+
 #[test]
 fn a_script_without_a_font_is_named() {
     for (text, script) in [("دواء", "Arabic"), ("薬", "Han")] {
@@ -108,19 +151,7 @@ fn a_script_without_a_font_is_named() {
     }
     let unread = Arc::new(b"no font".to_vec());
     let paper = prescription(PrescriptionStatus::Draft, content("plain", 1));
-    let doctor: Doctor = serde_json::from_value(json!({
-        "id": paper.doctor_id, "name": "Ada", "specialties": [], "languages": [], "time_zone": "UTC",
-        "licence_number": "", "contact": "", "details": {}, "active": true, "version": 1,
-        "created_at": paper.created_at, "updated_at": paper.created_at,
-    }))
-    .expect("a doctor");
-    let paper = Paper {
-        prescription: &paper,
-        doctor: &doctor,
-        signer: ("Ada", ""),
-        standing: Standing::Draft,
-        proof: None,
-        language: Language::English,
-    };
+    let doctor = ada();
+    let paper = bare(&paper, &doctor, Standing::Draft);
     assert!(render(&paper, &[unread]).is_ok(), "a file that is no font is no reason to fail");
 }

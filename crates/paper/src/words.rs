@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use model::clinical::{ATC, Frequency, Medication, Quantity, RXNORM};
 
+use crate::script::is_right_to_left;
+
 /// Ends a line.
 pub fn is_break(character: char) -> bool {
     matches!(character, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Lines of a text, none of them with a control character. Characters that force a direction are left out: they
-/// would let the paper show numbers in another order than the one that was signed.
+/// Lines of a text, none of them with a control character. Characters that force a direction, or shut a part off from the
+/// direction around it, are left out: they would let the paper show numbers in another order than the one that was signed.
 pub fn lines(text: &str) -> impl Iterator<Item = String> {
     let text = text.replace("\r\n", "\n");
     let lines: Vec<String> = text.split(is_break).map(plain).collect();
@@ -17,7 +19,14 @@ pub fn lines(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn plain(line: &str) -> String {
-    let seen = line.chars().filter(|one| !matches!(one, '\u{202a}'..='\u{202e}' | '\u{feff}' | '\u{fffe}'));
+    // Beside letters from right to left marks keep points and numbers where the doctor saw them; without such letters all that
+    // they can do is to turn numbers around.
+    let marks_stay = line.chars().any(is_right_to_left);
+    let seen = line.chars().filter(|one| match one {
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' => false,
+        '\u{200e}' | '\u{200f}' | '\u{61c}' => marks_stay,
+        _ => true,
+    });
     let plain: String = seen.map(|one| if one.is_control() { ' ' } else { one }).collect();
     plain.trim_end().to_owned()
 }
@@ -76,6 +85,15 @@ mod tests {
         let of = |text: &str| lines(text).collect::<Vec<_>>();
         assert_eq!(of("a\r\nb\tc\u{2028}d"), ["a", "b c", "d"]);
         assert_eq!(of("take \u{202e}5\u{202c} mg\u{0}"), ["take 5 mg"]);
+        assert_eq!(of("take \u{2067}5\u{2069} \u{2066}mg\u{2068}"), ["take 5 mg"]);
+        // Each of them would show 10-5.
+        for mark in ["\u{200f}", "\u{61c}", "\u{200e}\u{200f}"] {
+            assert_eq!(of(&format!("{mark}take 5{mark}-{mark}10 mg")), ["take 5-10 mg"], "{mark:?}");
+        }
+        for both in ["\u{200f}Aspirin: כדור אחד", "حبة\u{200e} 5 mg\u{61c}"] {
+            assert_eq!(of(both), [both], "marks stay where letters go from right to left");
+        }
+        assert_eq!(of("\u{2067}כדור\u{2069}\n\u{200f}5-10"), ["כדור", "5-10"], "each line by itself");
         assert_eq!(of(""), [""]);
     }
 

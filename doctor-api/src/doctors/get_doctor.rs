@@ -12,7 +12,7 @@ use super::{DoctorBody, answer};
 use crate::{
     errors,
     input::{
-        etag::{entity_tag, is_known},
+        etag::{entity_tag, is_known, version_tag},
         path::PathParameters,
     },
     policy::{Permit, ReadDoctor},
@@ -43,7 +43,7 @@ pub async fn get_doctor(
 ) -> Result<Response, Problem> {
     let doctor = state.database().doctor(id).await.map_err(errors::database)?;
     let doctor = doctor.ok_or_else(Problem::not_found)?;
-    if is_known(&headers, doctor.version) {
+    if is_known(&headers, &version_tag(doctor.version)) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, entity_tag(doctor.version))]).into_response());
     }
     Ok(answer(StatusCode::OK, doctor))

@@ -5,13 +5,19 @@ use service::http::problem::Problem;
 
 /// The entity tag of a version: `"3"`.
 pub fn entity_tag(version: i64) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+    HeaderValue::from_str(&version_tag(version)).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
-/// Whether If-None-Match names this version: the asker has it already.
-pub fn is_known(headers: &HeaderMap, version: i64) -> bool {
-    let tags = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || parse(tag) == Some(version))
+/// The same as text.
+pub fn version_tag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// Whether If-None-Match names this entity tag: the asker has it already. Tags are compared weakly, as the method GET wants.
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let fields = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = fields.flat_map(|field| field.split(',')).map(str::trim);
+    known.any(|known| known == "*" || strong(known) == tag)
 }
 
 /// The version that If-Match asks for.
@@ -32,8 +38,14 @@ pub fn changed_meanwhile() -> Problem {
         .detail("it was changed since you read it; read it again and repeat your change on that")
 }
 
+/// None unless it is written as we write it: an entity tag is a name and no number.
 fn parse(tag: &str) -> Option<i64> {
-    tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+    let version = strong(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+    (version_tag(version) == strong(tag)).then_some(version)
+}
+
+fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 #[cfg(test)]
@@ -48,7 +60,24 @@ mod tests {
         assert_eq!(expected_version(&headers), Ok(12));
         headers.insert(header::IF_MATCH, HeaderValue::from_static("\"x\""));
         assert_eq!(expected_version(&headers).expect_err("foreign").status, 412);
+        for foreign in ["\"+12\"", "\"012\"", "12"] {
+            headers.insert(header::IF_MATCH, HeaderValue::from_static(foreign));
+            assert_eq!(expected_version(&headers).expect_err(foreign).status, 412);
+        }
+    }
+
+    #[test]
+    fn what_the_asker_has_is_known_in_any_of_the_fields() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_known(&headers, "\"12\""));
         headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("\"1\", W/\"12\""));
-        assert!(is_known(&headers, 12) && !is_known(&headers, 2));
+        headers.append(header::IF_NONE_MATCH, HeaderValue::from_static("\"ab\""));
+        for (tag, known) in
+            [("\"12\"", true), ("\"ab\"", true), ("\"2\"", false), ("\"a\"", false), ("12", false)]
+        {
+            assert_eq!(is_known(&headers, tag), known, "{tag}");
+        }
+        headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+        assert!(is_known(&headers, &version_tag(7)));
     }
 }

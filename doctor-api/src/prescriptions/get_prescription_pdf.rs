@@ -1,6 +1,6 @@
 //! `GET /prescriptions/{id}/pdf`: a prescription on paper, with a code that leads to its check.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
@@ -14,6 +14,7 @@ use model::{
 use paper::{Language, MissingScript, Paper, PaperError, Proof, Standing};
 use serde::Deserialize;
 use service::http::problem::Problem;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ use super::document::SignedContent;
 use crate::{
     audit::{self, Looked},
     errors,
-    input::{path::PathParameters, query::QueryParameters},
+    input::{etag::is_known, path::PathParameters, query::QueryParameters},
     policy::{Permit, ReadPrescription},
     state::AppState,
 };
@@ -125,11 +126,6 @@ fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let tags = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == "*" || one == tag)
-}
-
 /// Makes it on a thread of its own: fonts are read, and a long prescription takes a core for a while.
 async fn make(
     state: &AppState,
@@ -137,10 +133,7 @@ async fn make(
     doctor: Doctor,
     language: Language,
 ) -> Result<Vec<u8>, Problem> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, state.pdfs.clone().acquire_owned()).await;
-    let Ok(Ok(turn)) = turn else {
-        return Err(Problem::unavailable("too many PDFs at the same time"));
-    };
+    let turn = turn(&state.pdfs, TURN_TIMEOUT).await?;
     let state = state.clone();
     let made = tokio::task::spawn_blocking(move || {
         // With the work and not with the asker, who may be gone before it ends.
@@ -156,6 +149,15 @@ async fn make(
         paper::render(&paper, &state.fonts.of(&paper.text()))
     });
     made.await.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))
+}
+
+/// One of the places for those that are made at the same time.
+async fn turn(places: &Arc<Semaphore>, patience: Duration) -> Result<OwnedSemaphorePermit, Problem> {
+    let turn = tokio::time::timeout(patience, Arc::clone(places).acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
+        return Err(Problem::unavailable("too many PDFs at the same time"));
+    };
+    Ok(turn)
 }
 
 fn proof(state: &AppState, prescription: &Prescription) -> Option<Proof> {
@@ -189,4 +191,20 @@ fn font_missing(script: MissingScript) -> Problem {
         None => format!("the prescription has characters of {script}, which mean nothing on paper"),
     };
     Problem::conflict(what).kind("font-missing")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_gets_no_turn_is_told_to_come_again() {
+        let places = Arc::new(Semaphore::new(1));
+        let patience = Duration::from_millis(20);
+        let first = turn(&places, patience).await.expect("a place");
+        let refused = turn(&places, patience).await.expect_err("there is one place");
+        assert_eq!(refused.status, 503);
+        drop(first);
+        drop(turn(&places, patience).await.expect("it is free again"));
+    }
 }

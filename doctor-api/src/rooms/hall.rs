@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,9 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::Side;
+use crate::sessions::allowance::network;
 
 /// Sockets that have shown no ticket, at once.
 const DOORSTEPS_MAX: usize = 128;
+/// Of them from one address: a browser shows its ticket at once, so that a whole clinic behind one address needs no more, and a
+/// stranger there shuts out nobody else.
+const DOORSTEPS_PER_ADDRESS_MAX: usize = 8;
 /// Messages that wait for a browser that is slow; more, and it is taken for gone.
 const WAITING_MAX: usize = 64;
 
@@ -67,6 +72,8 @@ pub struct Hall {
     places: Arc<Semaphore>,
     /// Of sockets that have shown no ticket: strangers fill these and no others.
     doorsteps: Arc<Semaphore>,
+    /// How many of them each address has.
+    waiting: Mutex<HashMap<String, usize>>,
 }
 
 impl Hall {
@@ -76,12 +83,22 @@ impl Hall {
             numbers: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(connections_max)),
             doorsteps: Arc::new(Semaphore::new(DOORSTEPS_MAX)),
+            waiting: Mutex::default(),
         }
     }
 
-    /// Room for one more whose ticket is not known yet.
-    pub fn doorstep(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.doorsteps).try_acquire_owned().ok()
+    /// Room for one more from there whose ticket is not known yet.
+    pub fn doorstep(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Doorstep> {
+        let permit = Arc::clone(&self.doorsteps).try_acquire_owned().ok()?;
+        let network = network(address);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.entry(network.clone()).or_default();
+        if *count >= DOORSTEPS_PER_ADDRESS_MAX {
+            return None;
+        }
+        *count += 1;
+        drop(waiting);
+        Some(Doorstep { hall: Arc::clone(self), network, _permit: permit })
     }
 
     /// Room for one more with a ticket.
@@ -97,6 +114,25 @@ impl Hall {
             rooms.remove(&room);
         }
         done
+    }
+}
+
+/// Somebody whose ticket is not known yet; makes room when dropped.
+pub struct Doorstep {
+    hall: Arc<Hall>,
+    network: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Doorstep {
+    fn drop(&mut self) {
+        let mut waiting = self.hall.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = waiting.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&self.network);
+            }
+        }
     }
 }
 
@@ -146,9 +182,39 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::rooms::protocol::Ending;
 
     fn next(inbox: &mut mpsc::Receiver<Told>) -> Option<Told> {
         inbox.try_recv().ok()
+    }
+
+    #[test]
+    fn a_stranger_fills_the_doorsteps_of_one_address_and_no_others() {
+        let hall = Arc::new(Hall::new(8));
+        let address = |text: &str| Some(text.parse::<IpAddr>().expect("an address"));
+        let here = address("192.0.2.1");
+        let mut strangers: Vec<Doorstep> = std::iter::from_fn(|| hall.doorstep(here)).collect();
+        assert_eq!(strangers.len(), DOORSTEPS_PER_ADDRESS_MAX);
+        assert!(hall.doorstep(address("192.0.2.2")).is_some(), "others come in");
+        drop(strangers.pop());
+        assert!(hall.doorstep(here).is_some(), "who is through makes room");
+        // Whoever has an IPv6 network has all of its addresses.
+        let wide = |host: usize| hall.doorstep(address(&format!("2001:db8::{host:x}")));
+        assert_eq!((1..=20).filter_map(wide).collect::<Vec<_>>().len(), DOORSTEPS_PER_ADDRESS_MAX);
+        drop(strangers);
+        assert!(hall.waiting.lock().expect("unpoisoned").is_empty(), "nothing is kept of who is gone");
+        let many = |number: usize| hall.doorstep(address(&format!("198.51.100.{number}")));
+        assert_eq!((0..250).filter_map(many).collect::<Vec<_>>().len(), DOORSTEPS_MAX);
+    }
+
+    #[test]
+    fn who_comes_when_all_places_are_taken_is_told_to_come_again() {
+        let hall = Hall::new(1);
+        let place = hall.place();
+        assert!(place.is_some() && hall.place().is_none());
+        assert_eq!(Ending::Full.frame().0, 1013, "RFC 6455: try again later");
+        drop(place);
+        assert!(hall.place().is_some());
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub async fn join_room(
         Problem::new(StatusCode::UPGRADE_REQUIRED)
             .detail("open a web socket here, as new WebSocket(...) does")
     })?;
-    let doorstep = state.hall.doorstep();
+    let doorstep = state.hall.doorstep(source.0);
     let doorstep = doorstep.ok_or_else(|| Problem::unavailable("too many are coming in").retry_after(5))?;
     let upgrade = upgrade.max_message_size(MESSAGE_LENGTH_MAX_BYTES).max_frame_size(MESSAGE_LENGTH_MAX_BYTES);
     Ok(upgrade.on_upgrade(async move |mut socket| {

@@ -58,7 +58,7 @@ fn allowances(config: &DoctorApiConfig, name: &str, address: Option<IpAddr>) -> 
 }
 
 /// What counts as one address: an IPv6 host has a whole /64 for itself.
-fn network(address: Option<IpAddr>) -> String {
+pub fn network(address: Option<IpAddr>) -> String {
     match address {
         Some(IpAddr::V6(address)) => format!("{:x?}/64", &address.segments()[..4]),
         Some(address) => address.to_string(),

@@ -51,11 +51,9 @@ pub async fn rotate_signing_key(
     let rotated = tokio::task::spawn_blocking(move || issuer.rotate(request.drop_old)).await;
     let key_id = rotated.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
         KeyError::InSettings => Problem::new(StatusCode::CONFLICT).detail(error.to_string()),
-        KeyError::File(_)
-        | KeyError::Malformed
-        | KeyError::Open
-        | KeyError::NotMade
-        | KeyError::OtherSecret => Problem::internal(&error),
+        KeyError::File(_) | KeyError::Malformed | KeyError::Open | KeyError::NotMade => {
+            Problem::internal(&error)
+        }
     })?;
     let mut record = AuditRecord::success(&permit.caller.actor(), "rotate_signing_key").about(&key_id);
     if request.drop_old {
