@@ -83,10 +83,11 @@ pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock)
 pub async fn open_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
     let database = open_database(settings, directory, clock).await?;
     // Two nodes that met an empty object store would each take what the other one has made for a stranger's data.
-    let _turn = database.start_turn().await?;
+    let turn = database.start_turn().await?;
     let storage = ObjectStorage::open(&settings.object_storage, &settings.keys, directory)
         .await
         .context("the object storage cannot be opened")?;
+    drop(turn);
     let archive = Archive::new(database, storage, settings.archive.clone(), clock.clone());
     archive.settle_keys().await.context("what an earlier erasure left could not be finished")?;
     Ok(archive)

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ae;
+mod alarms;
 mod audit;
 mod cli;
 mod config_check;
@@ -14,6 +15,7 @@ mod health;
 mod home;
 mod import;
 mod keys;
+mod parts;
 mod readiness;
 mod reindex;
 mod serve;
@@ -64,7 +66,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
         match command {
             cli::Command::Serve => serve::run(settings).await,
             cli::Command::Health(options) => health::run(&settings, options).await,
-            cli::Command::Demo(options) => demo::run(settings, options).await,
+            cli::Command::Demo(options) => Box::pin(demo::run(settings, options)).await,
             cli::Command::Import(options) => import::run(settings, options).await,
             cli::Command::User(command) => accounts::run(settings, command).await,
             cli::Command::Client(command) => accounts::client(settings, command).await,

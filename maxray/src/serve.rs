@@ -11,19 +11,19 @@ use axum::{Router, response::Redirect, routing::get};
 use conversion::Converter;
 use model::clock::Clock;
 use service::{
-    events::EventBus,
     http::{health, limits, server},
-    identity::{DoctorKeys, Issuer},
     shutdown::Shutdown,
     tls::{self, Tls},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
+    alarms,
     audit::Trail,
     disk_watch::watch_disk,
     hardening,
     home::{self, Lock},
+    parts::{Parts, check_doctor_secret},
     readiness::ready_check,
     settings::Settings,
     user,
@@ -56,6 +56,7 @@ impl Server {
     /// Opens everything and begins to listen.
     pub async fn start(settings: Settings) -> anyhow::Result<Self> {
         let metrics = service::telemetry::start(&settings.log)?;
+        alarms::register(!settings.broker.url.is_empty());
         hardening::raise_descriptor_limit();
         let clock = Clock::system();
         let directory = home::prepare_directory(&settings.data_directory)?;
@@ -71,9 +72,10 @@ impl Server {
         let dicom = listen("pacs.listen", settings.pacs.listen).await?;
         let archive = home::open_archive(&settings, &directory, &clock).await?;
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
-        let admin_password = user::first_admin(archive.database()).await?;
         let shutdown = Shutdown::new();
         let parts = Parts::open(&settings, &archive, &directory, clock, shutdown.clone())?;
+        check_doctor_secret(&settings, &archive, &directory, &parts.doctor_keys).await?;
+        let admin_password = user::first_admin(archive.database()).await?;
         let notices = health::Notices::default();
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
         let health = health::router(metrics, ready_check(&archive), notices.clone());
@@ -145,43 +147,6 @@ impl Server {
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");
         outcome
-    }
-}
-
-struct Parts {
-    shutdown: Shutdown,
-    issuer: Issuer,
-    doctor_keys: DoctorKeys,
-    webhooks: worker::WebhookClient,
-    mailer: Option<worker::Mailer>,
-    broker: Option<worker::Broker>,
-    converter: Converter,
-    events: EventBus,
-    spool: dicomweb::SpoolConfig,
-    clock: Clock,
-}
-
-impl Parts {
-    fn open(
-        settings: &Settings,
-        archive: &Archive,
-        directory: &Path,
-        clock: Clock,
-        shutdown: Shutdown,
-    ) -> anyhow::Result<Self> {
-        let token_keys = directory.join(home::TOKEN_KEYS_FILE);
-        Ok(Self {
-            shutdown,
-            issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
-            doctor_keys: DoctorKeys::configured(&settings.identity, &directory.join(home::DOCTOR_KEYS_FILE))?,
-            webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
-            mailer: worker::Mailer::new(&settings.notifications.mail)?,
-            broker: worker::Broker::new(&settings.broker)?,
-            converter: home::converter(settings, archive)?,
-            events: EventBus::new(),
-            spool: home::spool(settings, directory),
-            clock,
-        })
     }
 }
 

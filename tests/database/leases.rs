@@ -9,6 +9,7 @@ use crate::support::{Home, instance};
 on_both_engines!(
     a_lease_has_one_holder_until_it_ends,
     of_many_who_ask_at_once_one_holds_it,
+    a_clock_that_was_ahead_keeps_nobody_waiting,
     who_lost_the_lease_moves_no_cursor,
     a_broker_gets_what_happens_from_its_first_day,
 );
@@ -34,6 +35,19 @@ async fn a_lease_has_one_holder_until_it_ends(home: Home) {
     assert!(take(&first).await);
 }
 
+async fn a_clock_that_was_ahead_keeps_nobody_waiting(home: Home) {
+    let [ahead, other] = [0, 1].map(|_| Lease::new("broker"));
+    home.sleep_seconds(3_600);
+    assert!(home.database.take_lease(&ahead, LEASE).await.expect("an answer"));
+    home.sleep_seconds(-3_600);
+    assert!(home.database.take_lease(&other, LEASE).await.expect("an answer"));
+    // Clocks are never quite the same: what is a little ahead is held.
+    home.sleep_seconds(20);
+    assert!(home.database.take_lease(&other, LEASE).await.expect("an answer"));
+    home.sleep_seconds(-20);
+    assert!(!home.database.take_lease(&ahead, LEASE).await.expect("an answer"));
+}
+
 async fn of_many_who_ask_at_once_one_holds_it(home: Home) {
     let other_node = home.reopen().await;
     let asking = (0..16).map(|number| {
@@ -46,8 +60,9 @@ async fn of_many_who_ask_at_once_one_holds_it(home: Home) {
 async fn who_lost_the_lease_moves_no_cursor(home: Home) {
     let database = &home.database;
     assert_eq!(database.broker_cursor().await.expect("a place"), 0);
-    home.put(instance("1.2", 1)).await;
-    home.put(instance("1.2", 2)).await;
+    for number in 1..=3 {
+        home.put(instance("1.2", number)).await;
+    }
     let events = database.outbox_after(0, 9).await.expect("events");
     let (first, second) = (Lease::new("broker"), Lease::new("broker"));
     assert!(!database.move_broker_cursor(events[0].sequence, &first).await.expect("an answer"), "never held");
@@ -55,13 +70,17 @@ async fn who_lost_the_lease_moves_no_cursor(home: Home) {
     assert!(database.move_broker_cursor(events[0].sequence, &first).await.expect("an answer"));
     home.sleep_seconds(31);
     // Nobody has asked for it: the work is still its own.
-    assert!(database.move_broker_cursor(events[0].sequence, &first).await.expect("an answer"));
+    assert!(database.move_broker_cursor(events[1].sequence, &first).await.expect("an answer"));
     assert!(database.take_lease(&second, LEASE).await.expect("an answer"));
-    assert!(!database.move_broker_cursor(events[1].sequence, &first).await.expect("an answer"));
-    assert_eq!(database.broker_cursor().await.expect("a place"), events[0].sequence);
-    assert_eq!(database.outbox_behind(events[0].sequence, 10).await.expect("a count"), 1);
-    assert!(database.move_broker_cursor(events[1].sequence, &second).await.expect("an answer"));
+    assert!(!database.move_broker_cursor(events[2].sequence, &first).await.expect("an answer"));
     assert_eq!(database.broker_cursor().await.expect("a place"), events[1].sequence);
+    assert_eq!(database.outbox_behind(events[1].sequence, 10).await.expect("a count"), 1);
+    assert!(database.move_broker_cursor(events[2].sequence, &second).await.expect("an answer"));
+    assert_eq!(database.broker_cursor().await.expect("a place"), events[2].sequence);
+    // The first has it back, and does not know how far the second went.
+    home.sleep_seconds(31);
+    assert!(database.take_lease(&first, LEASE).await.expect("an answer"));
+    assert!(!database.move_broker_cursor(events[2].sequence, &first).await.expect("an answer"));
 }
 
 async fn a_broker_gets_what_happens_from_its_first_day(home: Home) {

@@ -1,12 +1,16 @@
 //! Opening, closing, migrating.
 
-use database::{Database, DatabaseConfig, DatabaseError};
+use database::{Database, DatabaseConfig, DatabaseError, StoreOutcome};
 use model::clock::Clock;
 use tests::postgres::Postgres;
 
 use crate::support::{Home, instance};
 
-on_both_engines!(opening_again_changes_nothing, nothing_is_stored_after_close);
+on_both_engines!(
+    opening_again_changes_nothing,
+    nothing_is_stored_after_close,
+    nodes_agree_on_a_secret_that_the_database_does_not_know,
+);
 
 async fn opening_again_changes_nothing(home: Home) {
     let id = home.put(instance("1.2", 1)).await;
@@ -61,10 +65,57 @@ async fn nodes_set_up_one_after_another() {
     let home = Home::postgres().await;
     let other = home.reopen().await;
     let turn = home.database.start_turn().await.expect("a turn");
-    let waiting = tokio::spawn(async move { other.start_turn().await.map(drop) });
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!waiting.is_finished(), "two nodes set up at once");
+    let short = tokio::time::timeout(std::time::Duration::from_millis(300), other.start_turn()).await;
+    assert!(short.is_err(), "two nodes set up at once");
     drop(turn);
-    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await;
-    waited.expect("its turn comes").expect("no panic").expect("a turn");
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), other.start_turn()).await;
+    waited.expect("its turn comes").expect("a turn");
+}
+
+async fn nodes_agree_on_a_secret_that_the_database_does_not_know(home: Home) {
+    let agree = async |value: &str, is_new: bool| {
+        home.database.agree_on("doctor_secret", value, is_new).await.expect("an answer")
+    };
+    assert!(agree("first", false).await && agree("first", false).await);
+    assert!(!agree("second", false).await && agree("first", false).await);
+    assert!(agree("second", true).await && agree("second", false).await);
+    assert!(!agree("first", false).await);
+    assert!(home.database.agree_on("another", "first", false).await.expect("an answer"));
+}
+
+/// A dump that is restored to a younger server: its keys are greater than the transaction ids of that server.
+#[tokio::test]
+async fn a_database_goes_on_after_it_came_to_a_younger_server() {
+    const OLDER: i64 = 1_000_000 << 20;
+    let home = Home::postgres().await;
+    for number in 1..=3 {
+        home.put(instance("1.2", number)).await;
+    }
+    home.database.close().await;
+    home.sql(&format!(
+        "UPDATE outbox SET sequence = sequence + {OLDER}; UPDATE audit SET sequence = sequence + {OLDER}"
+    ))
+    .await;
+    let nodes = [home.reopen().await, home.reopen().await];
+    let restored = nodes[0].outbox_after(0, 99).await.expect("events");
+    assert_eq!(restored.len(), 3, "what was restored is settled");
+    let cursor = nodes[0].outbox_last().await.expect("the newest");
+    for (node, number) in nodes.iter().zip(4..) {
+        let new = instance("1.2", number);
+        assert_eq!(
+            node.store_instance(new.clone()).await.expect("stored"),
+            StoreOutcome::Stored { id: new.id }
+        );
+    }
+    let later = nodes[1].outbox_after(cursor, 99).await.expect("events");
+    assert_eq!(later.len(), 2, "what comes then is told");
+    assert!(later.iter().all(|event| event.sequence > cursor));
+    let trail = nodes[0].audit_page(0, 99).await.expect("the trail");
+    assert!(trail.is_sorted_by_key(|row| row.sequence) && trail.len() >= 5, "{trail:?}");
+    // The server goes on, and so do its ids: nothing has to be raised again.
+    let base = async || home.number("SELECT base FROM sequence_base").await;
+    let raised = base().await;
+    assert!(raised > 0);
+    home.reopen().await.close().await;
+    assert_eq!(base().await, raised);
 }

@@ -111,6 +111,14 @@ impl Home {
         }
     }
 
+    /// A number of PostgreSQL, read behind the program's back.
+    pub async fn number(&self, text: &str) -> i64 {
+        use sqlx::Connection as _;
+        let mut connection = sqlx::PgConnection::connect(&self.config.url).await.expect("a connection");
+        let text = sqlx::AssertSqlSafe(text.to_owned());
+        sqlx::query_scalar(text).fetch_one(&mut connection).await.expect("a number")
+    }
+
     pub fn now(&self) -> DateTime<Utc> {
         at(self.seconds.load(Ordering::SeqCst))
     }

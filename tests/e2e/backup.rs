@@ -4,10 +4,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
+use reqwest::StatusCode;
+use serde_json::{Value, json};
 use tests::{
+    listener::Listener,
     load::{Load, Shape},
     nodes::Nodes,
     platform::{Options, Platform},
@@ -28,12 +30,47 @@ fn back_up(data: &Path, destination: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Puts a backup, and the root key from where it is kept, into the empty data directory of a new server.
-fn restore(backup: &Path, root_key: &Path, platform: &Platform) {
+/// What no backup holds: it opens objects, makes tokens, or signs for a doctor.
+const LEFT_OUT: [&str; 3] = ["root.key", "doctor-keys.secret", "token-keys.json"];
+
+/// Puts a backup, and what is kept elsewhere, into the empty data directory of a new server.
+fn restore(backup: &Path, safe: &Path, platform: &Platform) {
     let data = platform.data_directory();
-    let copied = Command::new("cp").arg("-a").arg(backup).arg(&data).status().expect("cp runs");
+    fs::create_dir(&data).expect("an empty directory");
+    let copied = Command::new("cp").arg("-a").arg(backup.join(".")).arg(&data).status().expect("cp runs");
     assert!(copied.success());
-    fs::copy(root_key, data.join("root.key")).expect("the root key is put back");
+    assert!(data.join("maxray.sqlite").exists(), "the backup lies in the directory, not below it");
+    for kept in ["root.key", "doctor-keys.secret"] {
+        fs::copy(safe.join(kept), data.join(kept)).unwrap_or_else(|error| panic!("{kept}: {error}"));
+    }
+}
+
+/// Signs a prescription; the path at which anybody can verify it.
+async fn sign_prescription(site: &Platform) -> String {
+    let admin = site.user("operator", "admin").await;
+    let account = json!({ "username": "ada", "password": PASSWORD });
+    let doctor = admin.post_json("/doctors", &json!({ "name": "Ada", "account": account })).await;
+    let doctor = doctor["id"].as_str().expect("an id");
+    let ada = site.sign_in("ada", PASSWORD).await;
+    let patient = json!({ "patient_id": "PAT-1" });
+    let consultation = ada.post_json(&format!("/doctors/{doctor}/consultation"), &patient).await;
+    let item = json!({
+        "medication": { "text": "Amoxicillin" }, "dose": { "value": 1, "unit": "g" }, "route": "oral",
+        "frequency": { "text": "once a day" }, "quantity": { "value": 7, "unit": "{capsule}" },
+    });
+    let body = json!({ "consultation_id": consultation["id"], "items": [item] });
+    let draft = ada.post_json(&format!("/doctors/{doctor}/prescription"), &body).await;
+    let path = format!("/prescriptions/{}", draft["id"].as_str().expect("an id"));
+    let signed = ada.post_json(&format!("{path}/finalize"), &json!({})).await;
+    let code = signed["signature"]["verification_code"].as_str().expect("a code");
+    format!("{path}/verify?code={code}")
+}
+
+async fn assert_genuine(platform: &Platform, check: &str) {
+    let answer = platform.client().get(platform.url(check)).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK, "{check}");
+    let told: Value = answer.json().await.expect("JSON");
+    assert_eq!(told["genuine"], true, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,24 +79,27 @@ async fn a_backup_beside_a_storing_server_is_whole() {
     site.add_user("reader", "viewer");
     let before = Load::run(site.dicom(), "BEFORE", &Shape::mixed(2, 10));
     assert_eq!(before.ledger.len(), 20);
+    let check = sign_prescription(&site).await;
 
     let mut during = Load::start(site.dicom(), "DURING", &Shape::mixed(2, 150));
-    while during.ledger.len() < 20 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    during.until_acknowledged(20).await;
     let place = tempfile::tempdir().expect("a folder");
     let backup = place.path().join("backup");
     let acknowledged = during.ledger.entries();
     let (fine, text) = back_up(&site.data_directory(), &backup);
     assert!(fine, "{text}");
     assert!(during.ledger.len() > acknowledged.len(), "nothing was stored during the backup: {text}");
-    assert!(!backup.join("root.key").exists(), "who has the backup alone reads nothing");
+    for name in LEFT_OUT {
+        assert!(site.data_directory().join(name).exists(), "{name} is no file of ours any more");
+        assert!(!backup.join(name).exists(), "who has the backup has {name}");
+    }
     assert!(!back_up(&site.data_directory(), &backup).0, "a backup is never written over");
     during.wait();
 
     let mut elsewhere = Platform::prepare(Options::default());
-    restore(&backup, &site.data_directory().join("root.key"), &elsewhere);
+    restore(&backup, &site.data_directory(), &elsewhere);
     elsewhere.restart().await;
+    assert_genuine(&elsewhere, &check).await;
     let reader = elsewhere.sign_in("reader", PASSWORD).await;
     before.ledger.check(&reader, "what was stored before the backup").await;
     let lost = during.ledger.differences(&reader).await;
@@ -119,6 +159,13 @@ async fn a_backup_of_a_dump_and_a_bucket_is_whole() {
         assert!(lost.is_empty(), "acknowledged before the backup began: {lost:#?}");
     }
     restored.assert_verified(None, "after the restore");
+
+    // The other server counts transactions from a lower number: what comes now comes after all that came before.
+    let mut heard = Listener::open(&reader, None).await;
+    let after = Load::run(restored.dicom(), "AFTER", &Shape::mixed(1, 5));
+    assert!(heard.wait_for("instance.stored").await["sequence"].is_i64());
+    after.ledger.check(&reader, "what was stored after the restore").await;
+    restored.assert_verified(None, "when it had stored again");
 }
 
 #[tokio::test]
@@ -131,4 +178,23 @@ async fn a_backup_that_breaks_off_is_none() {
     fs::write(data.join("maxray.sqlite"), "this is no database").expect("a file");
     let (fine, text) = back_up(&data, &backup);
     assert!(!fine && !backup.exists(), "{text}");
+}
+
+#[test]
+fn a_slash_at_the_end_of_the_destination_changes_nothing() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (data, backup) = (place.path().join("data"), place.path().join("backup"));
+    for folder in ["objects", "keys"] {
+        fs::create_dir_all(data.join(folder)).expect("a folder");
+    }
+    let database = data.join("maxray.sqlite");
+    let made = Command::new("sqlite3").arg(&database).arg("CREATE TABLE empty (id)").status();
+    assert!(made.expect("sqlite3: run ./test, or: apt-get install sqlite3").success());
+    let (fine, text) = back_up(&data.join(""), &backup.join(""));
+    assert!(fine, "{text}");
+    assert!(backup.join("maxray.sqlite").exists() && !backup.join(".unfinished").exists(), "{text}");
+    let left = fs::read_dir(place.path()).expect("the folder").count();
+    assert_eq!(left, 2, "data and backup, and nothing beside them");
+    let (fine, text) = back_up(&data, &backup.join(""));
+    assert!(!fine && text.contains("is there already"), "{text}");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,7 @@ use tests::{
     listener::Listener,
     load::{Load, Shape},
     nodes::Nodes,
-    platform::Platform,
+    platform::{Options, Platform},
     qido, scu,
     session::{PASSWORD, Session},
     synthetic::Synthetic,
@@ -95,9 +96,7 @@ async fn a_node_that_is_killed_takes_nothing_with_it() {
         .enumerate()
         .map(|(number, node)| Load::start(node.dicom(), &format!("NODE-{number}"), &shapes))
         .collect();
-    while loads[0].ledger.len() < 20 && loads[0].is_running() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    loads[0].until_acknowledged(20).await;
     nodes.node_mut(0).kill();
     loads.iter_mut().for_each(Load::wait);
     let acknowledged = loads[0].ledger.len();
@@ -196,6 +195,41 @@ fn links(value: &Value, ending: &str, found: &mut BTreeSet<String>) {
         Value::Object(fields) => fields.values().for_each(|field| links(field, ending, found)),
         _ => {}
     }
+}
+
+/// It would call forged what the others sign.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_another_secret_of_the_doctors_does_not_start() {
+    let nodes = Nodes::start(1, &[]).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let mut stranger = nodes.node(0).command(&["serve"]);
+    stranger.env("MAXRAY_DATA_DIRECTORY", place.path().join("data"));
+    stranger.env("MAXRAY_IDENTITY__DOCTOR_SECRET", "CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=");
+    let output = stranger.output().expect("maxray runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("identity.doctor_secret"), "{errors}");
+    assert!(!errors.contains("CQkJ"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_secret_of_the_doctors_that_is_lost_is_made_anew_when_somebody_says_so() {
+    let mut platform = Platform::start(Options::default()).await;
+    assert!(platform.stop().await.success());
+    let file = platform.data_directory().join("doctor-keys.secret");
+    let elsewhere = file.with_extension("copy");
+    fs::rename(&file, &elsewhere).expect("lost");
+    let output = platform.command(&["serve"]).output().expect("maxray runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("doctor_secret_is_new"), "{errors}");
+    fs::rename(&elsewhere, &file).expect("found again");
+    platform.restart().await;
+    assert!(platform.stop().await.success());
+    fs::remove_file(&file).expect("lost");
+    platform.set("MAXRAY_IDENTITY__DOCTOR_SECRET_IS_NEW", "true");
+    platform.restart().await;
+    assert!(platform.stop().await.success());
+    platform.set("MAXRAY_IDENTITY__DOCTOR_SECRET_IS_NEW", "false");
+    platform.restart().await;
 }
 
 async fn refused_everywhere(nodes: &Nodes, session: &Session, path: &str) {

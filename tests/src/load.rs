@@ -15,6 +15,7 @@ use crate::{
     scu::{Association, AssociationError, Proposal},
     session::Session,
     synthetic::{CR_IMAGE_STORAGE, Synthetic},
+    wait,
 };
 
 /// What one sender sends, if nobody stops it.
@@ -78,6 +79,21 @@ impl Load {
         let mut load = Self::start(peer, label, shapes);
         load.wait();
         load
+    }
+
+    /// Waits until this many were answered with success, while the senders go on.
+    ///
+    /// # Panics
+    /// When the senders are done before, or it takes a minute.
+    pub async fn until_acknowledged(&self, count: usize) {
+        let what = format!("{count} acknowledged instances");
+        let there = wait::until(&what, async || {
+            // In this order: the last of them may be answered between the two looks.
+            let (is_running, there) = (self.is_running(), self.ledger.len());
+            (there >= count || !is_running).then_some(there)
+        });
+        let there = there.await;
+        assert!(there >= count, "the senders ended with {there} acknowledged instances of {count}");
     }
 
     /// Whether any sender still sends.

@@ -1,5 +1,7 @@
 //! Several servers over one PostgreSQL and one bucket, each with a data directory of its own: what `docker-compose.yml` starts.
 
+use std::sync::OnceLock;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
@@ -15,6 +17,8 @@ pub struct Nodes {
     platforms: Vec<Platform>,
     bucket: Bucket,
     cluster: Cluster,
+    /// Where a dump is restored to: another server counts transactions of its own.
+    elsewhere: OnceLock<Cluster>,
     /// Without the bucket.
     settings: Vec<(String, String)>,
 }
@@ -43,7 +47,7 @@ impl Nodes {
         for node in &mut platforms {
             node.wait_until_ready().await;
         }
-        Self { platforms, bucket, cluster, settings }
+        Self { platforms, bucket, cluster, elsewhere: OnceLock::new(), settings }
     }
 
     /// One of them.
@@ -66,10 +70,11 @@ impl Nodes {
         self.cluster.dump("maxray")
     }
 
-    /// A node with the same keys over a dump of the database and a copy of the bucket.
+    /// A node with the same keys over a dump of the database, on another server, and a copy of the bucket.
     pub async fn restored(&self, dump: &[u8], bucket: &Bucket) -> Platform {
         let options = bucket.options(Options { environment: self.settings.clone(), ..Options::default() });
-        Platform::start(options.with("MAXRAY_DATABASE__URL", &self.cluster.restore("restored", dump))).await
+        let elsewhere = self.elsewhere.get_or_init(|| Cluster::start(Durability::Fsync));
+        Platform::start(options.with("MAXRAY_DATABASE__URL", &elsewhere.restore("restored", dump))).await
     }
 
     /// The bucket that they share.
@@ -89,13 +94,7 @@ impl Nodes {
     pub async fn counted(&self, metric: &str) -> u64 {
         let mut sum = 0.0;
         for node in &self.platforms {
-            let answer = node.client().get(node.url("/metrics")).send().await.expect("an answer");
-            let text = answer.text().await.expect("metrics");
-            let lines = text
-                .lines()
-                .filter(|line| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with(['{', ' '])));
-            let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
-            sum += values.sum::<f64>();
+            sum += node.metric(metric).await;
         }
         sum as u64
     }

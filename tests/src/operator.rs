@@ -1,4 +1,4 @@
-//! What an operator does at the command line, and what the audit trail says afterwards.
+//! What an operator does at the command line, and what metrics and the audit trail say afterwards.
 
 use std::net::TcpListener;
 
@@ -17,6 +17,27 @@ pub fn free_port() -> u16 {
 }
 
 impl Platform {
+    /// What Prometheus reads.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn metrics(&self) -> String {
+        let answer = self.client().get(self.url("/metrics")).send().await.expect("an answer");
+        answer.text().await.expect("text")
+    }
+
+    /// A metric, summed over its labels, or with labels as Prometheus writes them; 0 when there is none.
+    ///
+    /// # Panics
+    /// As [`Self::metrics`].
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        let is_of = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let values =
+            text.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    }
+
     /// `maxray ae ARGUMENTS`.
     ///
     /// # Panics

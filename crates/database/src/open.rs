@@ -1,9 +1,9 @@
 //! Marked place: opening either engine so that a commit is durable, and refusing one that cannot promise it.
 
-use std::{net::IpAddr, path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use fail_point::Point;
-use model::clock::Clock;
+use model::{clock::Clock, host::is_this_machine};
 use sqlx::{
     ConnectOptions, Connection, PgConnection, Pool, Postgres, Sqlite,
     pool::PoolOptions,
@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
-    migrate::migrators, node::node_id, search, session::RevokedSessions, statement::Dialect,
+    migrate::migrators, node::node_id, search, sequence_base::sequence_base, session::RevokedSessions,
+    statement::Dialect,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -81,12 +82,18 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
         step.run(&mut connection).await?;
         fail_point::pass(Point::K41Migrated);
     }
+    let sequence_base = sequence_base(&mut connection).await?.to_string();
     connection.close().await?;
     let timeout = format!("{}ms", config.statement_timeout_ms);
     let options = options.options([
         ("statement_timeout", timeout.as_str()),
         ("idle_in_transaction_session_timeout", timeout.as_str()),
         ("synchronous_commit", "on"),
+        ("maxray.sequence_base", sequence_base.as_str()),
+        // A machine that vanishes says nothing. What its connections hold, as the turn to start, is free in a minute.
+        ("tcp_keepalives_idle", "30"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_keepalives_count", "3"),
         // Ours are many small statements over indexes; compiling one costs more than it saves.
         ("jit", "off"),
         // Every statement here is made for an index and returns few rows. Without statistics, or with a plan that was
@@ -109,11 +116,7 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
 /// Every `sslmode` below `verify-ca` can be talked out of encryption, or into a stranger's server.
 fn check_way(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<(), DatabaseError> {
     let host = options.get_host();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let here = options.get_socket().is_some()
-        || host.starts_with('/')
-        || host.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback());
+    let here = options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host);
     let verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
     if here || verified || config.insecure {
         return Ok(());

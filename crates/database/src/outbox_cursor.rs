@@ -1,10 +1,12 @@
-//! Up to where readers that one node is for have read the outbox.
+//! Up to where each reader has read the outbox.
 
 use crate::{Database, DatabaseError, engine::Tx, lease::Lease};
 
-/// The cursor of the broker.
+/// The cursor of what becomes a delivery: every node moves it.
+pub(crate) const READ_DELIVERIES: &str = "deliveries";
+/// The cursor of the broker: the node that holds the lease moves it.
 const READ_BROKER: &str = "broker";
-/// The cursor of who notices that a study is quiet.
+/// The cursor of who notices that a study is quiet: the node that holds the lease moves it.
 pub(crate) const READ_QUIET_STUDIES: &str = "quiet-studies";
 
 /// Where a reader is; none before its first day.
@@ -24,20 +26,29 @@ pub(crate) async fn begin_cursor(database: &Database, reader: &str) -> Result<i6
     Ok(cursor(database, reader).await?.unwrap_or(last))
 }
 
-/// Moves a reader on in the transaction of what it read; says no, and moves nothing, when another node holds the lease.
-pub(crate) async fn move_cursor(
-    tx: &mut Tx,
-    reader: &str,
-    until: i64,
-    lease: &Lease,
-) -> Result<bool, DatabaseError> {
-    const SQL: &str = "UPDATE outbox_cursor SET sequence = $2 WHERE reader = $1 AND sequence <= $2";
-    if !lease.is_held(tx).await? {
-        return Ok(false);
-    }
+/// The last day of a reader.
+pub(crate) async fn end_cursor(tx: &mut Tx, reader: &str) -> Result<(), DatabaseError> {
+    const SQL: &str = "DELETE FROM outbox_cursor WHERE reader = $1";
+    on_tx!(tx, connection => sqlx::query(SQL).bind(reader).execute(connection).await.map(drop)?);
+    Ok(())
+}
+
+/// Moves a reader on in the transaction of what it read; says no when it is there already, or further.
+pub(crate) async fn move_cursor(tx: &mut Tx, reader: &str, until: i64) -> Result<bool, DatabaseError> {
+    const SQL: &str = "UPDATE outbox_cursor SET sequence = $2 WHERE reader = $1 AND sequence < $2";
     let moved = on_tx!(tx, connection =>
         sqlx::query(SQL).bind(reader).bind(until).execute(connection).await?.rows_affected());
     Ok(moved > 0)
+}
+
+/// The same for work of one node; says no when another node holds the lease, or held it meanwhile and went on.
+pub(crate) async fn move_cursor_of(
+    tx: &mut Tx,
+    lease: &Lease,
+    reader: &str,
+    until: i64,
+) -> Result<bool, DatabaseError> {
+    Ok(lease.is_held(tx).await? && move_cursor(tx, reader, until).await?)
 }
 
 impl Database {
@@ -54,7 +65,7 @@ impl Database {
     /// the lease meanwhile.
     pub async fn move_broker_cursor(&self, until: i64, lease: &Lease) -> Result<bool, DatabaseError> {
         let mut tx = self.begin().await?;
-        let moved = move_cursor(&mut tx, READ_BROKER, until, lease).await?;
+        let moved = move_cursor_of(&mut tx, lease, READ_BROKER, until).await?;
         self.commit(tx).await?;
         Ok(moved)
     }

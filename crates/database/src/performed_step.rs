@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
+    advisory_lock::lock,
     audit::insert_audit,
     engine::Tx,
     outbox::insert_events,
@@ -201,6 +202,8 @@ async fn settle(
         let studies: BTreeSet<&str> =
             step.scheduled.iter().map(|one| one.study_instance_uid.as_str()).collect();
         for study in studies {
+            // Of two steps that end at the same time each would find the other one under way.
+            lock(tx, &format!("study {study}")).await?;
             if is_completed(tx, study).await? {
                 insert_events(
                     tx,

@@ -1,7 +1,7 @@
 //! Which node makes which preview. All nodes see the same queue; without this each of them would render everything.
 //!
-//! A claim is an advisory lock of a connection that is kept for it, so it ends with the node, at once, and there is no time
-//! after which it has to be said again. A node that loses its connection loses its claims, and another one may make the
+//! A claim is an advisory lock of a connection that is kept for it, so it ends with the node (within a minute when its machine
+//! vanishes), and there is no time after which it has to be said again. A node that loses its connection loses its claims, and another one may make the
 //! same preview: [`Database::record_preview`] keeps the first.
 
 use std::collections::HashSet;

@@ -9,7 +9,7 @@ use crate::{
     Database, DatabaseError, Lease,
     engine::Tx,
     outbox::insert_events,
-    outbox_cursor::{READ_QUIET_STUDIES, begin_cursor, cursor, move_cursor},
+    outbox_cursor::{READ_QUIET_STUDIES, begin_cursor, cursor, end_cursor, move_cursor_of},
     statement::{Statement, rows, text_rows},
 };
 
@@ -60,11 +60,22 @@ impl Database {
             on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(drop)?);
         }
         // Not held any more: what was written here is the other node's to write.
-        if !move_cursor(&mut tx, READ_QUIET_STUDIES, last.sequence, lease).await? {
+        if !move_cursor_of(&mut tx, lease, READ_QUIET_STUDIES, last.sequence).await? {
             return Ok(None);
         }
         self.commit(tx).await?;
         Ok(Some(events.len()))
+    }
+
+    /// Forgets what was read: nobody wants to know of quiet studies. Who wants to know later is told of what comes then.
+    pub async fn stop_quiet_studies(&self) -> Result<(), DatabaseError> {
+        if cursor(self, READ_QUIET_STUDIES).await?.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        end_cursor(&mut tx, READ_QUIET_STUDIES).await?;
+        on_tx!(tx, connection => sqlx::query("DELETE FROM quiet_study").execute(connection).await.map(drop)?);
+        self.commit(tx).await
     }
 
     /// Whether there are events to read or studies to say something of.

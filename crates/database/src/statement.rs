@@ -7,7 +7,8 @@
 //! - `SEQUENCE($1)` is the next value of an ever growing key in commit order; `$1` counts within the transaction.
 //!   SQLite has one writer, so AUTOINCREMENT is in commit order. On PostgreSQL an identity column is not: a
 //!   transaction that took its number first may commit last, and a reader that went by would miss its rows. There
-//!   the transaction id is the upper part of the number.
+//!   the transaction id is the upper part of the number. Ids belong to a server, so a base is added to them, which a
+//!   restored database raises: see `sequence_base.rs`.
 //! - `FIRST_SEQUENCE` is the number before the first such key of this transaction in the audit trail, whose records
 //!   know theirs before they are written. And
 //! - `SETTLED` is true of rows below which nothing can appear any more: every older transaction has ended.
@@ -58,7 +59,9 @@ impl Statement {
 }
 
 /// Bits of a `SEQUENCE` that count within one transaction on PostgreSQL.
-const ORDINAL_BITS: u32 = 20;
+pub(crate) const ORDINAL_BITS: u32 = 20;
+/// What is added to a transaction id. Connections are opened with it.
+const SEQUENCE_BASE: &str = "current_setting('maxray.sequence_base')::bigint";
 
 /// Rewrites the four words. Only ever given our own constant texts.
 pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
@@ -89,20 +92,24 @@ pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
             ("SEQUENCE(", Dialect::Postgres) => {
                 let _ = write!(
                     spelt,
-                    "((pg_current_xact_id()::text::bigint << {ORDINAL_BITS}) + ({inner})::bigint)"
+                    "(((pg_current_xact_id()::text::bigint + {SEQUENCE_BASE}) << {ORDINAL_BITS}) + ({inner})::bigint)"
                 );
             }
             ("FIRST_SEQUENCE", Dialect::Sqlite) => {
                 spelt.push_str("COALESCE((SELECT MAX(sequence) FROM audit), 0)");
             }
             ("FIRST_SEQUENCE", Dialect::Postgres) => {
-                let _ = write!(spelt, "(pg_current_xact_id()::text::bigint << {ORDINAL_BITS})");
+                let _ = write!(
+                    spelt,
+                    "((pg_current_xact_id()::text::bigint + {SEQUENCE_BASE}) << {ORDINAL_BITS})"
+                );
             }
             (_, Dialect::Sqlite) => spelt.push_str("(1 = 1)"),
             (_, Dialect::Postgres) => {
                 let _ = write!(
                     spelt,
-                    "(sequence < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << {ORDINAL_BITS}))"
+                    "(sequence < ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + {SEQUENCE_BASE}) \
+                     << {ORDINAL_BITS}))"
                 );
             }
         }
@@ -179,9 +186,11 @@ mod tests {
         );
         assert_eq!(
             spell(text, Dialect::Postgres),
-            "INSERT INTO t SELECT ((pg_current_xact_id()::text::bigint << 20) + (n)::bigint), id FROM (SELECT \
+            "INSERT INTO t SELECT (((pg_current_xact_id()::text::bigint + \
+             current_setting('maxray.sequence_base')::bigint) << 20) + (n)::bigint), id FROM (SELECT \
              (value->>0)::bigint AS n, (value->>1)::uuid AS id FROM jsonb_array_elements($1::jsonb) AS \
-             json_rows(value)) AS r WHERE (sequence < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20))"
+             json_rows(value)) AS r WHERE (sequence < ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + \
+             current_setting('maxray.sequence_base')::bigint) << 20))"
         );
     }
 

@@ -10,6 +10,7 @@ pub mod clinical;
 pub mod clock;
 pub mod event;
 pub mod frame;
+pub mod host;
 pub mod instance;
 pub mod performed_step;
 pub mod pixel;

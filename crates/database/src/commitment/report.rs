@@ -78,7 +78,8 @@ impl Database {
         postponed: &Commitment,
         until: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
-        const SQL: &str = "UPDATE commitment SET due_at = $2 WHERE id = $1 AND state = 'pending' AND attempts = $3 AND requested_at = $4";
+        const SQL: &str = "UPDATE commitment SET due_at = $2 \
+            WHERE id = $1 AND state = 'pending' AND attempts = $3 AND requested_at = $4";
         let mut tx = self.begin().await?;
         on_tx!(tx, connection => sqlx::query(SQL)
             .bind(postponed.id)

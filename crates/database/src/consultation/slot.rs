@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::BookingError;
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx, statement::Dialect,
+    AuditActor, AuditRecord, Database, DatabaseError, advisory_lock::lock, audit::insert_audit, engine::Tx,
+    statement::Dialect,
 };
 
 /// Whose time is taken.
@@ -91,18 +92,6 @@ pub(super) async fn lock_calendars(tx: &mut Tx, consultation: &Consultation) -> 
         Some((patient_id, _)) => lock(tx, &format!("patient {patient_id}")).await,
         None => Ok(()),
     }
-}
-
-async fn lock(tx: &mut Tx, whose: &str) -> Result<(), DatabaseError> {
-    const SQL: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
-    match &mut tx.inner {
-        crate::engine::TxInner::Postgres(transaction) => {
-            sqlx::query(SQL).bind(whose).execute(&mut **transaction).await?;
-        }
-        // The one writer.
-        crate::engine::TxInner::Sqlite(_) => {}
-    }
-    Ok(())
 }
 
 /// Takes the time of a consultation that is open and has an end; gives back what it had.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::webhook::{Webhook, webhooks_in};
 use crate::{
     Database, DatabaseError,
-    engine::Tx,
+    outbox_cursor::{READ_DELIVERIES, cursor, move_cursor},
     statement::{Statement, rows, uuid_value},
 };
 
@@ -20,9 +20,6 @@ static INSERT: Statement = Statement::new(
      FROM ROWS($1: id uuid, webhook_id uuid, event_id uuid, event_type text, body text) AS r WHERE true \
      ON CONFLICT DO NOTHING",
 );
-
-/// Name of the cursor.
-const READER: &str = "deliveries";
 
 /// Who gets events besides the webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,8 +31,10 @@ pub struct Receivers {
 impl Database {
     /// Up to where events have become deliveries.
     pub async fn delivery_cursor(&self) -> Result<i64, DatabaseError> {
-        const SQL: &str = "SELECT sequence FROM outbox_cursor WHERE reader = $1";
-        Ok(on!(self, engine => sqlx::query_scalar(SQL).bind(READER).fetch_one(&engine.read).await?))
+        // A migration made it, at the newest event of then.
+        cursor(self, READ_DELIVERIES)
+            .await?
+            .ok_or_else(|| DatabaseError::Corrupt("the cursor of deliveries".to_owned()))
     }
 
     /// Makes deliveries of events that follow each other and moves the cursor behind the last of them; gives how many it
@@ -57,7 +56,7 @@ impl Database {
         let (sql, now) = (INSERT.on(tx.dialect()), tx.now);
         on_tx!(tx, connection =>
             sqlx::query(sql).bind(rows(list)).bind(now).execute(connection).await.map(drop)?);
-        move_cursor(&mut tx, last.sequence).await?;
+        move_cursor(&mut tx, READ_DELIVERIES, last.sequence).await?;
         self.commit(tx).await?;
         Ok(made)
     }
@@ -65,7 +64,7 @@ impl Database {
     /// Moves the cursor past events that nobody gets.
     pub async fn move_delivery_cursor(&self, until: i64) -> Result<(), DatabaseError> {
         let mut tx = self.begin().await?;
-        move_cursor(&mut tx, until).await?;
+        move_cursor(&mut tx, READ_DELIVERIES, until).await?;
         self.commit(tx).await
     }
 }
@@ -106,10 +105,4 @@ fn deliveries_of(
 /// What is sent of an event.
 pub(super) fn body_of(envelope: &EventEnvelope) -> Result<String, DatabaseError> {
     serde_json::to_string(envelope).map_err(|error| DatabaseError::Corrupt(error.to_string()))
-}
-
-async fn move_cursor(tx: &mut Tx, sequence: i64) -> Result<(), DatabaseError> {
-    const SQL: &str = "UPDATE outbox_cursor SET sequence = $2 WHERE reader = $1 AND sequence < $2";
-    on_tx!(tx, connection => sqlx::query(SQL).bind(READER).bind(sequence).execute(connection).await.map(drop)?);
-    Ok(())
 }

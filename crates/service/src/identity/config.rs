@@ -29,6 +29,8 @@ pub struct IdentityConfig {
     pub token_secret_other: String,
     /// 32 bytes in base64 of which doctors' signing keys are made; then no file is used. The same on all nodes, for ever.
     pub doctor_secret: String,
+    /// For one start: the secret of the doctors' keys is another one than before, because that one is lost.
+    pub doctor_secret_is_new: bool,
     /// Another issuer whose tokens are taken as well.
     pub oidc: OidcConfig,
 }
@@ -45,6 +47,7 @@ impl Default for IdentityConfig {
             token_secret: String::new(),
             token_secret_other: String::new(),
             doctor_secret: String::new(),
+            doctor_secret_is_new: false,
             oidc: OidcConfig::default(),
         }
     }
@@ -92,8 +95,10 @@ impl IdentityConfig {
         if self.token_secret.is_empty() && !self.token_secret_other.is_empty() {
             return refuse("token_secret_other goes with identity.token_secret");
         }
-        if !self.token_secret.is_empty() && self.token_secret == self.doctor_secret {
-            return refuse("token_secret and identity.doctor_secret are two different secrets");
+        let given = secrets.iter().filter_map(|text| SharedSecret::from_base64(text)).collect::<Vec<_>>();
+        let is_twice = |one: usize| given[..one].iter().any(|other| other.bytes() == given[one].bytes());
+        if (0..given.len()).any(is_twice) {
+            return refuse("token_secret, token_secret_other and doctor_secret are different secrets");
         }
         self.oidc.check()
     }

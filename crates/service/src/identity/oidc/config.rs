@@ -1,8 +1,9 @@
 //! Section `[identity.oidc]`.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use jsonwebtoken::Algorithm;
+use model::host::is_this_machine;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -104,8 +105,8 @@ pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
 /// Whether nobody between us and the URL's host can change what it answers.
 pub(super) fn is_protected(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let host = url.host_str().unwrap_or_default();
+    let here = is_this_machine(host);
     let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
     plain && !host.is_empty() && (url.scheme() == "https" || (url.scheme() == "http" && here))
 }
