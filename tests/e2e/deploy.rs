@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    net::Ipv4Addr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use serde_json::Value;
-use tests::platform::binary;
+use tests::platform::{Options, Platform, binary};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
@@ -75,6 +76,34 @@ fn secrets_are_made_once_and_fit_each_other() {
     let again = made_in(&place);
     let changed: Vec<&String> = made.keys().filter(|name| again[*name] != made[*name]).collect();
     assert_eq!(changed, ["s3_secret_key"]);
+    for password in ["postgres_password", "rabbitmq_password"] {
+        fs::remove_file(place.join(password)).expect("removed");
+    }
+    secrets(&place);
+    let (before, again) = (again, made_in(&place));
+    let changed: Vec<&String> = before.keys().filter(|name| again[*name] != before[*name]).collect();
+    let with_its_password =
+        ["broker_url", "database_url", "postgres_password", "rabbitmq_conf", "rabbitmq_password"];
+    assert_eq!(changed, with_its_password, "what is made of a password goes with it");
+    assert!(again["database_url"].contains(again["postgres_password"].trim()));
+    assert!(again["rabbitmq_conf"].contains(again["rabbitmq_password"].trim()));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_made_says_why_and_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = folder.path().join("secrets");
+    let openssl = folder.path().join("openssl");
+    let script = "#!/bin/sh\n[ \"$1\" != req ] || { echo 'no such curve' >&2; exit 1; }\necho word\n";
+    fs::write(&openssl, script).expect("a program");
+    fs::set_permissions(&openssl, fs::Permissions::from_mode(0o755)).expect("it runs");
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().display());
+    let mut command = Command::new(root().join("deploy/secrets.sh"));
+    let output = command.arg(&place).env("PATH", path).output().expect("sh runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("no such curve"), "{errors}");
+    let made = made_in(&place);
+    assert!(!made.contains_key("proxy_pem") && made.keys().all(|name| !name.starts_with('.')), "{made:?}");
 }
 
 #[test]
@@ -159,12 +188,26 @@ fn the_composition_keeps_what_the_documents_say() {
     for setting in ["MAXRAY_HTTP__PROXIES", "MAXRAY_PACS__PROXIES"] {
         assert_eq!(environment[setting], Value::String(format!("[{proxy}]")), "{setting}");
     }
+    let pool = &composed["networks"]["front"]["ipam"]["config"][0];
+    let proxy: Ipv4Addr = proxy.as_str().and_then(|text| text.parse().ok()).expect("an address");
+    assert!(holds(&pool["subnet"], proxy), "{pool}");
+    assert!(!holds(&pool["ip_range"], proxy), "another container may have the proxy's address: {pool}");
+    assert_eq!(environment["MAXRAY_DOCTOR_API__PUBLIC_URL"], "https://localhost", "prescriptions lead there");
     let networks: BTreeSet<&str> =
         services["maxray"]["networks"].as_object().expect("networks").keys().map(String::as_str).collect();
     let of_proxy = services["proxy"]["networks"].as_object().expect("networks");
     let shared: Vec<&String> = of_proxy.keys().filter(|name| networks.contains(name.as_str())).collect();
     // In a second one the nodes would see another address of it.
     assert_eq!(shared, ["front"]);
+}
+
+/// Whether an address lies in a network as `192.0.2.0/24`.
+fn holds(network: &Value, address: Ipv4Addr) -> bool {
+    let (first, length) = network.as_str().and_then(|text| text.split_once('/')).expect("a network");
+    let first: Ipv4Addr = first.parse().expect("an address");
+    let length: u32 = length.parse().expect("a length");
+    let mask = u32::MAX << (32 - length);
+    first.to_bits() & mask == address.to_bits() & mask
 }
 
 #[test]
@@ -184,6 +227,28 @@ fn prometheus_takes_its_configuration_and_rules() {
     run(Command::new("promtool").args(["check", "config", "deploy/prometheus/prometheus.yml"]), "prometheus");
 }
 
+/// The first time that something happens is an alarm, and a container that is dead is missed.
+#[test]
+fn alarms_come_when_they_have_to() {
+    run(Command::new("promtool").args(["test", "rules", "tests/e2e/alerts.yml"]), "prometheus");
+}
+
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
     value.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_str)
+}
+
+/// Prometheus sees no growth in a counter that is born with its first event, and the first is the one that matters.
+#[tokio::test]
+async fn what_alarms_look_at_is_there_before_it_happens() {
+    let options = Options::default().with("MAXRAY_BROKER__URL", "amqp://127.0.0.1:1");
+    let platform = Platform::start(options).await;
+    let rules = fs::read_to_string(root().join("deploy/prometheus/alerts.yml")).expect("alarms");
+    let names = rules.split("increase(").skip(1).map(|rest| rest.split(['{', '[']).next().expect("a name"));
+    let names: BTreeSet<&str> = names.collect();
+    let metrics = platform.metrics().await;
+    for name in &names {
+        let is_of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        assert!(metrics.lines().any(is_of), "{name} comes with its first event");
+    }
+    assert!(names.len() > 5, "{names:?}");
 }

@@ -51,6 +51,7 @@ pub struct RabbitMq {
     port: u16,
     tls_port: Option<u16>,
     supervisor: Child,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl RabbitMq {
@@ -75,6 +76,7 @@ impl RabbitMq {
         let (port, tls_port) = (free_port(), identity.map(|_| free_port()));
         fs::write(folder.join("enabled_plugins"), "[].\n").expect("a file");
         fs::write(folder.join("rabbitmq.conf"), settings(&folder, identity.zip(tls_port))).expect("a file");
+        let environment = environment(&folder, port);
         let mut command = Command::new("sh");
         command.args(["-c", SUPERVISE, "supervise"]).arg(&folder);
         if rustix::process::geteuid().is_root() {
@@ -86,13 +88,13 @@ impl RabbitMq {
         }
         let supervisor = command
             .current_dir("/")
-            .envs(environment(&folder, port))
+            .envs(environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("sh starts");
-        Self { folder, port, tls_port, supervisor }
+        Self { folder, port, tls_port, supervisor, environment }
     }
 
     /// Starts it on the same ports and data.
@@ -112,6 +114,34 @@ impl RabbitMq {
     /// kill -9.
     pub fn kill(&mut self) {
         self.tell("kill");
+    }
+
+    /// Makes it short of memory, or gives it back: publishers are blocked until then.
+    ///
+    /// # Panics
+    /// With what `rabbitmqctl` says when it fails.
+    pub fn block(&self, blocked: bool) {
+        let limit: &[&str] = if blocked { &["0.000001"] } else { &["absolute", "512MB"] };
+        let output = self
+            .as_rabbitmq(&format!("{PROGRAMS}/rabbitmqctl"))
+            .arg("set_vm_memory_high_watermark")
+            .args(limit)
+            .output()
+            .expect("rabbitmqctl starts");
+        assert!(output.status.success(), "rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// A program of the server's user, with the server's settings.
+    fn as_rabbitmq(&self, program: &str) -> Command {
+        let mut command = if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=rabbitmq", "--regid=rabbitmq", "--clear-groups", "--", program]);
+            command
+        } else {
+            Command::new(program)
+        };
+        command.current_dir("/").envs(self.environment.iter().cloned());
+        command
     }
 
     /// Where it is, with name and password, without TLS.

@@ -17,12 +17,17 @@ const BATCH: u32 = 500;
 
 /// Looks for quiet studies until the shutdown begins.
 pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
-    let Some(quiet) = quiet(&state.config) else { return };
+    let Some(quiet) = quiet(&state.config) else {
+        if let Err(error) = state.archive.database().stop_quiet_studies().await {
+            tracing::warn!(%error, "what was known of quiet studies stays until the next start");
+        }
+        return;
+    };
     let poll = Duration::from_millis(state.config.poll_interval_ms.max(10));
     let lease = Lease::new(LEASE);
     let mut failing = false;
     loop {
-        match round(state, quiet, &lease).await {
+        match round(state, quiet, &lease, shutdown).await {
             Ok(()) => failing = false,
             Err(error) => {
                 if !failing {
@@ -47,17 +52,31 @@ fn quiet(config: &WorkerConfig) -> Option<Quiet> {
     })
 }
 
-async fn round(state: &WorkerState, quiet: Quiet, lease: &Lease) -> Result<(), DatabaseError> {
+async fn round(
+    state: &WorkerState,
+    quiet: Quiet,
+    lease: &Lease,
+    shutdown: &Shutdown,
+) -> Result<(), DatabaseError> {
     let database = state.archive.database();
     // An idle archive is not written to.
     if !database.has_quiet_work(quiet).await? || !database.take_lease(lease, LEASE_TIME).await? {
         return Ok(());
     }
     while let Some(read) = database.note_arrivals(BATCH, lease).await? {
-        if read < BATCH as usize {
-            while database.complete_quiet_studies(quiet, BATCH, lease).await? == u64::from(BATCH) {}
-            break;
+        if shutdown.has_begun() {
+            return Ok(());
         }
+        if read == BATCH as usize {
+            continue;
+        }
+        // Everything is read: what seems quiet is.
+        while database.complete_quiet_studies(quiet, BATCH, lease).await? == u64::from(BATCH) {
+            if shutdown.has_begun() {
+                return Ok(());
+            }
+        }
+        break;
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ for key, message in resolve(document["components"]["messages"]).items():
 channels = resolve(document["channels"])
 webhook = [message["name"] for message in channels["webhook"]["messages"].values()]
 streamed = [message["name"] for message in channels["serverSentEvents"]["messages"].values()]
+published = [message["name"] for message in channels["broker"]["messages"].values()]
 assert webhook == list(by_name) and streamed == [name for name in webhook if name != "webhook.tested"]
+assert published == streamed, published
 print(" ".join(webhook))
 
 count = 0

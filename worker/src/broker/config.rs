@@ -1,12 +1,12 @@
 //! Section `[broker]` of the configuration.
 
-use std::{collections::BTreeMap, fs, net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use lapin::{
     tcp::OwnedTLSConfig,
     uri::{AMQPScheme, AMQPUri},
 };
-use model::event::Event;
+use model::{event::Event, host::is_this_machine};
 use serde::{Deserialize, Serialize};
 
 /// Longest name of an exchange or a queue, in bytes: what AMQP 0-9-1 has room for, less the endings that we put behind it.
@@ -108,8 +108,7 @@ impl BrokerConfig {
         // What the parser complains of may hold the password.
         let address: AMQPUri =
             self.url.parse().map_err(|_| refused("url is no URL as amqps://user:password@host/vhost"))?;
-        let host = address.authority.host.trim_matches(['[', ']']);
-        let own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let own = is_this_machine(&address.authority.host);
         if address.scheme == AMQPScheme::AMQP && !own && !self.insecure {
             return Err(refused("url sends without TLS: use amqps://, or set broker.insecure"));
         }

@@ -6,6 +6,7 @@
 
 mod config;
 mod session;
+mod socket;
 
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ enum BrokerFailed {
     Broker(#[from] lapin::Error),
     #[error("the broker does not answer")]
     Silent,
+    #[error("the broker is gone")]
+    Gone,
     #[error("the broker took an event and gave it back: a queue may be full")]
     NotTaken,
     #[error("event {0} cannot be written")]
@@ -76,8 +79,13 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     while !shutdown.has_begun() {
         let turn = relay.turn(shutdown, &mut failures).await;
         metrics::gauge!("maxray_broker_connected").set(0.0);
+        metrics::gauge!("maxray_broker_blocked").set(0.0);
         let wait = match turn {
-            Ok(()) => broker.lease_interval(),
+            Ok(()) => {
+                // What waits is told by the node that sends.
+                metrics::gauge!("maxray_broker_behind_events").set(0.0);
+                broker.lease_interval()
+            }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 relay.tell(&error, failures).await;
@@ -123,13 +131,14 @@ impl<'a> Relay<'a> {
         if !self.hold_lease().await? {
             return Ok(());
         }
+        // Before the broker is reached: its first day begins now, and not when it first answers.
+        let kept = self.database.broker_cursor().await?;
         let mut session = tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
             session = Session::open(self.broker) => session?,
         };
         tracing::info!(exchange = self.broker.config.exchange, "events go to the broker");
         metrics::gauge!("maxray_broker_connected").set(1.0);
-        let kept = self.database.broker_cursor().await?;
         let mut place = Place { confirmed: kept, kept, moved: Instant::now() };
         let end = self.publish(&mut session, &mut place, shutdown, failures).await;
         // What was confirmed before it failed is not sent again.
@@ -144,26 +153,27 @@ impl<'a> Relay<'a> {
         shutdown: &Shutdown,
         failures: &mut u32,
     ) -> Result<(), BrokerFailed> {
-        let batch_max = self.broker.config.unconfirmed_max;
         loop {
+            if !session.is_open() {
+                return Err(BrokerFailed::Gone);
+            }
+            // After a failure one by one: what other queues took of a batch of which one takes nothing, they take again.
+            let batch_max = if *failures > 0 { 1 } else { self.broker.config.unconfirmed_max };
             if self.leased.elapsed() >= self.broker.lease_interval() && !self.hold_lease().await? {
                 return Ok(());
             }
             let batch = self.database.outbox_after(place.confirmed, batch_max).await?;
-            if let Some(last) = batch.last() {
+            if !batch.is_empty() {
                 tokio::select! {
                     () = shutdown.cancelled() => return Ok(()),
-                    sent = session.publish(self.broker, &batch) => sent?,
+                    sent = session.publish(self.broker, &batch, &mut place.confirmed) => sent?,
                 }
-                place.confirmed = last.sequence;
                 metrics::counter!("maxray_broker_confirmed_total").increment(batch.len() as u64);
             }
             // The broker answers: the next failure is the first again.
             *failures = 0;
             let full = batch.len() >= batch_max as usize;
-            if !full {
-                metrics::gauge!("maxray_broker_behind_events").set(0.0);
-            }
+            metrics::gauge!("maxray_broker_behind_events").set(if full { batch.len() as f64 } else { 0.0 });
             if place.moved.elapsed() >= self.mark_interval && !self.keep(place).await? {
                 return Ok(());
             }

@@ -1,21 +1,26 @@
 //! One connection to the broker: what is made there, and what is published.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, pin::pin, time::Duration};
 
 use chrono::{DateTime, Utc};
 use lapin::{
-    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind, ExchangeKind,
+    AsyncTcpStream, BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, ErrorKind,
+    ExchangeKind,
     options::{
         BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
         QueueDeclareOptions,
     },
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
+    uri::{AMQPScheme, AMQPUri},
 };
 use model::event::EventEnvelope;
 use tokio::time::Instant;
 
-use super::{Broker, BrokerFailed};
+use super::{
+    Broker, BrokerFailed,
+    socket::{ClosedOnDrop, Socket},
+};
 
 /// `delivery_mode` of what has to survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -28,8 +33,8 @@ pub(super) struct Session {
     channel: Channel,
     /// When it was last said that nobody takes events of that name.
     warned: HashMap<&'static str, Instant>,
-    // Dropped last, it closes the channel.
-    _connection: Connection,
+    connection: Connection,
+    _socket: ClosedOnDrop,
 }
 
 impl Session {
@@ -39,27 +44,59 @@ impl Session {
     }
 
     async fn open_patiently(broker: &Broker) -> Result<Self, BrokerFailed> {
-        let properties = ConnectionProperties::default().with_connection_name("maxray".into());
-        let runtime = lapin::runtime::default_runtime()?;
-        let (address, tls) = (broker.address.clone(), broker.tls.clone());
-        let connection = Connection::connect_uri_with_config(address, properties, tls, runtime).await?;
+        let socket = Socket::default();
+        let closed_on_drop = ClosedOnDrop(socket.clone());
+        let connection = connect(broker, socket).await?;
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare(broker, &connection, &channel).await?;
         let exchange = name(&broker.config.exchange);
-        Ok(Self { exchange, channel, warned: HashMap::new(), _connection: connection })
+        Ok(Self { exchange, channel, warned: HashMap::new(), connection, _socket: closed_on_drop })
     }
 
-    /// Sends events that follow each other; they are the broker's when this returns. After an error some of them may be.
+    /// Whether the broker is still there, as far as one can tell without sending anything.
+    pub(super) fn is_open(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// Sends events that follow each other, and moves `confirmed` to the last of which the broker has all up to it. After an
+    /// error it may have others, too.
+    ///
+    /// A broker that is short of memory or disk blocks its publishers, and says so. Then there is nothing to do but to wait: who
+    /// came again would wait as well, and send the same once more.
     pub(super) async fn publish(
         &mut self,
         broker: &Broker,
         events: &[EventEnvelope],
+        confirmed: &mut i64,
     ) -> Result<(), BrokerFailed> {
-        within(broker.config.request_timeout(), self.publish_patiently(events)).await
+        let status = self.connection.status().clone();
+        let mut publishing = pin!(self.publish_patiently(events, confirmed));
+        let mut is_told = false;
+        let outcome = loop {
+            match tokio::time::timeout(broker.config.request_timeout(), &mut publishing).await {
+                Ok(outcome) => break outcome,
+                Err(_) if !status.blocked() => break Err(BrokerFailed::Silent),
+                Err(_) => {
+                    metrics::gauge!("maxray_broker_blocked").set(1.0);
+                    if !is_told {
+                        tracing::warn!(
+                            "the broker blocks its publishers: it is short of memory or disk; events wait"
+                        );
+                    }
+                    is_told = true;
+                }
+            }
+        };
+        metrics::gauge!("maxray_broker_blocked").set(0.0);
+        outcome
     }
 
-    async fn publish_patiently(&mut self, events: &[EventEnvelope]) -> Result<(), BrokerFailed> {
+    async fn publish_patiently(
+        &mut self,
+        events: &[EventEnvelope],
+        confirmed: &mut i64,
+    ) -> Result<(), BrokerFailed> {
         let mut waiting = Vec::with_capacity(events.len());
         for envelope in events {
             let body =
@@ -69,14 +106,15 @@ impl Session {
             let (exchange, key) = (self.exchange.clone(), name(envelope.event.name()));
             let sent =
                 self.channel.basic_publish(exchange, key, options, &body, properties(envelope)).await?;
-            waiting.push((envelope.event.name(), sent));
+            waiting.push((envelope, sent));
         }
-        for (name, sent) in waiting {
+        for (envelope, sent) in waiting {
             match sent.await? {
                 Confirmation::Ack(None) => {}
-                Confirmation::Ack(Some(_)) => self.warn_of(name),
+                Confirmation::Ack(Some(_)) => self.warn_of(envelope.event.name()),
                 Confirmation::Nack(_) | Confirmation::NotRequested => return Err(BrokerFailed::NotTaken),
             }
+            *confirmed = envelope.sequence;
         }
         Ok(())
     }
@@ -91,6 +129,32 @@ impl Session {
             );
         }
     }
+}
+
+/// A connection whose socket is held.
+async fn connect(broker: &Broker, socket: Socket) -> Result<Connection, BrokerFailed> {
+    let properties = ConnectionProperties::default().with_connection_name("maxray".into());
+    let runtime = lapin::runtime::default_runtime()?;
+    let (address, tls) = (broker.address.clone(), broker.tls.clone());
+    let authority = (address.authority.host.trim_matches(['[', ']']).to_owned(), address.authority.port);
+    let found = tokio::net::lookup_host(authority).await.map_err(lapin::Error::from)?;
+    let found: Vec<SocketAddr> = found.collect();
+    let connection = Connection::connector(
+        address,
+        runtime,
+        async move |address: AMQPUri, runtime| {
+            let stream = AsyncTcpStream::connect(&runtime, found.clone()).await?;
+            if let AsyncTcpStream::Plain(stream) = &stream {
+                socket.hold(stream.get_ref())?;
+            }
+            Ok(match address.scheme {
+                AMQPScheme::AMQP => stream,
+                AMQPScheme::AMQPS => stream.into_tls(&address.authority.host, tls.as_ref()).await?,
+            })
+        },
+        properties,
+    );
+    Ok(connection.await?)
 }
 
 /// So much time, or the broker is given up.
