@@ -4,8 +4,8 @@
 #   deploy/backup.sh DATA_DIRECTORY DESTINATION        DESTINATION must not exist; needs sqlite3
 #
 # The order is what makes it whole:
-#   1. small files   what signs tokens, prescriptions and the audit trail; the trail's witness is then not younger than
-#                    the database, which would look like a trail that somebody cut
+#   1. small files   who this node is and what signs the audit trail; the trail's witness is then not younger than the
+#                    database, which would look like a trail that somebody cut
 #   2. database      one consistent snapshot of everything that was acknowledged until now
 #   3. objects       every object that a row of the snapshot names was durable before the row, and is there still: what is
 #                    deleted stays for archive.delete_grace_ms, what a rotation replaced for keys.rotation_grace_ms
@@ -13,22 +13,27 @@
 #                    stays away, so that what was erased stays erased
 # The other way round, objects before the database, rows would come whose objects are not in the copy.
 #
-# root.key is left out: who has the backup and the root key can read everything. Keep its copy elsewhere.
+# What opens and signs is left out. Keep copies elsewhere of root.key (without it no object can be read) and of
+# doctor-keys.secret (without it no signed prescription can be verified). token-keys.json is made anew at the next start.
+# What is left is not harmless: the database holds names and headers in clear (docs/object-format.md), so that the place
+# of the backup has to be encrypted and as well guarded as the server.
+#
 # Do not rotate keys (`maxray key rotate`) and do not purge while it runs.
 set -eu
 umask 077
 [ $# = 2 ] || { echo "usage: backup.sh DATA_DIRECTORY DESTINATION" >&2; exit 2; }
-data=$1 destination=$2
+# Without the slashes at its end: what is unfinished has to lie beside it and not inside.
+data=$1 destination=${2%"${2##*[!/]}"}
 command -v sqlite3 >/dev/null || { echo "backup.sh: sqlite3 is not installed" >&2; exit 1; }
 [ -f "$data/maxray.sqlite" ] || { echo "backup.sh: $data holds no maxray.sqlite" >&2; exit 1; }
 [ -d "$data/objects" ] || { echo "backup.sh: $data holds no objects: object_storage.directory is elsewhere?" >&2; exit 1; }
-[ ! -e "$destination" ] || { echo "backup.sh: $destination is there already" >&2; exit 1; }
+[ ! -e "${destination:-/}" ] || { echo "backup.sh: $2 is there already" >&2; exit 1; }
 # Unfinished until it gets its name: a copy that broke off is never taken for a backup.
 unfinished=$destination.unfinished
 rm -rf "$unfinished"
 mkdir -p "$unfinished"
 
-for file in node.id audit.key audit-checkpoints.jsonl doctor-keys.secret token-keys.json; do
+for file in node.id audit.key audit-checkpoints.jsonl; do
     [ ! -e "$data/$file" ] || cp -p "$data/$file" "$unfinished/$file"
 done
 # One read transaction: writers go on, and nothing of them is half in it.
@@ -48,4 +53,4 @@ copy keys
 sync -f "$unfinished"
 mv "$unfinished" "$destination"
 echo "backed up $data to $destination: $(find "$destination/objects" -type f | wc -l) objects"
-echo "root.key is not in it: keep its copy elsewhere"
+echo "root.key and doctor-keys.secret are not in it: keep their copies elsewhere"

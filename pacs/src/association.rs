@@ -180,8 +180,8 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         match self.door.rights(&self.peer).await {
             Ok(rights) => (self.rights, self.rights_read_at) = (rights, Instant::now()),
             Err(TurnedAway::Denied(_)) => return Ok(false),
-            // What cannot be kept is refused later, with the reason.
-            Err(TurnedAway::Later(_)) if in_bulk => {}
+            // What cannot be kept is refused later, with the reason, and without asking again each time.
+            Err(TurnedAway::Later(_)) if in_bulk => self.rights_read_at = Instant::now(),
             Err(TurnedAway::Later(_)) => return Err(Unavailable),
         }
         Ok(self.rights.allow(operation))
@@ -198,12 +198,18 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         tracing::warn!(operation = operation.as_str(), "operation not allowed");
         metrics::counter!("maxray_dimse_operations_denied_total", "operation" => operation.as_str())
             .increment(1);
-        self.backend.record_refusal(&self.peer, RefusedAct::Operation(operation)).await;
+        self.record_denied(RefusedAct::Operation(operation)).await?;
+        self.respond(context, command, status::NOT_AUTHORIZED, "this AE may not do that here").await
+    }
+
+    /// Records that the peer tried what is not for it, and ends the association when it goes on trying.
+    pub(crate) async fn record_denied(&mut self, act: RefusedAct) -> Result<(), End> {
+        self.backend.record_refusal(&self.peer, act).await;
         self.denied_operations += 1;
         if self.denied_operations > DENIED_OPERATIONS_MAX {
             return Err(End::Aborting(AbortReason::NotSpecified));
         }
-        self.respond(context, command, status::NOT_AUTHORIZED, "this AE may not do that here").await
+        Ok(())
     }
 
     /// The next fragment of the data set that follows a command, and whether it is the last.

@@ -16,7 +16,22 @@ const USED_FOR: Duration = Duration::from_secs(5);
 /// The registry, kept for a moment.
 pub struct Registry {
     database: Database,
-    known: Mutex<Option<(Instant, Arc<[Ae]>)>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    read: Option<(Instant, Arc<[Ae]>)>,
+    /// When the database last did not answer.
+    failed_at: Option<Instant>,
+}
+
+impl Known {
+    /// What may be used while the database does not answer.
+    fn usable(&self) -> Result<Arc<[Ae]>, Unavailable> {
+        let usable = self.read.as_ref().filter(|(read_at, _)| read_at.elapsed() < USED_FOR);
+        usable.map(|(_, aes)| Arc::clone(aes)).ok_or(Unavailable)
+    }
 }
 
 impl Registry {
@@ -27,24 +42,28 @@ impl Registry {
 
     /// Every registered AE.
     pub async fn get(&self) -> Result<Arc<[Ae]>, Unavailable> {
-        // Held while reading: who comes meanwhile waits for the same answer.
+        // Held while reading: who comes meanwhile waits for the same answer, also when there is none. Otherwise each of them
+        // would wait for the database in turn.
         let mut known = self.known.lock().await;
-        if let Some((read_at, aes)) = known.as_ref()
+        if let Some((read_at, aes)) = known.read.as_ref()
             && read_at.elapsed() < FRESH_FOR
         {
             return Ok(Arc::clone(aes));
+        }
+        if known.failed_at.is_some_and(|failed_at| failed_at.elapsed() < FRESH_FOR) {
+            return known.usable();
         }
         let asked_at = Instant::now();
         match self.database.aes().await {
             Ok(aes) => {
                 let aes: Arc<[Ae]> = aes.into();
-                *known = Some((asked_at, Arc::clone(&aes)));
+                *known = Known { read: Some((asked_at, Arc::clone(&aes))), failed_at: None };
                 Ok(aes)
             }
             Err(error) => {
                 tracing::error!(%error, "the registry of AEs cannot be read");
-                let usable = known.as_ref().filter(|(read_at, _)| read_at.elapsed() < USED_FOR);
-                usable.map(|(_, aes)| Arc::clone(aes)).ok_or(Unavailable)
+                known.failed_at = Some(Instant::now());
+                known.usable()
             }
         }
     }

@@ -2,8 +2,8 @@
 //! it every sender behind the proxy would have the proxy's address, and the registry of AEs, the limits of each address and
 //! the audit trail would tell nobody from anybody.
 //!
-//! Only addresses of the settings are believed. They may also speak for themselves, as health checks do: no header is the
-//! first thing of HTTP, TLS or DICOM.
+//! Only addresses of the settings are believed, and have to say it: a proxy that passes on what its clients send would let each
+//! of them write a header. On this machine they may also speak for themselves: no header is the first thing of HTTP, TLS or DICOM.
 
 use std::{
     io,
@@ -37,12 +37,16 @@ pub async fn origin(
         return Ok(peer);
     }
     let read = async {
+        let is_here = peer.ip().to_canonical().is_loopback();
         let mut first = [0];
         // Looked at, not taken: it may be the first byte of a request.
-        if stream.peek(&mut first).await? == 0 || first[0] != SIGNATURE[0] {
+        if is_here && (stream.peek(&mut first).await? == 0 || first[0] != SIGNATURE[0]) {
             return Ok(peer);
         }
-        Ok(read_header(stream).await?.unwrap_or(peer))
+        let said = read_header(stream).await?.unwrap_or(peer);
+        // A program beside a proxy elsewhere is not on this machine.
+        let is_ours = is_here || !said.ip().to_canonical().is_loopback();
+        Ok(if is_ours { said } else { peer })
     };
     timeout(limit, read).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
@@ -85,6 +89,8 @@ fn port_at(body: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     fn header(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
@@ -113,6 +119,46 @@ mod tests {
         assert_eq!(read(&header(1, 0x21, &v6)).await, said("[2001:db8::7]:104"));
         assert_eq!(read(&header(0, 0, &[])).await, Some(None), "a health check");
         assert_eq!(read(&header(1, 0, &[1, 2, 3])).await, Some(None));
+    }
+
+    /// Who is said to have sent these bytes, that came from `peer`; proxies are in 10.0.0.0/8 and on this machine.
+    async fn said(peer: &str, bytes: &[u8]) -> Option<String> {
+        let proxies = ["10.0.0.0/8", "127.0.0.0/8"].map(|network| network.parse().expect("a network"));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut sender =
+            TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        sender.write_all(bytes).await.expect("sent");
+        let (mut stream, _) = listener.accept().await.expect("accepted");
+        let peer = peer.parse().expect("an address");
+        let said = origin(&mut stream, peer, &proxies, Duration::from_millis(500)).await;
+        said.ok().map(|address| address.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_proxy_says_whom_it_speaks_for() {
+        let text = |address: &str| Some(address.to_owned());
+        let v4 = header(1, 0x11, &[192, 0, 2, 7, 10, 0, 0, 1, 0x1f, 0x90, 0, 80]);
+        assert_eq!(said("10.0.0.9:1", &v4).await, text("192.0.2.7:8080"));
+        assert_eq!(said("127.0.0.1:1", &v4).await, text("192.0.2.7:8080"));
+        // Not a proxy: what it writes is its own.
+        assert_eq!(said("192.0.2.1:1", &v4).await, text("192.0.2.1:1"));
+        // A check of a proxy: it speaks for itself.
+        assert_eq!(said("10.0.0.9:1", &header(0, 0, &[])).await, text("10.0.0.9:1"));
+        assert_eq!(said("127.0.0.1:1", b"GET / HTTP/1.1").await, text("127.0.0.1:1"));
+        // Passed on as its client wrote it; and nothing at all.
+        assert_eq!(said("10.0.0.9:1", b"GET / HTTP/1.1\r\n\r\n").await, None);
+        assert_eq!(said("10.0.0.9:1", b"").await, None);
+    }
+
+    /// What is on the proxy's machine is not on this one.
+    #[tokio::test]
+    async fn nobody_elsewhere_is_on_this_machine() {
+        let here = header(1, 0x11, &[127, 0, 0, 1, 10, 0, 0, 1, 0x1f, 0x90, 0, 80]);
+        assert_eq!(said("10.0.0.9:1", &here).await.as_deref(), Some("10.0.0.9:1"));
+        assert_eq!(said("127.0.0.1:1", &here).await.as_deref(), Some("127.0.0.1:8080"));
+        let mut mapped = [0; 36];
+        mapped[10..16].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
+        assert_eq!(said("10.0.0.9:1", &header(1, 0x21, &mapped)).await.as_deref(), Some("10.0.0.9:1"));
     }
 
     #[tokio::test]

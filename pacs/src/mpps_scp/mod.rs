@@ -110,6 +110,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
                 Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, "Requested SOP Instance UID is no UID"))
             }
         };
+        if matches!(&done, Err(refusal) if refusal.status == status::NO_SUCH_SOP_INSTANCE) {
+            association.record_denied(RefusedAct::Step).await?;
+        }
         (uid, done)
     };
     respond(association, context, command, uid.as_ref(), done).await
@@ -183,7 +186,6 @@ async fn set<B: Backend>(
     for _ in 0..ATTEMPTS_MAX {
         let found = backend.step(sop_instance_uid).await?;
         let Some(mut step) = found.filter(|step| step.ae_title == peer.calling_ae_title) else {
-            backend.record_refusal(peer, RefusedAct::Step).await;
             let comment = "this AE title has made no step with this UID";
             return Err(Refusal::saying(status::NO_SUCH_SOP_INSTANCE, comment));
         };

@@ -9,7 +9,7 @@ use tests::{
     synthetic::Synthetic,
 };
 
-use super::{counter, instance_path, retrieve, send, wait_for_objects};
+use super::{instance_path, retrieve, send, wait_for_objects};
 
 /// The first frame, when it comes.
 async fn frame(session: &Session, instance: &Synthetic) -> Option<Vec<u8>> {
@@ -41,8 +41,8 @@ async fn every_byte_of_a_stored_instance_counts() {
     }
     fs::write(&object, &stored).expect("written");
     assert_eq!(retrieve(&viewer, &instance).await, Some(right));
-    let counted = counter(&platform, "maxray_objects_altered_total").await;
-    assert!(counted >= stored.len() as u64, "{counted} of {}", stored.len());
+    let counted = platform.metric("maxray_objects_altered_total").await;
+    assert!(counted >= stored.len() as f64, "{counted} of {}", stored.len());
     assert!(platform.log().contains("an object is not what was stored"), "{}", platform.log());
 }
 
@@ -117,7 +117,7 @@ async fn a_changed_preview_is_made_again() {
     let answer = viewer.get_as(&path, "image/jpeg").await;
     assert_eq!(answer.status(), 200, "it is rendered while the new one is made");
     assert!(answer.bytes().await.expect("a picture").starts_with(&[0xff, 0xd8]));
-    assert!(counter(&platform, "maxray_objects_altered_total").await > 0);
+    assert!(platform.metric("maxray_objects_altered_total").await > 0.0);
     wait_for_objects(&platform, 5).await;
     let again = viewer.get_as(&path, "image/jpeg").await.bytes().await.expect("a picture");
     assert_eq!(again, right);

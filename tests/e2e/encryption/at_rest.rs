@@ -45,8 +45,7 @@ async fn neither_name_nor_pixels_lie_readable_on_the_disk() {
     assert_eq!(thumbnail.status(), 200);
     let picture = thumbnail.bytes().await.expect("a picture");
     ledger.check(&viewer, "while all is well").await;
-    let metrics = platform.client().get(platform.url("/metrics")).send().await.expect("an answer");
-    let metrics = metrics.text().await.expect("text");
+    let metrics = platform.metrics().await;
 
     // While it runs: database log and spool as they are.
     let mut pixels: Vec<Vec<u8>> = Vec::new();

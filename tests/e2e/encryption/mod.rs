@@ -85,14 +85,6 @@ async fn wait_until(platform: &Platform, what: &str, mut done: impl FnMut() -> b
     }
 }
 
-/// The value of a counter in `/metrics`.
-async fn counter(platform: &Platform, name: &str) -> u64 {
-    let text = platform.client().get(platform.url("/metrics")).send().await.expect("an answer");
-    let text = text.text().await.expect("text");
-    let line = text.lines().find(|line| line.starts_with(name));
-    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
-}
-
 /// SHA-256 of a whole stored instance, when it comes whole.
 async fn retrieve(session: &Session, instance: &Synthetic) -> Option<String> {
     let place = tests::ledger::Acknowledged {

@@ -1,8 +1,7 @@
 //! Section `[notifications.mail]`.
 
-use std::net::IpAddr;
-
 use chrono::TimeDelta;
+use model::host::is_this_machine;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +53,7 @@ impl MailConfig {
         let url = url.map_err(|_| NotificationsConfigError("mail.smtp_url is no URL"))?;
         let required = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
         let protected = url.scheme() == "smtps" || (url.scheme() == "smtp" && required);
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        let own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let own = is_this_machine(url.host_str().unwrap_or_default());
         if !protected && !own && !self.insecure {
             return Err(NotificationsConfigError(
                 "mail.smtp_url sends without TLS: use smtps://, or smtp:// with ?tls=required, or set mail.insecure",
