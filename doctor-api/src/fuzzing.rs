@@ -17,7 +17,7 @@ use crate::{
     input::{etag, json, query::QueryParameters},
     patients::list_studies::PatientQuery,
     sessions::create_session::Credentials,
-    xrays::{get_preview::PreviewQuery, list_xrays::XrayQuery},
+    xrays::{check_picture, get_preview::PreviewQuery, list_xrays::XrayQuery},
 };
 
 /// Longest answer to a body that is refused, in bytes of JSON.
@@ -50,6 +50,14 @@ pub fn rest_request(input: &[u8]) {
     query::<XrayQuery>(text);
 }
 
+/// Any bytes as a picture that is uploaded.
+///
+/// # Panics
+/// When what is taken has not the samples, or the size, that it says.
+pub fn uploaded_picture(input: &[u8]) {
+    check_picture(input);
+}
+
 fn query<T: DeserializeOwned>(text: &str) {
     let Ok(request) = Request::get(format!("/?{text}")).body(()) else { return };
     let (mut parts, ()) = request.into_parts();
@@ -79,5 +87,10 @@ mod tests {
     #[test]
     fn corpus_rest_request() {
         replay::replay("rest_request", rest_request);
+    }
+
+    #[test]
+    fn corpus_uploaded_picture() {
+        replay::replay("uploaded_picture", uploaded_picture);
     }
 }

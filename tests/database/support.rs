@@ -103,10 +103,11 @@ impl Home {
         if self.config.url.is_empty() {
             let path = self.directory.path().join("maxray.sqlite");
             let url = format!("sqlite://{}", path.display());
-            let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a connection");
+            let mut connection = sqlx_sqlite::SqliteConnection::connect(&url).await.expect("a connection");
             sqlx::raw_sql(text).execute(&mut connection).await.map(drop)
         } else {
-            let mut connection = sqlx::PgConnection::connect(&self.config.url).await.expect("a connection");
+            let mut connection =
+                sqlx_postgres::PgConnection::connect(&self.config.url).await.expect("a connection");
             sqlx::raw_sql(text).execute(&mut connection).await.map(drop)
         }
     }
@@ -114,7 +115,8 @@ impl Home {
     /// A number of PostgreSQL, read behind the program's back.
     pub async fn number(&self, text: &str) -> i64 {
         use sqlx::Connection as _;
-        let mut connection = sqlx::PgConnection::connect(&self.config.url).await.expect("a connection");
+        let mut connection =
+            sqlx_postgres::PgConnection::connect(&self.config.url).await.expect("a connection");
         let text = sqlx::AssertSqlSafe(text.to_owned());
         sqlx::query_scalar(text).fetch_one(&mut connection).await.expect("a number")
     }

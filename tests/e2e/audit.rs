@@ -41,11 +41,11 @@ async fn sql(platform: &Platform, text: &str) {
     use sqlx::Connection as _;
     let statement = sqlx::AssertSqlSafe(text.to_owned());
     if let Some(url) = platform.setting("MAXRAY_DATABASE__URL") {
-        let mut connection = sqlx::PgConnection::connect(url).await.expect("a connection");
+        let mut connection = sqlx_postgres::PgConnection::connect(url).await.expect("a connection");
         sqlx::raw_sql(statement).execute(&mut connection).await.expect("the statement runs");
     } else {
         let url = format!("sqlite://{}", platform.data_directory().join("maxray.sqlite").display());
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("a connection");
+        let mut connection = sqlx_sqlite::SqliteConnection::connect(&url).await.expect("a connection");
         sqlx::raw_sql(statement).execute(&mut connection).await.expect("the statement runs");
     }
 }

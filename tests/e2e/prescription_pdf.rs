@@ -35,7 +35,8 @@ impl Practice {
         let doctor = admin.post_json("/doctors", &profile).await["id"].as_str().expect("an id").to_owned();
         let ada = platform.sign_in("ada", PASSWORD).await;
         let path = format!("/doctors/{doctor}/consultation");
-        let made = ada.post_json(&path, &json!({ "patient_id": "PAT-1001" })).await;
+        let booking = json!({ "patient_id": "PAT-1001", "patient_name": "Nguyễn^Thị^^Dr." });
+        let made = ada.post_json(&path, &booking).await;
         let consultation = made["id"].as_str().expect("an id").to_owned();
         Self { platform, ada, doctor, consultation }
     }
@@ -162,7 +163,8 @@ fn assert_says_everything(pdf: &Pdf, signature: &Value) {
         "Radiology",
         "MD-4711",
         "ada@clinic.example",
-        "PAT-1001",
+        "Patient Dr. Thị Nguyễn",
+        "Patient ID PAT-1001",
         "Amoxicillin 500 mg capsules",
         "ATC J01CA04",
         "0.5 g",

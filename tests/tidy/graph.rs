@@ -25,6 +25,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Crates from outside that only some may use: (crate, who, why).
 const RESERVED: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["database", "tests"], "only database holds SQL"),
+    ("sqlx-core", &["database"], "only database holds SQL"),
+    ("sqlx-postgres", &["database", "tests"], "only database holds SQL"),
+    ("sqlx-sqlite", &["database", "tests"], "only database holds SQL"),
     ("object_store", &["object-storage", "tests"], "only object-storage names S3"),
     ("lapin", &["worker", "tests"], "only worker speaks AMQP"),
 ];

@@ -111,7 +111,7 @@ fn sql(source: &Source) -> Vec<String> {
     if source.path.starts_with("crates/database/") || source.path.starts_with("tests/") {
         return vec![];
     }
-    let mut findings = words(source, &["sqlx"]);
+    let mut findings = words(source, &["sqlx", "sqlx_core", "sqlx_postgres", "sqlx_sqlite"]);
     for (line, text) in &source.lexed.strings {
         if is_sql(text) {
             findings.push(format!("{}:{line}: {text}", source.path));

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use fail_point::Point;
 use model::clock::Clock;
-use sqlx::{Pool, Postgres, Sqlite, Transaction};
+use sqlx::{Pool, Transaction};
+use sqlx_postgres::Postgres;
+use sqlx_sqlite::Sqlite;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 

@@ -104,7 +104,7 @@ mod tests {
     /// A database that a version of before migration 14 wrote: bookings stay taken, two that now exclude each other too.
     #[tokio::test]
     async fn bookings_of_before_keep_their_times() {
-        let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let options = sqlx_sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = options.connect("sqlite::memory:").await.expect("SQLite");
         let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
         let run = async |steps: &[Migrator]| {
@@ -155,7 +155,7 @@ mod tests {
     /// Consultations that were booked before there were reminders get those that are still to come.
     #[tokio::test]
     async fn bookings_of_before_get_reminders() {
-        let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+        let options = sqlx_sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = options.connect("sqlite::memory:").await.expect("SQLite");
         let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
         for step in &steps[..14] {

@@ -4,12 +4,9 @@ use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use fail_point::Point;
 use model::{clock::Clock, host::is_this_machine};
-use sqlx::{
-    ConnectOptions, Connection, PgConnection, Pool, Postgres, Sqlite,
-    pool::PoolOptions,
-    postgres::{PgConnectOptions, PgSslMode},
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
-};
+use sqlx::{ConnectOptions, Connection, Pool, pool::PoolOptions};
+use sqlx_postgres::{PgConnectOptions, PgConnection, PgSslMode, Postgres};
+use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::{mpsc, watch};
 
 use crate::{

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
+use sqlx_postgres::PgConnection;
 use uuid::Uuid;
 
 use crate::{Database, DatabaseError};

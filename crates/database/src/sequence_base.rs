@@ -5,7 +5,8 @@
 //! to catch up, and new keys would meet old ones. So a base is kept with the rows and raised when a node starts on such a server.
 //! A server that goes on never needs it: its ids are greater than those in its rows.
 
-use sqlx::{Connection as _, PgConnection};
+use sqlx::Connection as _;
+use sqlx_postgres::PgConnection;
 
 use crate::{DatabaseError, statement::ORDINAL_BITS};
 

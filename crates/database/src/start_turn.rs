@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
+use sqlx_postgres::PgConnection;
 
 use crate::{Database, DatabaseError};
 

@@ -123,7 +123,7 @@ async fn assert_pictures(house: &House, token: &str, path: &str, (rows, columns)
 }
 
 #[tokio::test]
-async fn a_png_keeps_every_sample_and_dicom_every_byte() {
+async fn png_and_tiff_keep_every_sample_and_dicom_every_byte() {
     let house = House::open().await;
     let (_, platform) = house.account(Role::Service, None).await;
     let mut png = std::io::Cursor::new(Vec::new());
@@ -131,6 +131,13 @@ async fn a_png_keeps_every_sample_and_dicom_every_byte() {
         image::ImageBuffer::<image::Luma<u16>, _>::from_fn(2, 2, |x, y| image::Luma([(x * 256 + y) as u16]));
     pixels.write_to(&mut png, image::ImageFormat::Png).expect("a PNG");
     let made = picture(&house, &platform, json!({ "patient_id": "P1" }), png.get_ref()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    let file = house.get(&format!("{}/download", made.header(header::LOCATION)), &platform).await.body;
+    assert!(file.ends_with(&[0, 0, 0, 1, 1, 0, 1, 1]));
+    let mut tiff = std::io::Cursor::new(Vec::new());
+    let mut scanner = tiff::encoder::TiffEncoder::new(&mut tiff).expect("an encoder");
+    scanner.write_image::<tiff::encoder::colortype::Gray16>(2, 2, pixels.as_raw()).expect("a TIFF");
+    let made = picture(&house, &platform, json!({ "patient_id": "P1" }), tiff.get_ref()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
     let file = house.get(&format!("{}/download", made.header(header::LOCATION)), &platform).await.body;
     assert!(file.ends_with(&[0, 0, 0, 1, 1, 0, 1, 1]));
@@ -164,6 +171,7 @@ async fn what_cannot_be_uploaded_is_said_and_nothing_is_kept() {
         (of.clone(), &b"GIF89a"[..], "file"),
         (of.clone(), &good[..good.len() / 2], "file"),
         (of.clone(), &b"\x89PNG\r\n\x1a\n and no more"[..], "file"),
+        (of.clone(), &b"II*\0 and no more"[..], "file"),
         (json!({}), &good, "patient_id"),
         (json!({ "patient_id": "P1", "laterality": "left" }), &good, "laterality"),
         (json!({ "patient_id": "P1", "body_part": "hand" }), &good, "body_part"),

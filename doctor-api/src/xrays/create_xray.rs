@@ -60,7 +60,7 @@ pub struct UploadedXray {
 
 /// Upload an X-ray
 ///
-/// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG or a PNG becomes a
+/// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG, a PNG or a TIFF becomes a
 /// Secondary Capture instance: turned the right way up as its Exif says, which is not kept, so that nothing tells where it
 /// was taken.
 #[utoipa::path(
@@ -124,7 +124,7 @@ fn check(received: &Received, scope: &Scope) -> Result<(), Problem> {
     let mut checks = Checks::new();
     let metadata = &received.metadata;
     let picture = received.is_picture();
-    checks.require(received.is_dicom() || picture, "file", "is neither DICOM, JPEG nor PNG");
+    checks.require(received.is_dicom() || picture, "file", "is neither DICOM, JPEG, PNG nor TIFF");
     let named = metadata.consultation_id.is_some() || !metadata.patient_id.trim().is_empty();
     checks.require(named || !picture, "patient_id", "is needed for a picture without a consultation");
     let of_doctor = matches!(scope.extent(), Extent::Doctor { .. });

@@ -9,3 +9,6 @@ pub mod list_xrays;
 pub mod update_xray;
 mod upload;
 pub mod view;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::upload::check_picture;

@@ -12,7 +12,10 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::around::{Around, TooMuchAround, bounded};
+use super::{
+    around::{Around, TooMuchAround, bounded},
+    tiff,
+};
 use crate::{
     input::{check::Checks, json},
     state::AppState,
@@ -71,7 +74,7 @@ pub struct XrayMetadata {
 pub struct Upload {
     /// What people say of it. It has to come before the file.
     metadata: XrayMetadata,
-    /// A DICOM file, a JPEG or a PNG.
+    /// A DICOM file, a JPEG, a PNG or a TIFF of one page.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
 }
@@ -168,7 +171,9 @@ impl Received {
 
     /// Whether it is a picture of a kind that is taken.
     pub fn is_picture(&self) -> bool {
-        self.head.starts_with(&[0xFF, 0xD8, 0xFF]) || self.head.starts_with(b"\x89PNG\r\n\x1a\n")
+        self.head.starts_with(&[0xFF, 0xD8, 0xFF])
+            || self.head.starts_with(b"\x89PNG\r\n\x1a\n")
+            || tiff::is_tiff(&self.head)
     }
 
     /// The next bytes of the file; `None` at its end.

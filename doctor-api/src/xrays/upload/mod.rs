@@ -11,7 +11,10 @@ mod jpeg;
 mod orientation;
 mod picture;
 mod png;
+mod tiff;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use self::picture::check_picture;
 pub use self::{
     data_set::{Capture, data_set},
     form::{Received, Upload, XrayForm, XrayMetadata},

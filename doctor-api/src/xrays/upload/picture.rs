@@ -10,7 +10,7 @@ use service::decoder::DecoderPool;
 use super::{
     jpeg::{self, Jpeg},
     orientation::Raster,
-    png,
+    png, tiff,
 };
 
 /// A picture that a data set can hold.
@@ -30,6 +30,10 @@ pub async fn read_picture(decoder: &DecoderPool, file: Vec<u8>) -> Result<Pictur
     if file.starts_with(b"\x89PNG") {
         let read = tokio::task::spawn_blocking(move || png::read(&file)).await;
         return read.map_err(|_| "the PNG cannot be read")?.map(Picture::Native).map_err(str::to_owned);
+    }
+    if tiff::is_tiff(&file) {
+        let read = tokio::task::spawn_blocking(move || tiff::read(&file)).await;
+        return read.map_err(|_| "the TIFF cannot be read")?.map(Picture::Native).map_err(str::to_owned);
     }
     let jpeg = jpeg::read(&file)?;
     if jpeg.baseline && jpeg.orientation == 1 {
@@ -72,6 +76,23 @@ async fn decode(decoder: &DecoderPool, jpeg: &Jpeg) -> Result<Raster, String> {
     }
     let (rows, columns) = (jpeg.rows, jpeg.columns);
     Ok(Raster { rows, columns, samples_per_pixel, bytes_per_sample: 1, bytes: frame.bytes })
+}
+
+/// What must hold for any file whatever, in each of its readers.
+///
+/// # Panics
+/// When it does not.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_picture(file: &[u8]) {
+    for raster in [png::read(file), tiff::read(file)].into_iter().flatten() {
+        let Raster { rows, columns, samples_per_pixel, bytes_per_sample, bytes } = raster;
+        assert!(rows > 0 && columns > 0, "a picture of nothing");
+        assert_eq!(bytes.len(), Raster::length(rows, columns, samples_per_pixel, bytes_per_sample));
+    }
+    if let Ok(jpeg) = jpeg::read(file) {
+        assert!(jpeg.rows > 0 && jpeg.columns > 0, "a picture of nothing");
+        assert!(jpeg.stripped.len() <= file.len(), "more than there was");
+    }
 }
 
 impl Jpeg {

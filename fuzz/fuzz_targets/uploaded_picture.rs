@@ -1,0 +1,4 @@
+//! Pictures that are uploaded: see `doctor_api::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| doctor_api::fuzzing::uploaded_picture(input));
