@@ -77,6 +77,7 @@ impl Paper<'_> {
         let content = &prescription.content;
         let mut texts = vec![self.signer.0, self.signer.1, &doctor.contact, &doctor.details.email];
         texts.extend([doctor.details.phone.as_str(), &prescription.patient_id]);
+        texts.extend(content.patient.as_ref().map(|patient| patient.name.as_str()));
         texts.extend([prescription.issuer_of_patient_id.as_str(), &prescription.remark, &content.note]);
         texts.extend(doctor.specialties.iter().map(|specialty| specialty.text.as_str()));
         for licence in &doctor.details.licences {

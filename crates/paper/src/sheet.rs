@@ -143,9 +143,19 @@ impl Sheet<'_, '_> {
     fn particulars(&mut self) -> Result<(), PaperError> {
         let (paper, labels, right) = (self.paper, self.labels, MARGIN + WIDTH);
         let prescription = paper.prescription;
-        let label = self.set(labels.patient_id, FAINT, LABEL - 6.0)?;
-        let patient = self.set(&prescription.patient_id, HEADING, WIDTH - LABEL)?;
-        self.flow.row(&[(MARGIN, label), (MARGIN + LABEL, patient)]);
+        let patient = prescription.content.patient.as_ref();
+        let name = patient.map(|patient| patient.name.as_str()).filter(|name| !name.trim().is_empty());
+        // Whom it is for is large: by name, or else as the archive knows the patient.
+        let (label, who) =
+            name.map_or((labels.patient_id, prescription.patient_id.as_str()), |name| (labels.patient, name));
+        let (label, who) = (self.set(label, FAINT, LABEL - 6.0)?, self.set(who, HEADING, WIDTH - LABEL)?);
+        self.flow.row(&[(MARGIN, label), (MARGIN + LABEL, who)]);
+        if let Some(birth_date) = patient.and_then(|patient| patient.birth_date) {
+            self.field(MARGIN, labels.birth_date, &birth_date.to_string(), right)?;
+        }
+        if name.is_some() {
+            self.field(MARGIN, labels.patient_id, &prescription.patient_id, right)?;
+        }
         self.field(MARGIN, labels.issuer, &prescription.issuer_of_patient_id, right)?;
         self.field(MARGIN, labels.begun, &words::moment(prescription.created_at), right)?;
         if let Some(proof) = &paper.proof {

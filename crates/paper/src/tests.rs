@@ -24,7 +24,9 @@ fn content(text: &str, items: usize) -> PrescriptionContent {
         "instructions": "With food"
     });
     let items: Vec<Value> = (0..items).map(|_| item.clone()).collect();
-    serde_json::from_value(json!({ "items": items, "note": "δισκίο" })).expect("a content")
+    let patient = json!({ "name": "Amina Diallo", "birth_date": "1980-02-29" });
+    let content = json!({ "items": items, "note": "δισκίο", "patient": patient });
+    serde_json::from_value(content).expect("a content")
 }
 
 fn prescription(status: PrescriptionStatus, content: PrescriptionContent) -> Prescription {

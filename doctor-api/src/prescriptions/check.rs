@@ -1,10 +1,12 @@
 //! What a prescription cannot say: each refusal with the path of its field.
 
+use chrono::{DateTime, Utc};
 use model::clinical::{
     Frequency, Medication, PrescriptionContent, PrescriptionItem, Quantity, is_medication_code, is_unit,
 };
 use service::http::problem::Problem;
 
+use super::patient;
 use crate::input::check::Checks;
 
 /// Most medicines of a prescription, and most allergies.
@@ -24,7 +26,7 @@ const VALUE_MAX: f64 = 1_000_000.0;
 
 /// # Errors
 /// 422 that names every refused field.
-pub fn check(content: &PrescriptionContent) -> Result<(), Problem> {
+pub fn check(content: &PrescriptionContent, now: DateTime<Utc>) -> Result<(), Problem> {
     let mut checks = Checks::new();
     checks.require(!content.items.is_empty(), "items", "is empty");
     if content.items.len() > LIST_LENGTH_MAX {
@@ -35,6 +37,9 @@ pub fn check(content: &PrescriptionContent) -> Result<(), Problem> {
     }
     checks.lines("declared_allergies", &content.declared_allergies, LIST_LENGTH_MAX, WORD_LENGTH_MAX);
     checks.text("note", &content.note, NOTE_LENGTH_MAX);
+    if let Some(patient) = &content.patient {
+        patient::check(&mut checks, patient, now);
+    }
     checks.finish()
 }
 

@@ -11,9 +11,11 @@ use super::{
     PrescriptionBody, answer,
     check::check,
     items::{ItemBody, PrescriptionContentBody},
+    patient::{self, PatientBody},
     refusal,
 };
 use crate::{
+    errors,
     input::{json::JsonBody, path::PathParameters},
     location::at,
     policy::{Permit, WritePrescription},
@@ -37,6 +39,9 @@ pub struct CreatePrescription {
     #[serde(default)]
     #[schema(max_length = 2000)]
     note: String,
+    /// Whom it is for, as it is printed; left out, as the booking says, or the images that the doctor may see.
+    #[serde(default)]
+    patient: Option<PatientBody>,
 }
 
 /// Begin a prescription
@@ -63,9 +68,15 @@ pub async fn create_prescription(
     PathParameters(doctor_id): PathParameters<Uuid>,
     JsonBody(request): JsonBody<CreatePrescription>,
 ) -> Result<Response, Problem> {
-    let CreatePrescription { consultation_id, items, declared_allergies, note } = request;
-    let content = PrescriptionContent::from(PrescriptionContentBody { items, declared_allergies, note });
-    check(&content)?;
+    let CreatePrescription { consultation_id, items, declared_allergies, note, patient } = request;
+    let body = PrescriptionContentBody { items, declared_allergies, note, patient };
+    let mut content = PrescriptionContent::from(body);
+    check(&content, state.clock.now())?;
+    if content.patient.is_none() {
+        let consultation = state.database().consultation(&permit.scope, consultation_id).await;
+        let consultation = consultation.map_err(errors::database)?.ok_or_else(Problem::not_found)?;
+        content.patient = Some(patient::known(&state, &permit, &consultation).await?);
+    }
     let (of, actor) = ((doctor_id, consultation_id), permit.caller.actor());
     let made = state.database().create_prescription(&permit.scope, of, content, &actor).await;
     let draft = made.map_err(refusal)?;

@@ -76,7 +76,7 @@ impl SignedContent {
 
 #[cfg(test)]
 mod tests {
-    use model::clinical::PrescriptionStatus;
+    use model::clinical::{PrescriptionPatient, PrescriptionStatus};
 
     use super::*;
 
@@ -110,12 +110,15 @@ mod tests {
         assert!(read.is_of(&prescription));
         assert_eq!((read.doctor.name.as_str(), read.doctor.licence_number.as_str()), ("Ada", "MD-1"));
         let content = PrescriptionContent { note: "before meals".into(), ..PrescriptionContent::default() };
+        let patient = PrescriptionPatient { name: "Somebody Else".into(), birth_date: None };
+        let of_another = PrescriptionContent { patient: Some(patient), ..prescription.content.clone() };
         for other in [
             Prescription { id: Uuid::nil(), ..prescription.clone() },
             Prescription { doctor_id: Uuid::nil(), ..prescription.clone() },
             Prescription { patient_id: "P2".into(), ..prescription.clone() },
             Prescription { issuer_of_patient_id: String::new(), ..prescription.clone() },
             Prescription { content, ..prescription.clone() },
+            Prescription { content: of_another, ..prescription.clone() },
         ] {
             assert!(!read.is_of(&other), "{other:?}");
         }

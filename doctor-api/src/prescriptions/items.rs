@@ -4,6 +4,8 @@ use model::clinical::{Frequency, Medication, PrescriptionContent, PrescriptionIt
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::patient::PatientBody;
+
 /// What is prescribed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,12 +21,16 @@ pub struct PrescriptionContentBody {
     #[serde(default)]
     #[schema(max_length = 2000)]
     pub note: String,
+    /// Whom it is for, as it is printed; left out, it stays as it is.
+    #[serde(default)]
+    pub patient: Option<PatientBody>,
 }
 
 impl From<PrescriptionContentBody> for PrescriptionContent {
     fn from(body: PrescriptionContentBody) -> Self {
-        let PrescriptionContentBody { items, declared_allergies, note } = body;
-        Self { items: items.into_iter().map(Into::into).collect(), declared_allergies, note }
+        let PrescriptionContentBody { items, declared_allergies, note, patient } = body;
+        let items = items.into_iter().map(Into::into).collect();
+        Self { items, declared_allergies, note, patient: patient.map(Into::into) }
     }
 }
 

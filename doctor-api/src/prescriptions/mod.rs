@@ -10,6 +10,7 @@ pub mod fonts;
 pub mod get_prescription;
 pub mod get_prescription_pdf;
 mod items;
+mod patient;
 pub mod replace_prescription;
 pub mod update_prescription;
 pub mod verify_prescription;
@@ -32,7 +33,7 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use self::{items::ItemBody, warnings::WarningBody};
+use self::{items::ItemBody, patient::PatientBody, warnings::WarningBody};
 use crate::{
     errors,
     input::etag::{changed_meanwhile, entity_tag},
@@ -53,6 +54,8 @@ pub struct PrescriptionBody {
     patient_id: String,
     /// Issuer of Patient ID (0010,0021), often empty.
     issuer_of_patient_id: String,
+    /// Whom it is for, as it is printed; none in those that were signed before there was such a thing.
+    patient: Option<PatientBody>,
     /// `draft`, `finalized`, `cancelled` or `superseded`.
     #[schema(example = "draft")]
     status: &'static str,
@@ -125,6 +128,7 @@ fn show(state: &AppState, prescription: Prescription, warnings: Vec<WarningBody>
         doctor_id: prescription.doctor_id,
         patient_id: prescription.patient_id,
         issuer_of_patient_id: prescription.issuer_of_patient_id,
+        patient: content.patient.map(Into::into),
         status: prescription.status.as_str(),
         version: prescription.version,
         supersedes: prescription.supersedes,

@@ -38,7 +38,7 @@ pub async fn replace_prescription(
     JsonBody(body): JsonBody<PrescriptionContentBody>,
 ) -> Result<Response, Problem> {
     let content = PrescriptionContent::from(body);
-    check(&content)?;
+    check(&content, state.clock.now())?;
     let actor = permit.caller.actor();
     let made = state.database().replace_prescription(&permit.scope, id, content, &actor).await;
     let draft = made.map_err(refusal)?;

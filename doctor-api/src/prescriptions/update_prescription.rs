@@ -46,7 +46,7 @@ pub async fn update_prescription(
     JsonBody(body): JsonBody<PrescriptionContentBody>,
 ) -> Result<Response, Problem> {
     let content = PrescriptionContent::from(body);
-    check(&content)?;
+    check(&content, state.clock.now())?;
     let change = (expected_version(&headers)?, content);
     let actor = permit.caller.actor();
     let updated = state.database().update_prescription(&permit.scope, id, change, &actor).await;

@@ -21,10 +21,10 @@ const WORD_LENGTH_MIN: usize = 4;
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PrescriptionWarning)]
 pub struct WarningBody {
-    /// `duplicate`, `prescribed_already` or `allergy`.
+    /// `duplicate`, `prescribed_already`, `allergy` or `unnamed_patient`.
     #[schema(example = "allergy")]
     kind: &'static str,
-    /// The medicine that it is about.
+    /// What it is about.
     #[schema(example = "items[0]")]
     field: String,
     /// In words.
@@ -68,6 +68,14 @@ pub async fn of(
 /// What the prescription says against itself.
 fn within(prescription: &Prescription) -> Vec<WarningBody> {
     let mut warnings = Vec::new();
+    if prescription.content.patient.as_ref().is_none_or(|patient| patient.name.trim().is_empty()) {
+        warnings.push(WarningBody {
+            kind: "unnamed_patient",
+            field: "patient.name".to_owned(),
+            message: "nobody wrote the patient's name: a pharmacy may refuse what names nobody".to_owned(),
+            prescription_id: None,
+        });
+    }
     let items = &prescription.content.items;
     let mut warn = |kind, index: usize, message: String| {
         warnings.push(WarningBody { kind, field: format!("items[{index}]"), message, prescription_id: None });

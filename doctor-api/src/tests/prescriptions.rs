@@ -1,5 +1,6 @@
 //! Prescriptions from draft to signature and after.
 
+mod patient;
 mod signing;
 
 use axum::http::{StatusCode, header};
@@ -40,7 +41,8 @@ async fn practice() -> Practice {
 
 impl Practice {
     async fn create(&self, token: &str, items: Value) -> Answer {
-        let body = json!({ "consultation_id": self.consultation, "items": items });
+        let patient = json!({ "name": "Amina Diallo" });
+        let body = json!({ "consultation_id": self.consultation, "items": items, "patient": patient });
         self.house.post(&format!("/doctors/{}/prescription", self.doctor.id), token, body).await
     }
 
@@ -158,7 +160,7 @@ async fn what_cannot_be_prescribed_is_said_field_by_field_and_what_is_odd_is_war
         .iter()
         .map(|warning| warning["kind"].clone())
         .collect();
-    assert_eq!(kinds, ["allergy", "duplicate", "allergy"]);
+    assert_eq!(kinds, ["unnamed_patient", "allergy", "duplicate", "allergy"]);
 }
 
 #[tokio::test]

@@ -34,7 +34,8 @@ impl Database {
         self.insert_draft(tx, draft, actor, "create_prescription").await
     }
 
-    /// Makes a draft that takes the place of a signed prescription once it is signed itself.
+    /// Makes a draft that takes the place of a signed prescription once it is signed itself. Whom it is for stays unless the
+    /// content says so.
     ///
     /// # Errors
     /// See [`PrescriptionError`].
@@ -42,7 +43,7 @@ impl Database {
         &self,
         scope: &Scope,
         id: Uuid,
-        content: PrescriptionContent,
+        mut content: PrescriptionContent,
         actor: &AuditActor,
     ) -> Result<Prescription, PrescriptionError> {
         let (reach, of_doctor) = (self.prescription_reach(scope, 2), self.consultation_reach(scope, 2));
@@ -56,6 +57,7 @@ impl Database {
         }
         let consultation = crate::consultation::lock_row(&mut tx, old.consultation_id, &of_doctor).await?;
         self.is_met(&consultation, &tx)?;
+        content.patient = content.patient.or(old.content.patient);
         let draft = draft_of(&consultation, content, Some(id), &tx);
         match self.insert_draft(tx, draft, actor, "replace_prescription").await {
             Err(PrescriptionError::Database(error)) if error.is_unique_violation() => {
@@ -65,7 +67,7 @@ impl Database {
         }
     }
 
-    /// Changes a draft that is still at `expected_version`.
+    /// Changes a draft that is still at `expected_version`. Whom it is for stays unless the content says so.
     ///
     /// # Errors
     /// See [`PrescriptionError`].
@@ -73,7 +75,7 @@ impl Database {
         &self,
         scope: &Scope,
         id: Uuid,
-        (expected_version, content): (i64, PrescriptionContent),
+        (expected_version, mut content): (i64, PrescriptionContent),
         actor: &AuditActor,
     ) -> Result<Prescription, PrescriptionError> {
         const SQL: &str =
@@ -90,6 +92,7 @@ impl Database {
         if draft.version != expected_version {
             return Err(PrescriptionError::Changed);
         }
+        content.patient = content.patient.or(draft.content.patient.take());
         let now = tx.now;
         let written: Result<(), DatabaseError> = on_tx!(tx, connection => sqlx::query(SQL)
             .bind(id)

@@ -7,6 +7,7 @@ mod prescription;
 pub use consultation::{Consultation, ConsultationCommand, ConsultationStatus, UnknownStatus};
 pub use doctor::{Doctor, DoctorDetails, Fee, Licence, Specialty};
 pub use prescription::{
-    ATC, Frequency, Medication, Prescription, PrescriptionContent, PrescriptionItem, PrescriptionStatus,
-    Quantity, RXNORM, SignedPrescription, UnknownPrescriptionStatus, is_medication_code, is_unit,
+    ATC, Frequency, Medication, Prescription, PrescriptionContent, PrescriptionItem, PrescriptionPatient,
+    PrescriptionStatus, Quantity, RXNORM, SignedPrescription, UnknownPrescriptionStatus, is_medication_code,
+    is_unit,
 };

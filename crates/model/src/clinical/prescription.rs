@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -59,6 +59,21 @@ pub struct PrescriptionContent {
     /// To the pharmacy.
     #[serde(default)]
     pub note: String,
+    /// Whom it is for, as a pharmacy reads it; `None` in those that were signed before there was such a thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient: Option<PrescriptionPatient>,
+}
+
+/// Whom a prescription is for, as a pharmacy reads it. Who the patient is to the archive says the Patient ID.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrescriptionPatient {
+    /// As people write it; empty when nobody knows.
+    #[serde(default)]
+    pub name: String,
+    /// When the patient was born.
+    #[serde(default)]
+    pub birth_date: Option<NaiveDate>,
 }
 
 /// One medicine.

@@ -1,0 +1,152 @@
+//! Whom a prescription is for: what a pharmacy reads, and no Patient ID says.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use database::{Attribute, Condition, Level, Matching, SearchQuery};
+use model::{
+    access::Action,
+    clinical::{Consultation, PrescriptionPatient},
+    instance::PatientAttributes,
+    text::fold,
+};
+use serde::{Deserialize, Serialize};
+use service::http::problem::Problem;
+use utoipa::ToSchema;
+
+use crate::{
+    errors,
+    input::check::Checks,
+    policy::{Permit, WritePrescription},
+    state::AppState,
+};
+
+/// Longest name in characters.
+const NAME_LENGTH_MAX: usize = 200;
+/// Nobody older takes medicines.
+const AGE_DAYS_MAX: i64 = 150 * 366;
+/// Studies that are asked for the patient's name.
+const STUDIES_MAX: u32 = 100;
+
+/// Whom a prescription is for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PrescriptionPatient)]
+pub struct PatientBody {
+    /// As people write it.
+    #[serde(default)]
+    #[schema(max_length = 200, example = "Amina Diallo")]
+    name: String,
+    /// When the patient was born.
+    #[serde(default)]
+    #[schema(example = "1980-02-29")]
+    birth_date: Option<NaiveDate>,
+}
+
+impl From<PatientBody> for PrescriptionPatient {
+    fn from(PatientBody { name, birth_date }: PatientBody) -> Self {
+        Self { name, birth_date }
+    }
+}
+
+impl From<PrescriptionPatient> for PatientBody {
+    fn from(PrescriptionPatient { name, birth_date }: PrescriptionPatient) -> Self {
+        Self { name, birth_date }
+    }
+}
+
+/// Notes what cannot be.
+pub fn check(checks: &mut Checks, patient: &PrescriptionPatient, now: DateTime<Utc>) {
+    checks.line("patient.name", &patient.name, NAME_LENGTH_MAX);
+    // A day of grace: it is tomorrow already in some places.
+    let today = now.date_naive();
+    let born = (today - TimeDelta::days(AGE_DAYS_MAX))..=(today + TimeDelta::days(1));
+    let is_born = patient.birth_date.is_none_or(|date| born.contains(&date));
+    checks.require(is_born, "patient.birth_date", "lies in the future, or more than 150 years back");
+}
+
+/// What is known of the patient of a consultation: the name of the booking, or else the one that the images in the doctor's reach
+/// agree on, and the date of birth of images that do not name somebody else.
+pub async fn known(
+    state: &AppState,
+    permit: &Permit<WritePrescription>,
+    consultation: &Consultation,
+) -> Result<PrescriptionPatient, Problem> {
+    let booked = natural(&consultation.patient_name);
+    let records = records(state, permit, consultation).await?;
+    let names: Vec<String> = records.iter().map(|record| natural(&record.patient_name)).collect();
+    let name = if booked.trim().is_empty() { agreed(&names, |name| words(name)) } else { Some(&booked) };
+    let name = name.cloned().unwrap_or_default();
+    let is_of_images = !name.is_empty() && names.iter().all(|other| words(other) == words(&name));
+    let dates: Vec<&str> = records.iter().map(|record| record.patient_birth_date.as_str()).collect();
+    let birth_date = agreed(&dates, |date| *date).filter(|_| is_of_images);
+    let birth_date = birth_date.and_then(|date| NaiveDate::parse_from_str(date, "%Y%m%d").ok());
+    Ok(PrescriptionPatient { name: name.chars().take(NAME_LENGTH_MAX).collect(), birth_date })
+}
+
+/// What the images in reach say of whom they show.
+async fn records(
+    state: &AppState,
+    permit: &Permit<WritePrescription>,
+    consultation: &Consultation,
+) -> Result<Vec<PatientAttributes>, Problem> {
+    let Ok(scope) = permit.caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
+    let (patient_id, issuer) = (&consultation.patient_id, &consultation.issuer_of_patient_id);
+    if patient_id.is_empty() {
+        return Ok(Vec::new());
+    }
+    let equals =
+        |attribute, value: &String| Condition { attribute, matching: Matching::Equals(value.clone()) };
+    let mut conditions = vec![equals(Attribute::PatientID, patient_id)];
+    conditions.extend((!issuer.is_empty()).then(|| equals(Attribute::IssuerOfPatientID, issuer)));
+    let search =
+        SearchQuery { level: Level::Study, conditions, limit: STUDIES_MAX, ..SearchQuery::default() };
+    let found = state.database().search(&scope, &search).await.map_err(errors::database)?;
+    let records = found.rows.into_iter().map(|row| row.patient);
+    // The index folds case; two patients may differ in nothing else.
+    Ok(records.filter(|patient| patient.patient_id == *patient_id).collect())
+}
+
+/// The first, when all are the same by their key.
+fn agreed<T, K: PartialEq>(values: &[T], key: impl Fn(&T) -> K) -> Option<&T> {
+    let first = values.first()?;
+    values.iter().all(|value| key(value) == key(first)).then_some(first)
+}
+
+/// Words of a name in any order: `Diallo Amina` is nobody else than `Amina DIALLO`.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = fold(name).split_whitespace().map(str::to_owned).collect();
+    words.sort();
+    words
+}
+
+/// A Person Name (PS3.5 6.2.1.1) as people write it: prefix, given and middle names, family name, suffix. Of several groups the
+/// first that says something. What is no Person Name stays as it is.
+fn natural(name: &str) -> String {
+    let group = name.split('=').find(|group| !group.trim_matches(['^', ' ']).is_empty()).unwrap_or_default();
+    let parts: Vec<&str> = group.split('^').map(str::trim).collect();
+    let of = |index: usize| parts.get(index).copied().unwrap_or_default();
+    let order = [of(3), of(1), of(2), of(0), of(4)];
+    order.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_people_write_them() {
+        for (name, written) in [
+            ("Diallo^Amina", "Amina Diallo"),
+            ("Adams^John Robert Quincy^^Rev.^B.A. M.Div.", "Rev. John Robert Quincy Adams B.A. M.Div."),
+            ("Yamada^Tarou=山田^太郎=やまだ^たろう", "Tarou Yamada"),
+            ("=山田^太郎", "太郎 山田"),
+            ("^^^^", ""),
+            ("", ""),
+            ("Amina Diallo", "Amina Diallo"),
+        ] {
+            assert_eq!(natural(name), written, "{name}");
+        }
+        assert_eq!(words("DIALLO  Amina"), words("Amina Diallo"));
+        assert_eq!(agreed(&["a", "a"], |one| *one), Some(&"a"));
+        assert_eq!(agreed(&["a", "b"], |one| *one), None);
+    }
+}
