@@ -5,6 +5,7 @@ mod kill_points;
 mod lexer;
 mod metrics;
 mod mutations;
+mod profiles;
 mod regressions;
 mod rules;
 mod source;
@@ -46,6 +47,11 @@ fn every_kill_point_has_a_mark_and_a_test() {
 #[test]
 fn what_is_shipped_has_no_fail_points() {
     check(&kill_points::fail_points_in_the_default_build(&root()), "fail points in the default build");
+}
+
+#[test]
+fn what_is_shipped_is_compiled_with_care() {
+    check(&profiles::findings(&root()), "Cargo.toml");
 }
 
 #[test]
