@@ -207,3 +207,35 @@ async fn delete(archive: &Archive, key: ObjectKey) {
         tracing::warn!(%error, %key, "could not delete the object of an instance that was not stored");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use database::{Database, DatabaseConfig};
+    use model::clock::Clock;
+    use object_storage::{KeysConfig, ObjectStorage, ObjectStorageConfig};
+
+    use super::*;
+    use crate::ArchiveConfig;
+
+    /// Every way in which a transaction can be found again has tests through the doors; that it is not there at last, after
+    /// the database has run it again and again, only this one.
+    #[tokio::test]
+    async fn nothing_is_stored_that_is_not_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        let database = Database::open(&DatabaseConfig::default(), root.path(), Clock::system()).await;
+        let (for_objects, keys) = (ObjectStorageConfig::default(), KeysConfig::default());
+        let storage = ObjectStorage::open(&for_objects, &keys, root.path()).await.expect("storage");
+        let config = ArchiveConfig::default();
+        let archive = Archive::new(database.expect("a database"), storage, config, Clock::system());
+        let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let resolve = async |found| resolve(&archive, id, found, DatabaseError::Busy).await;
+        let refused = resolve(Ok(None)).await.expect_err("no row has it");
+        assert!(!matches!(refused, StoreError::CommitUnknown(_)), "it is known: {refused}");
+        let unknown = resolve(Err(DatabaseError::Busy)).await.expect_err("nobody knows");
+        assert!(matches!(unknown, StoreError::CommitUnknown(_)), "{unknown}");
+        let duplicate = resolve(Ok(Some(other))).await.expect("another one came first");
+        assert!(matches!(duplicate, StoreOutcome::Duplicate { id } if id == other), "{duplicate:?}");
+        let conflict = resolve(Ok(Some(id))).await.expect("a row that is not current");
+        assert!(matches!(conflict, StoreOutcome::Conflict { .. }), "{conflict:?}");
+    }
+}
