@@ -2,6 +2,6 @@
 
 pub mod get_patient;
 pub mod list_studies;
-mod past;
+pub mod past;
 pub mod read_access_report;
 pub mod read_patient_history;

@@ -54,6 +54,15 @@ impl Past {
     }
 }
 
+/// Studies of a Patient ID, of one issuer or of all. The index folds case: two patients may differ in nothing else, so
+/// compare what is found.
+pub fn of_patient(patient_id: &str, issuer: Option<&str>) -> Vec<Condition> {
+    let equals =
+        |attribute, value: &str| Condition { attribute, matching: Matching::Equals(value.to_owned()) };
+    let of_issuer = issuer.map(|issuer| equals(Attribute::IssuerOfPatientID, issuer));
+    std::iter::once(equals(Attribute::PatientID, patient_id)).chain(of_issuer).collect()
+}
+
 /// At most `limit` of each kind, the newest.
 pub async fn past(
     state: &AppState,
@@ -68,13 +77,9 @@ pub async fn past(
     checks.patient_id("issuer_of_patient_id", issuer.unwrap_or_default());
     checks.finish_query()?;
     let database = state.database();
-    let equals =
-        |attribute, value: &str| Condition { attribute, matching: Matching::Equals(value.to_owned()) };
-    let mut conditions = vec![equals(Attribute::PatientID, patient_id)];
-    conditions.extend(issuer.map(|issuer| equals(Attribute::IssuerOfPatientID, issuer)));
+    let conditions = of_patient(patient_id, issuer);
     let search = SearchQuery { level: Level::Study, conditions, limit, ..SearchQuery::default() };
     let mut studies = database.search(&permit.scope, &search).await.map_err(errors::database)?.rows;
-    // The index folds case; two patients may differ in nothing else.
     studies.retain(|row| row.patient.patient_id == patient_id);
     let principal = &permit.caller.principal;
     let consultations = match principal.authorize(Action::ReadConsultation) {

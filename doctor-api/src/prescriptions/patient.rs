@@ -1,7 +1,7 @@
 //! Whom a prescription is for: what a pharmacy reads, and no Patient ID says.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use database::{Attribute, Condition, Level, Matching, SearchQuery};
+use database::SearchQuery;
 use model::{
     access::Action,
     clinical::{Consultation, PrescriptionPatient},
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::{
     errors,
     input::check::Checks,
+    patients::past::of_patient,
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -23,8 +24,8 @@ use crate::{
 const NAME_LENGTH_MAX: usize = 200;
 /// Nobody older takes medicines.
 const AGE_DAYS_MAX: i64 = 150 * 366;
-/// Studies that are asked for the patient's name.
-const STUDIES_MAX: u32 = 100;
+/// Patients of one Patient ID that are looked at: as many as there may be who differ in what the images say of them.
+const RECORDS_MAX: u32 = 100;
 
 /// Whom a prescription is for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -79,7 +80,9 @@ pub async fn known(
     let dates: Vec<&str> = records.iter().map(|record| record.patient_birth_date.as_str()).collect();
     let birth_date = agreed(&dates, |date| *date).filter(|_| is_of_images);
     let birth_date = birth_date.and_then(|date| NaiveDate::parse_from_str(date, "%Y%m%d").ok());
-    Ok(PrescriptionPatient { name: name.chars().take(NAME_LENGTH_MAX).collect(), birth_date })
+    // What images say is checked by nobody, unlike what a doctor writes.
+    let name = name.chars().filter(|one| !one.is_control()).take(NAME_LENGTH_MAX).collect();
+    Ok(PrescriptionPatient { name, birth_date })
 }
 
 /// What the images in reach say of whom they show.
@@ -89,19 +92,14 @@ async fn records(
     consultation: &Consultation,
 ) -> Result<Vec<PatientAttributes>, Problem> {
     let Ok(scope) = permit.caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
-    let (patient_id, issuer) = (&consultation.patient_id, &consultation.issuer_of_patient_id);
+    let (patient_id, issuer) = (&consultation.patient_id, consultation.issuer_of_patient_id.as_str());
     if patient_id.is_empty() {
         return Ok(Vec::new());
     }
-    let equals =
-        |attribute, value: &String| Condition { attribute, matching: Matching::Equals(value.clone()) };
-    let mut conditions = vec![equals(Attribute::PatientID, patient_id)];
-    conditions.extend((!issuer.is_empty()).then(|| equals(Attribute::IssuerOfPatientID, issuer)));
-    let search =
-        SearchQuery { level: Level::Study, conditions, limit: STUDIES_MAX, ..SearchQuery::default() };
-    let found = state.database().search(&scope, &search).await.map_err(errors::database)?;
-    let records = found.rows.into_iter().map(|row| row.patient);
-    // The index folds case; two patients may differ in nothing else.
+    let conditions = of_patient(patient_id, Some(issuer).filter(|issuer| !issuer.is_empty()));
+    let search = SearchQuery { conditions, limit: RECORDS_MAX, ..SearchQuery::default() };
+    let found = state.database().search_patients(&scope, &search, None).await.map_err(errors::database)?;
+    let records = found.into_iter().map(|row| row.attributes);
     Ok(records.filter(|patient| patient.patient_id == *patient_id).collect())
 }
 
