@@ -70,6 +70,11 @@ pub async fn check_doctor_secret(
         database.agree_on(NAME, &DoctorKeys::open(&file)?.fingerprint(), false).await?;
     }
     let is_new = settings.identity.doctor_secret_is_new;
+    if is_new {
+        tracing::warn!(
+            "identity.doctor_secret_is_new is for one start: take it out again, or nobody notices a node with another secret"
+        );
+    }
     anyhow::ensure!(
         database.agree_on(NAME, &keys.fingerprint(), is_new).await?,
         "the secret that prescriptions are signed with is not the one that this database knows: set identity.doctor_secret to \
