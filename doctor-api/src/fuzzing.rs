@@ -5,11 +5,19 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Request, header},
 };
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use futures_util::FutureExt;
+use jiff::tz::TimeZone;
+use model::schedule::{Exception, ExceptionKind, check_exceptions};
 use serde::de::DeserializeOwned;
 use service::http::problem::Problem;
+use uuid::Uuid;
 
 use crate::{
+    availability::{
+        calendar::{CalendarContent, write_calendar},
+        import,
+    },
     consultations::{
         create_consultation::BookConsultation, link_study::StudyToLink, list_consultations::ConsultationQuery,
     },
@@ -58,6 +66,58 @@ pub fn uploaded_picture(input: &[u8]) {
     check_picture(input);
 }
 
+/// Any bytes as a calendar that a doctor imports.
+///
+/// # Panics
+/// When a time lies outside of what was asked for, or is another one after it was exported and imported again.
+pub fn calendar(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let home = TimeZone::get("Europe/Berlin").expect("a zone");
+    let day = |day| NaiveDate::from_ymd_opt(2027, 3, day).expect("a day").and_time(NaiveTime::MIN).and_utc();
+    let (from, until) = (day(1), day(31));
+    match import::exceptions(text, home.clone(), (from, until)) {
+        Err(refused) => check_message(&refused.message()),
+        Ok(found) => {
+            assert!(found.len() <= 500 && check_exceptions(&found).is_empty(), "{found:?}");
+            assert!(found.iter().all(|one| one.to > from && one.from < until), "{found:?}");
+            let exported = export(&found, (from, until));
+            let mut expected = found;
+            expected.iter_mut().for_each(|one| one.note.clear());
+            let again = import::exceptions(&exported, home.clone(), (from, until)).expect("our own calendar");
+            assert_eq!(sorted(again), sorted(expected));
+        }
+    }
+    match import::weekly_hours(text, home) {
+        Err(refused) => check_message(&refused.message()),
+        Ok(hours) => assert!(!hours.is_empty()),
+    }
+}
+
+/// In an order that does not ask which kind came first.
+fn sorted(mut exceptions: Vec<Exception>) -> Vec<Exception> {
+    exceptions.sort_by_key(|one| (one.from, one.to, one.kind == ExceptionKind::TimeOff));
+    exceptions.dedup();
+    exceptions
+}
+
+fn export(exceptions: &[Exception], (from, until): (DateTime<Utc>, DateTime<Utc>)) -> String {
+    write_calendar(&CalendarContent {
+        name: "fuzz",
+        doctor_id: Uuid::nil(),
+        time_zone: "Europe/Berlin",
+        consultations: &[],
+        weekly: &[],
+        exceptions,
+        from,
+        until,
+        now: from,
+    })
+}
+
+fn check_message(message: &str) {
+    assert!(message.len() < 300 && !message.chars().any(char::is_control), "{message}");
+}
+
 fn query<T: DeserializeOwned>(text: &str) {
     let Ok(request) = Request::get(format!("/?{text}")).body(()) else { return };
     let (mut parts, ()) = request.into_parts();
@@ -87,6 +147,11 @@ mod tests {
     #[test]
     fn corpus_rest_request() {
         replay::replay("rest_request", rest_request);
+    }
+
+    #[test]
+    fn corpus_calendar() {
+        replay::replay("calendar", calendar);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! When doctors see patients: hours, days that differ, what is free, and times that are held.
 
-mod calendar;
+pub mod calendar;
 pub mod create_hold;
 pub mod export_calendar;
 pub mod get_availability;
 pub mod get_exceptions;
 pub mod get_rules;
+pub mod import;
 pub mod put_exceptions;
 pub mod put_rules;
 pub mod release_hold;
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::{DatabaseError, ScheduleRow, ScheduleUpdate, Span};
+use jiff::tz::TimeZone;
 use model::{
     clinical::Doctor,
     schedule::{
@@ -29,6 +31,7 @@ use uuid::Uuid;
 
 use crate::{
     consultations::create_consultation::{DURATION_DEFAULT_MINUTES, DURATION_MAX_MINUTES},
+    doctors::require_doctor,
     errors,
     input::{
         check::Checks,
@@ -171,6 +174,19 @@ async fn replace(
     })?;
     let schedule = state.database().schedule(id).await.map_err(errors::database)?;
     Ok(([(header::ETAG, entity_tag(version))], schedule))
+}
+
+/// Reads a calendar where it holds up nobody else; 422 that says what is wrong with it.
+async fn read_calendar<T: Send + 'static>(
+    state: &AppState,
+    doctor: Uuid,
+    read: impl FnOnce(TimeZone) -> Result<T, import::Refused> + Send + 'static,
+) -> Result<T, Problem> {
+    let doctor = require_doctor(state, doctor).await?;
+    let home = time_zone(&doctor.time_zone).unwrap_or(TimeZone::UTC);
+    let read = tokio::task::spawn_blocking(move || read(home)).await;
+    let read = read.map_err(|error| Problem::internal(&error))?;
+    read.map_err(|refused| Problem::unprocessable().field("calendar", refused.message()))
 }
 
 fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {

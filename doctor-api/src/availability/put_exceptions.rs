@@ -1,26 +1,33 @@
-//! `PUT /doctors/{id}/availability/exceptions`: replaces time off and extra hours.
+//! `PUT /doctors/{id}/availability/exceptions`: replaces time off and extra hours, also by what a calendar says.
 
 use axum::{
     Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
+use chrono::TimeDelta;
 use database::ScheduleUpdate;
 use model::schedule::{Exception, check_exceptions};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{ExceptionsBody, refuse_all, replace};
+use super::{ExceptionsBody, import, read_calendar, refuse_all, replace};
 use crate::{
     doctors::require_own,
-    input::{check::Checks, json::JsonBody, path::PathParameters},
+    input::{calendar::JsonOrCalendar, check::Checks, path::PathParameters},
     policy::{Permit, UpdateDoctor},
     state::AppState,
 };
 
+/// How far into the future the events of a calendar are taken.
+const IMPORTED_DAYS: i64 = 366;
+
 /// Replace a doctor's time off and extra hours
 ///
-/// Consultations that are booked stay as they are.
+/// Consultations that are booked stay as they are. A calendar (RFC 5545) says when the doctor's time is taken: each of its events within
+/// the next 366 days becomes time off, with its SUMMARY as the note, unless it is TRANSPARENT, cancelled, or a consultation of
+/// this server; events that are TRANSPARENT, have the category AVAILABILITY and do not come again are extra hours. Times without a
+/// zone are those of the doctor's.
 #[utoipa::path(
     put,
     path = "/doctors/{id}/availability/exceptions",
@@ -30,7 +37,10 @@ use crate::{
         ("id" = Uuid, Path, description = "Doctor"),
         ("If-Match" = String, Header, description = "ETag of those that these replace; \"0\" for the first")
     ),
-    request_body = ExceptionsBody,
+    request_body(content(
+        (ExceptionsBody = "application/json"),
+        (String = "text/calendar", example = json!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n..."))
+    )),
     responses(
         (status = 200, description = "As they are now", body = ExceptionsBody,
          headers(("ETag" = String, description = "Version, for If-Match"))),
@@ -45,10 +55,18 @@ pub async fn put_exceptions(
     permit: Permit<UpdateDoctor>,
     PathParameters(id): PathParameters<Uuid>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<ExceptionsBody>,
+    body: JsonOrCalendar<ExceptionsBody>,
 ) -> Result<([(HeaderName, HeaderValue); 1], Json<ExceptionsBody>), Problem> {
     require_own(&state, &permit, id).await?;
-    let exceptions: Vec<Exception> = body.exceptions.into_iter().map(Into::into).collect();
+    let exceptions: Vec<Exception> = match body {
+        JsonOrCalendar::Json(body) => body.exceptions.into_iter().map(Into::into).collect(),
+        JsonOrCalendar::Calendar(text) => {
+            let now = state.clock.now();
+            let until = now.checked_add_signed(TimeDelta::days(IMPORTED_DAYS)).unwrap_or(now);
+            let read = move |home| import::exceptions(&text, home, (now, until));
+            read_calendar(&state, id, read).await?
+        }
+    };
     let mut checks = Checks::new();
     for (index, exception) in exceptions.iter().enumerate() {
         checks.time(&format!("exceptions[{index}].from"), exception.from);

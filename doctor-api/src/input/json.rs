@@ -21,14 +21,18 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
         if !is_json(request.headers()) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail("send application/json"));
         }
-        let length_max = state.config.body_length_max_bytes;
-        if announced_length(request.headers()).is_some_and(|length| length > length_max as u64) {
-            return Err(too_large(length_max));
-        }
-        // Without a hint of its size the body is read up to the limit; an error is a cut or too long body.
-        let body = to_bytes(request.into_body(), length_max).await.map_err(|_| too_large(length_max))?;
-        parse(&body).map(Self)
+        parse(&read(request, state).await?).map(Self)
     }
+}
+
+/// The whole body, as far as bodies may be long.
+pub(super) async fn read(request: Request, state: &AppState) -> Result<Bytes, Problem> {
+    let length_max = state.config.body_length_max_bytes;
+    if announced_length(request.headers()).is_some_and(|length| length > length_max as u64) {
+        return Err(too_large(length_max));
+    }
+    // Without a hint of its size the body is read up to the limit; an error is a cut or too long body.
+    to_bytes(request.into_body(), length_max).await.map_err(|_| too_large(length_max))
 }
 
 /// As [`JsonBody`], for operations whose body may be left out.
@@ -77,6 +81,11 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
+    is_of_type(headers, "application/json")
+}
+
+/// Whatever the parameters.
+pub(super) fn is_of_type(headers: &HeaderMap, media_type: &str) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(media_type))
 }

@@ -1,5 +1,6 @@
-//! What comes from outside, made into checked values: JSON bodies, query and path parameters, ETags.
+//! What comes from outside, made into checked values: JSON bodies, calendars, query and path parameters, ETags.
 
+pub mod calendar;
 pub mod check;
 pub mod etag;
 pub mod json;
