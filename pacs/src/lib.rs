@@ -14,6 +14,8 @@ mod association;
 mod backend;
 mod commitment_scp;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod connection;
 mod dimse;
 mod echo_scp;

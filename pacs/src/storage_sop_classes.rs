@@ -27,7 +27,8 @@ const STORAGE_BRANCH: &str = "1.2.840.10008.5.1.4.1.1.";
 /// What else lies there: queries of protocols and of inventories.
 const NOT_STORAGE: &[&str] = &["200.", "201."];
 
-const CURRENT: &[&str] = &[
+/// Those that are current.
+pub const CURRENT: &[&str] = &[
     uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
     uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION,
     uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PROCESSING,
@@ -216,7 +217,8 @@ const CURRENT: &[&str] = &[
 ];
 
 #[expect(deprecated, reason = "retired classes are still sent")]
-const RETIRED: &[&str] = &[
+/// Those that the Standard has retired.
+pub const RETIRED: &[&str] = &[
     uids::STANDALONE_MODALITY_LUT_STORAGE,
     uids::STANDALONE_VOILUT_STORAGE,
     uids::X_RAY_ANGIOGRAPHIC_BI_PLANE_IMAGE_STORAGE,

@@ -70,7 +70,8 @@ impl QueryLevel {
     }
 }
 
-const SOP_CLASSES: &[(&str, InformationModel, AeOperation)] = {
+/// Every SOP class, its model and its operation.
+pub const SOP_CLASSES: &[(&str, InformationModel, AeOperation)] = {
     use AeOperation::{Find, Get, Move};
     use InformationModel::{PatientRoot, PatientStudyOnly, StudyRoot};
     #[expect(deprecated, reason = "the retired model is asked for by name")]
