@@ -10,6 +10,8 @@ pub const PYTHON: &str = "MAXRAY_TEST_PYTHON";
 pub const OIDC: &str = "MAXRAY_TEST_OIDC";
 /// A folder with OHIF and the JavaScript clients of tests/viewers installed.
 pub const VIEWERS: &str = "MAXRAY_TEST_VIEWERS";
+/// A folder with the packages of tests/typescript installed.
+pub const TYPESCRIPT: &str = "MAXRAY_TEST_TYPESCRIPT";
 /// Where screenshots of viewers are kept.
 pub const SCREENSHOTS: &str = "MAXRAY_TEST_SCREENSHOTS";
 /// A larger set of DICOM files with a MANIFEST.csv, used when present.
