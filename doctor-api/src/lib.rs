@@ -17,6 +17,7 @@ mod devices;
 mod doctors;
 mod errors;
 mod events;
+mod forwarding;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

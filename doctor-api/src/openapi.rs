@@ -50,6 +50,7 @@ const BEARER: &str = "bearer";
         (name = "shares", description = "Links that open one study"),
         (name = "break-glass", description = "Emergency accesses and their review"),
         (name = "aes", description = "Machines that may send over DICOM"),
+        (name = "forwarding", description = "What is sent on to other archives by itself"),
         (name = "grants", description = "What administrators let accounts read"),
         (name = "audit", description = "Who did what"),
         (name = "events", description = "What happens, as it happens"),

@@ -14,7 +14,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     aes, audit_records,
     audit_watch::{self, Watch},
-    availability, break_glass, clients, consultations, devices, doctors, events, grants, idempotency,
+    availability, break_glass, clients, consultations, devices, doctors, events, forwarding, grants,
+    idempotency,
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
     patients, prescriptions, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
@@ -70,8 +71,23 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(record_routes())
         .merge(webhook_routes())
         .merge(worklist_routes())
+        .merge(forwarding_routes())
         .routes(routes!(aes::create_ae::create_ae, aes::list_aes::list_aes))
         .routes(routes!(aes::get_ae::get_ae, aes::update_ae::update_ae, aes::delete_ae::delete_ae))
+}
+
+fn forwarding_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(
+            forwarding::create_forward_rule::create_forward_rule,
+            forwarding::list_forward_rules::list_forward_rules
+        ))
+        .routes(routes!(
+            forwarding::update_forward_rule::update_forward_rule,
+            forwarding::delete_forward_rule::delete_forward_rule
+        ))
+        .routes(routes!(forwarding::list_forwards::list_forwards))
+        .routes(routes!(forwarding::retry_forward::retry_forward))
 }
 
 fn clinical_routes() -> OpenApiRouter<AppState> {

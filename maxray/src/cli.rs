@@ -2,6 +2,7 @@
 
 pub mod ae;
 pub mod dicom_client;
+pub mod forward;
 pub mod grant;
 
 use std::path::PathBuf;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Manage the DICOM application entities that may send, query and retrieve from other machines
     #[command(subcommand)]
     Ae(ae::AeCommand),
+    /// Manage what is sent on to other archives by itself: rules, and what waits or was given up
+    #[command(subcommand)]
+    Forward(forward::ForwardCommand),
     /// Ask another DICOM application entity whether it answers (C-ECHO)
     Echo(dicom_client::EchoOptions),
     /// Send DICOM files to another application entity (C-STORE), each as it lies in its file

@@ -9,6 +9,7 @@ mod config_check;
 mod demo;
 mod dicom_client;
 mod disk_watch;
+mod forward;
 mod grant;
 mod hardening;
 mod health;
@@ -73,6 +74,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Key(cli::KeyCommand::RotateSigning { drop_old }) => {
                 accounts::rotate_signing(settings, drop_old).await
             }
+            cli::Command::Forward(command) => forward::run(settings, command).await,
             cli::Command::Grant(command) => grant::run(settings, command).await,
             cli::Command::Ae(command) => ae::run(settings, command).await,
             cli::Command::Echo(options) => dicom_client::echo(settings, options).await,

@@ -11,6 +11,7 @@ use service::tls::TlsConfig;
 
 use crate::{
     commitment_scp::CommitmentConfig,
+    forward::ForwardingConfig,
     upper_layer::{negotiation::NegotiationRules, pace::PaceLimits, pdu::PEER_PDU_LENGTH_MIN_BYTES},
 };
 
@@ -60,6 +61,8 @@ pub struct PacsConfig {
     pub retrieve_instances_max: u32,
     /// Section `[pacs.commitment]`.
     pub commitment: CommitmentConfig,
+    /// Section `[pacs.forwarding]`.
+    pub forwarding: ForwardingConfig,
     /// Section `[pacs.tls]`.
     pub tls: TlsConfig,
 }
@@ -88,6 +91,7 @@ impl Default for PacsConfig {
             accept_unknown_transfer_syntaxes: false,
             retrieve_instances_max: 100_000,
             commitment: CommitmentConfig::default(),
+            forwarding: ForwardingConfig::default(),
             tls: TlsConfig::default(),
         }
     }
@@ -140,6 +144,8 @@ impl PacsConfig {
             ("retrieve_instances_max", self.retrieve_instances_max.into()),
             ("commitment.references_max", self.commitment.references_max.into()),
             ("commitment.retry_first_ms", self.commitment.retry_first_ms),
+            ("forwarding.retry_first_ms", self.forwarding.retry_first_ms),
+            ("forwarding.refusals_max", self.forwarding.refusals_max.into()),
         ];
         counts
             .iter()

@@ -42,7 +42,11 @@ fn is_taken(sop_class_uid: &str, transfer_syntax: &str) -> bool {
 /// The rows of the table below a heading, cut into cells.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let (_, below) = STATEMENT.split_once(heading).unwrap_or_else(|| panic!("no heading {heading}"));
-    let rows = below.lines().skip_while(|line| !line.starts_with("|--")).skip(1).take_while(|line| line.starts_with('|'));
+    let rows = below
+        .lines()
+        .skip_while(|line| !line.starts_with("|--"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells).collect()
 }
@@ -72,16 +76,31 @@ fn association() -> String {
         ("Implementation Version Name", dicom_header::IMPLEMENTATION_VERSION_NAME.to_owned()),
         ("AE title (`pacs.ae_title`)", config.ae_title.to_string()),
         ("Port (`pacs.listen`)", config.listen.port().to_string()),
-        ("Longest PDU that is taken, bytes (`pacs.pdu_length_max_bytes`)", config.pdu_length_max_bytes.to_string()),
+        (
+            "Longest PDU that is taken, bytes (`pacs.pdu_length_max_bytes`)",
+            config.pdu_length_max_bytes.to_string(),
+        ),
         ("Presentation contexts of one request, at most", PRESENTATION_CONTEXTS_MAX.to_string()),
         ("Associations at once (`pacs.associations_max`)", config.associations_max.to_string()),
         ("... of one AE title (`pacs.associations_per_ae_max`)", config.associations_per_ae_max.to_string()),
-        ("... of one address (`pacs.associations_per_address_max`)", config.associations_per_address_max.to_string()),
+        (
+            "... of one address (`pacs.associations_per_address_max`)",
+            config.associations_per_address_max.to_string(),
+        ),
         ("Operations outstanding at once on an association", "1".to_owned()),
         ("ARTIM time-out (`pacs.artim_timeout_ms`)", seconds(config.artim_timeout_ms)),
-        ("Time without a message (`pacs.association_idle_timeout_ms`)", seconds(config.association_idle_timeout_ms)),
-        ("Least rate inside of a message, bytes/s (`pacs.bytes_per_second_min`)", config.bytes_per_second_min.to_string()),
-        ("Instances of one retrieval, at most (`pacs.retrieve_instances_max`)", config.retrieve_instances_max.to_string()),
+        (
+            "Time without a message (`pacs.association_idle_timeout_ms`)",
+            seconds(config.association_idle_timeout_ms),
+        ),
+        (
+            "Least rate inside of a message, bytes/s (`pacs.bytes_per_second_min`)",
+            config.bytes_per_second_min.to_string(),
+        ),
+        (
+            "Instances of one retrieval, at most (`pacs.retrieve_instances_max`)",
+            config.retrieve_instances_max.to_string(),
+        ),
     ];
     let mut table = "| parameter | default |\n|---|---|\n".to_owned();
     for (parameter, value) in rows {
@@ -94,10 +113,19 @@ fn rejections() -> String {
     let rows = [
         (Rejection::NoReasonGiven, "no presentation context is proposed"),
         (Rejection::ApplicationContextNameNotSupported, "another application context than DICOM's"),
-        (Rejection::CallingAeTitleNotRecognized, "the calling AE is not registered, or not for this address or certificate"),
-        (Rejection::CalledAeTitleNotRecognized, "another AE title is called, and `pacs.accept_any_called_ae_title` is off"),
+        (
+            Rejection::CallingAeTitleNotRecognized,
+            "the calling AE is not registered, or not for this address or certificate",
+        ),
+        (
+            Rejection::CalledAeTitleNotRecognized,
+            "another AE title is called, and `pacs.accept_any_called_ae_title` is off",
+        ),
         (Rejection::ProtocolVersionNotSupported, "bit 0 of the protocol version is not set"),
-        (Rejection::TemporaryCongestion, "the server stops, or the registry or the audit trail cannot be reached now"),
+        (
+            Rejection::TemporaryCongestion,
+            "the server stops, or the registry or the audit trail cannot be reached now",
+        ),
         (Rejection::LocalLimitExceeded, "too many associations: in all, of the AE title, or of the address"),
     ];
     let mut table = "| result, source, reason | when |\n|---|---|\n".to_owned();
@@ -111,7 +139,10 @@ fn rejections() -> String {
 #[test]
 fn the_statement_has_the_tables_of_the_code() {
     for (name, table) in [("association", association()), ("rejections", rejections())] {
-        assert!(STATEMENT.contains(&table), "put the table of {name} into docs/conformance-statement.md:\n\n{table}");
+        assert!(
+            STATEMENT.contains(&table),
+            "put the table of {name} into docs/conformance-statement.md:\n\n{table}"
+        );
     }
 }
 
@@ -119,7 +150,8 @@ fn the_statement_has_the_tables_of_the_code() {
 fn the_statement_names_every_sop_class() {
     let stated: Vec<_> = table("Network services:").iter().map(|row| row[1..].to_vec()).collect();
     let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    let served = services().into_iter().map(|(uid, asked_for)| vec![uid.to_owned(), word(true), word(asked_for)]);
+    let served =
+        services().into_iter().map(|(uid, asked_for)| vec![uid.to_owned(), word(true), word(asked_for)]);
     assert_eq!(stated, served.collect::<Vec<_>>());
     let stated: Vec<_> = table("##### 4.2.1.2 Storage").into_iter().map(|row| row[1].clone()).collect();
     assert_eq!(stated, storage());

@@ -12,15 +12,18 @@ mod archive_mpps;
 mod archive_worklist;
 mod association;
 mod backend;
+mod backoff;
 mod commitment_scp;
 mod config;
 #[cfg(test)]
 mod conformance;
 mod connection;
+mod destination;
 mod dimse;
 mod echo_scp;
 mod find_scp;
 pub mod find_scu;
+mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -42,6 +45,7 @@ mod worklist_scp;
 
 pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
+pub use forward::ForwardingConfig;
 pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 
@@ -66,12 +70,21 @@ pub async fn serve(
     let commitments = Arc::new(Notify::new());
     let archive = converter.archive().clone();
     let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
+    let sending = archive_backend::House::new(converter.clone(), Arc::clone(&commitments));
+    let forwarder = forward::Forwarder::new(sending, &config);
     let house = archive_backend::House::new(converter, commitments);
     let reporting = async {
         reporter.run(&shutdown).await;
         Ok(())
     };
-    // A door that does not open ends both; a shutdown is heard by both.
-    tokio::try_join!(server::serve_backend(listener, config, tls, house, shutdown.clone()), reporting)?;
+    let forwarding = async {
+        if let Some(forwarder) = forwarder {
+            forwarder.run(&shutdown).await;
+        }
+        Ok(())
+    };
+    // A door that does not open ends all of them; a shutdown is heard by all.
+    let serving = server::serve_backend(listener, config, tls, house, shutdown.clone());
+    tokio::try_join!(serving, reporting, forwarding)?;
     Ok(())
 }

@@ -18,6 +18,7 @@ mod encryption;
 mod every_file;
 mod file_set;
 mod first_xray;
+mod forwarding;
 mod hostile;
 mod http_limits;
 mod identity;

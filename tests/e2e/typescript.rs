@@ -22,7 +22,8 @@ fn installed() -> PathBuf {
 /// Runs a program of Node in `folder` and gives what it prints.
 fn node(folder: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new("node");
-    let output = command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().expect("node starts");
+    let output =
+        command.args(arguments).current_dir(folder).stdin(Stdio::null()).output().expect("node starts");
     let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "node {arguments:?}: {out}{errors}");
     out.into_owned()
@@ -34,7 +35,8 @@ async fn a_generated_client_compiles_and_books() {
     let admin = platform.user("operator", "admin").await;
     let folder = platform.scratch().join("typescript");
     fs::create_dir(&folder).expect("a folder");
-    std::os::unix::fs::symlink(installed().join("node_modules"), folder.join("node_modules")).expect("a link");
+    std::os::unix::fs::symlink(installed().join("node_modules"), folder.join("node_modules"))
+        .expect("a link");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("typescript");
     for name in ["client.ts", "package.json", "tsconfig.json"] {
         fs::copy(sources.join(name), folder.join(name)).expect("a copy");

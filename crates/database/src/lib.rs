@@ -23,6 +23,7 @@ mod deletion;
 mod doctor;
 mod error;
 mod fingerprint;
+mod forward;
 mod header;
 mod idempotency;
 mod ingest;
@@ -73,6 +74,9 @@ pub use deletion::{DeletedInstance, Deletion, DeletionRules, DeletionTarget};
 pub use doctor::{DoctorChanges, DoctorFilter, DoctorVersion, NewDoctor};
 pub use engine::{Database, Engine};
 pub use error::DatabaseError;
+pub use forward::{
+    Forward, ForwardFilter, ForwardItem, ForwardOutcome, ForwardRuleRow, NewForward, forward_conditions,
+};
 pub use header::HeaderRecord;
 pub use idempotency::{Claim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};

@@ -9,6 +9,9 @@ const READ_BROKER: &str = "broker";
 /// The cursor of who notices that a study is quiet: the node that holds the lease moves it.
 pub(crate) const READ_QUIET_STUDIES: &str = "quiet-studies";
 
+/// The cursor of what is sent on by rules: every node moves it.
+pub(crate) const READ_FORWARDING: &str = "forwarding";
+
 /// Where a reader is; none before its first day.
 pub(crate) async fn cursor(database: &Database, reader: &str) -> Result<Option<i64>, DatabaseError> {
     const SQL: &str = "SELECT sequence FROM outbox_cursor WHERE reader = $1";

@@ -9,6 +9,7 @@ pub mod ae_title;
 pub mod clinical;
 pub mod clock;
 pub mod event;
+pub mod forward;
 pub mod frame;
 pub mod host;
 pub mod instance;

@@ -14,7 +14,11 @@ use crate::{
         create_consultation::{DURATION_DEFAULT_MINUTES, check_duration, check_start},
     },
     doctors::require_doctor_in_reach,
-    input::{check::Checks, json::JsonBody, path::PathParameters},
+    input::{
+        check::{Checks, kept},
+        json::JsonBody,
+        path::PathParameters,
+    },
     policy::{CreateConsultation, Permit},
     state::AppState,
 };
@@ -95,10 +99,11 @@ pub async fn create_hold(
         return Err(Problem::conflict("this doctor takes no consultations at present"));
     }
     let length = request.duration_minutes.unwrap_or(DURATION_DEFAULT_MINUTES);
-    let ends_at = request.scheduled_at + TimeDelta::minutes(i64::from(length));
+    let starts_at = kept(request.scheduled_at);
+    let ends_at = starts_at + TimeDelta::minutes(i64::from(length));
     let new = NewHold {
         doctor_id,
-        span: Span { starts_at: request.scheduled_at, ends_at },
+        span: Span { starts_at, ends_at },
         lasts: TimeDelta::minutes(i64::from(minutes)),
     };
     let held = state.database().create_hold(&permit.scope, new, HOLDS_MAX, &permit.caller.actor()).await;

@@ -12,7 +12,11 @@ use uuid::Uuid;
 use super::{ConsultationBody, answer, change::not_booked};
 use crate::{
     doctors::require_doctor_in_reach,
-    input::{check::Checks, json::JsonBody, path::PathParameters},
+    input::{
+        check::{Checks, kept},
+        json::JsonBody,
+        path::PathParameters,
+    },
     location::at,
     policy::{CreateConsultation, Permit},
     state::AppState,
@@ -95,7 +99,8 @@ pub async fn create_consultation(
     if !doctor.active {
         return Err(Problem::conflict("this doctor takes no consultations at present"));
     }
-    let status = match request.scheduled_at {
+    let scheduled_at = request.scheduled_at.map(kept);
+    let status = match scheduled_at {
         Some(_) if request.proposed => ConsultationStatus::Proposed,
         Some(_) => ConsultationStatus::Booked,
         None => ConsultationStatus::InProgress,
@@ -107,8 +112,8 @@ pub async fn create_consultation(
         issuer_of_patient_id: request.issuer_of_patient_id,
         patient_name: request.patient_name,
         status,
-        scheduled_at: request.scheduled_at.unwrap_or(now),
-        ends_at: request.scheduled_at.map(|at| at + length),
+        scheduled_at: scheduled_at.unwrap_or(now),
+        ends_at: scheduled_at.map(|at| at + length),
         hold_id: request.hold_id,
         reason: request.reason,
     };

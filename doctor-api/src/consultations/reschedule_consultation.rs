@@ -15,7 +15,11 @@ use super::{
     create_consultation::{check_duration, check_start},
 };
 use crate::{
-    input::{check::Checks, json::JsonBody, path::PathParameters},
+    input::{
+        check::{Checks, kept},
+        json::JsonBody,
+        path::PathParameters,
+    },
     policy::{Permit, UpdateConsultation},
     state::AppState,
 };
@@ -69,7 +73,7 @@ pub async fn reschedule_consultation(
     check_duration(&mut checks, request.duration_minutes);
     let length = request.duration_minutes.map(|minutes| TimeDelta::minutes(i64::from(minutes)));
     let change = ChangeConsultation {
-        time: Some((request.scheduled_at, length)),
+        time: Some((kept(request.scheduled_at), length)),
         remark: request.remark,
         ..ChangeConsultation::new(ConsultationCommand::Reschedule)
     };

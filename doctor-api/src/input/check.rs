@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, Datelike as _, Utc};
+use chrono::{DateTime, Datelike as _, SubsecRound as _, Utc};
 use service::http::problem::Problem;
 
 /// Longest Patient ID and Issuer of Patient ID in characters (PS3.5 6.2, LO).
@@ -10,6 +10,11 @@ pub const PATIENT_ID_LENGTH_MAX: usize = 64;
 
 /// Years of the times that are taken: reckoning with others leaves what a calendar, or a column of a database, holds.
 const YEARS: RangeInclusive<i32> = 1900..=9999;
+
+/// A time as it is kept: of what is finer than a microsecond a database may keep nothing, and what is answered is what is kept.
+pub fn kept(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.trunc_subsecs(6)
+}
 
 /// Collects what is wrong.
 pub struct Checks(Problem);

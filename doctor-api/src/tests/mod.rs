@@ -9,6 +9,7 @@ mod consultations;
 mod devices;
 mod doctors;
 mod events;
+mod forwarding;
 mod house;
 mod idempotency;
 mod notes;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backoff::wait_after;
+
 /// Section `[pacs.commitment]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,19 +41,6 @@ impl Default for CommitmentConfig {
 impl CommitmentConfig {
     /// The wait after this many attempts.
     pub fn wait_after_ms(&self, attempts: u32) -> u64 {
-        let doubled = 1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
-        self.retry_first_ms.saturating_mul(doubled).min(self.retry_longest_ms)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_to_an_hour_and_stay_there() {
-        let config = CommitmentConfig::default();
-        let seconds = |attempts| config.wait_after_ms(attempts) / 1000;
-        assert_eq!([0, 1, 2, 3, 9, 10, 64, 1000].map(seconds), [10, 10, 20, 40, 2560, 3600, 3600, 3600]);
+        wait_after(attempts, self.retry_first_ms, self.retry_longest_ms)
     }
 }

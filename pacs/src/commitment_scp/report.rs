@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::{CommitmentConfig, can_be_called, event::proposal};
 use crate::{
     archive_commitment::{LookError, look},
+    backoff::milliseconds,
     config::PacsConfig,
     registry::Registry,
     store_scu::{ScuAssociation, ScuError, ScuTimeouts},
@@ -186,11 +187,6 @@ impl Reporter {
             }
         }
     }
-}
-
-fn milliseconds(count: u64) -> TimeDelta {
-    // A time that no calendar reaches is as good as a thousand years.
-    i64::try_from(count).ok().and_then(TimeDelta::try_milliseconds).unwrap_or(TimeDelta::days(365_000))
 }
 
 fn reporter() -> AuditActor {

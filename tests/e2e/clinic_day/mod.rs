@@ -66,13 +66,17 @@ async fn book_soon(clinic: &Clinic) -> Vec<Booking> {
     let at = Utc::now() + TimeDelta::seconds(120);
     let mut bookings = Vec::new();
     for (number, doctor) in clinic.doctors.iter().enumerate() {
-        let body = json!({ "patient_id": format!("SOON-{number}"), "scheduled_at": at, "duration_minutes": 5 });
+        let body =
+            json!({ "patient_id": format!("SOON-{number}"), "scheduled_at": at, "duration_minutes": 5 });
         let made = clinic.bookings.post_json(&doctor.path("consultation"), &body).await;
         let mut booking = Booking::of(&made);
         booking.is_soon = true;
         match number {
             0 => {
-                clinic.bookings.post_json(&booking.path("cancel"), &json!({ "remark": "feels better" })).await;
+                clinic
+                    .bookings
+                    .post_json(&booking.path("cancel"), &json!({ "remark": "feels better" }))
+                    .await;
                 booking.fate = Fate::Cancelled;
             }
             1 => {
@@ -120,7 +124,8 @@ async fn visit(clinic: &Clinic, number: usize, study: &Synthetic) -> (Booking, S
         assert_eq!(other.get(&path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     let note = json!({ "note": "Infiltrate on the left", "diagnosis": "Pneumonia" });
-    let written = own.request(Method::PUT, &booking.path("notes")).header("If-Match", "\"0\"").json(&note).send();
+    let written =
+        own.request(Method::PUT, &booking.path("notes")).header("If-Match", "\"0\"").json(&note).send();
     let written = written.await.expect("an answer");
     assert!(written.status().is_success(), "{:?}", written.text().await);
     let prescription = prescribe(own, doctor.path("prescription"), &booking).await;

@@ -51,7 +51,8 @@ impl DoctorAtWork {
 }
 
 pub(super) async fn open_clinic(platform: &Platform, receiver: &Receiver) -> Clinic {
-    let (admin, bookings) = (platform.user("operator", "admin").await, platform.user("bookings", "service").await);
+    let (admin, bookings) =
+        (platform.user("operator", "admin").await, platform.user("bookings", "service").await);
     let mut doctors = Vec::new();
     for (name, time_zone) in DOCTORS {
         let account = json!({ "username": name, "password": PASSWORD });
@@ -70,7 +71,8 @@ pub(super) async fn open_clinic(platform: &Platform, receiver: &Receiver) -> Cli
 async fn set_hours(doctor: &DoctorAtWork) {
     let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     let hours = days.into_iter().flat_map(|day| {
-        [("08:00", "12:00"), ("13:00", "18:00")].map(|(from, to)| json!({ "weekday": day, "from": from, "to": to }))
+        [("08:00", "12:00"), ("13:00", "18:00")]
+            .map(|(from, to)| json!({ "weekday": day, "from": from, "to": to }))
     });
     let rules = json!({ "slot_minutes": 30, "weekly": hours.collect::<Vec<_>>() });
     let path = doctor.path("availability/rules");

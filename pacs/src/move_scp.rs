@@ -1,7 +1,5 @@
 //! PS3.4 C.4.2 and PS3.7 9.3.4, C-MOVE: instances go to a registered destination, over an association of our own.
 
-mod destination;
-
 use std::sync::Arc;
 
 use model::{
@@ -9,10 +7,10 @@ use model::{
     ae::{Ae, AeOperation},
 };
 
-use self::destination::Destination;
 use crate::{
     association::Association,
     backend::Backend,
+    destination::Destination,
     dimse::{
         command_set::{CommandSet, element},
         status,
@@ -47,7 +45,7 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     let message_id = asked.message_id;
     let originator = Originator { ae_title: association.peer.calling_ae_title.clone(), message_id };
     let our_title = association.door.config.ae_title.clone();
-    let mut destination = Destination::new(ae, our_title, originator, &instances);
+    let mut destination = Destination::new(ae, our_title, Some(originator), &instances);
     let mut cancel = Cancel::of(message_id);
     let backend = Arc::clone(&association.backend);
     let moved = async {

@@ -1,4 +1,4 @@
-//! Where instances are moved to: one association at a time, made when it is needed.
+//! Where instances are sent to, by C-MOVE and by rules of forwarding: one association at a time, made when it is needed.
 
 use std::collections::HashSet;
 
@@ -18,11 +18,27 @@ use crate::{
 /// Associations that may fail one after the other before the rest is given up.
 const FAILURES_MAX: u32 = 3;
 
+/// What became of an instance.
+#[derive(Debug)]
+pub enum Offered {
+    /// The destination answered with this status.
+    Answered(u16),
+    /// It takes the instance in no transfer syntax that it can be had in.
+    NotTaken,
+    /// The instance cannot be read. The operator's log says more.
+    Unreadable,
+    /// The association failed, or there is none.
+    Broken(ScuError),
+    /// Associations failed one after the other: nothing more is tried.
+    GivenUp,
+}
+
 /// A destination, and how far the instances have come.
 pub struct Destination {
     ae: Ae,
     our_title: AeTitle,
-    originator: Originator,
+    /// Who asked for it by C-MOVE.
+    originator: Option<Originator>,
     /// Contexts to propose, with the number of instances from the front that they are for.
     batches: Vec<(usize, Vec<Proposal>)>,
     open: Option<ScuAssociation>,
@@ -31,14 +47,29 @@ pub struct Destination {
 
 impl Destination {
     /// For these instances, in this order.
-    pub fn new(ae: Ae, our_title: AeTitle, originator: Originator, instances: &[StoredInstance]) -> Self {
+    pub fn new(
+        ae: Ae,
+        our_title: AeTitle,
+        originator: Option<Originator>,
+        instances: &[StoredInstance],
+    ) -> Self {
         let mut batches = batches(instances);
         batches.reverse();
         Self { ae, our_title, originator, batches, open: None, failures: 0 }
     }
 
-    /// Sends the next instance.
+    /// Sends the next instance, and tells how a sub-operation ended.
     pub async fn send<L: Lookup>(&mut self, lookup: &L, instance: &StoredInstance) -> Outcome {
+        match self.offer(lookup, instance).await {
+            Offered::Answered(status) => Outcome::of(status),
+            Offered::NotTaken | Offered::Unreadable | Offered::Broken(_) | Offered::GivenUp => {
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Sends the next instance.
+    pub async fn offer<L: Lookup>(&mut self, lookup: &L, instance: &StoredInstance) -> Offered {
         if self.batches.last().is_some_and(|(left, _)| *left == 0) {
             self.batches.pop();
             self.release().await;
@@ -47,30 +78,30 @@ impl Destination {
             *left -= 1;
         }
         if self.failures >= FAILURES_MAX {
-            return Outcome::Failed;
+            return Offered::GivenUp;
         }
-        match self.try_send(lookup, instance).await {
-            Ok(outcome) => {
+        match self.try_offer(lookup, instance).await {
+            Ok(offered) => {
                 self.failures = 0;
-                outcome
+                offered
             }
+            // It is the association's, and the next instance needs another one.
             Err(error) => {
-                tracing::warn!(%error, destination = %self.ae.title, "an instance was not moved");
+                tracing::warn!(%error, destination = %self.ae.title, "an instance was not sent");
                 self.failures += 1;
                 if let Some(broken) = self.open.take() {
                     broken.abort().await;
                 }
-                Outcome::Failed
+                Offered::Broken(error)
             }
         }
     }
 
-    /// An error is the association's, and the next instance needs another one.
-    async fn try_send<L: Lookup>(
+    async fn try_offer<L: Lookup>(
         &mut self,
         lookup: &L,
         instance: &StoredInstance,
-    ) -> Result<Outcome, ScuError> {
+    ) -> Result<Offered, ScuError> {
         let association = self.associate().await?;
         let syntaxes = association.transfer_syntaxes(&instance.sop_class_uid);
         let Opened { transfer_syntax, data_set } = match lookup.open(instance, &syntaxes).await {
@@ -82,9 +113,9 @@ impl Destination {
                     transfer_syntax_uid = %instance.transfer_syntax_uid,
                     "the destination does not take the instance in a transfer syntax that it can be had in"
                 );
-                return Ok(Outcome::Failed);
+                return Ok(Offered::NotTaken);
             }
-            Err(NotOpened::Unreadable) => return Ok(Outcome::Failed),
+            Err(NotOpened::Unreadable) => return Ok(Offered::Unreadable),
         };
         let item = StoreItem {
             sop_class_uid: &instance.sop_class_uid,
@@ -93,7 +124,7 @@ impl Destination {
         };
         let originator = self.originator.clone();
         let association = self.associate().await?;
-        let stored = association.store_item(item, Some(&originator), retrieve::reader(data_set)).await?;
+        let stored = association.store_item(item, originator.as_ref(), retrieve::reader(data_set)).await?;
         if !stored.is_success() {
             tracing::warn!(
                 sop_instance_uid = %instance.sop_instance_uid,
@@ -101,7 +132,7 @@ impl Destination {
                 "the destination refused an instance"
             );
         }
-        Ok(Outcome::of(stored.status))
+        Ok(Offered::Answered(stored.status))
     }
 
     async fn associate(&mut self) -> Result<&mut ScuAssociation, ScuError> {

@@ -1,0 +1,192 @@
+//! From the queue to a destination, over associations of our own.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::TimeDelta;
+use database::{AuditRecord, DatabaseError, Forward, ForwardOutcome, StoredInstance};
+use model::{AeTitle, StudyInstanceUid, ae::Ae};
+use service::shutdown::Shutdown;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::{Forwarder, wait};
+use crate::{
+    backend::Backend as _,
+    backoff::{milliseconds, wait_after},
+    commitment_scp::can_be_called,
+    destination::{Destination, Offered},
+};
+
+/// Instances of one association.
+const BATCH: u32 = 50;
+/// An instance that has not been sent by then is taken again, unless whoever took it says that it goes on.
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+/// Which is said so often.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+/// Refused: out of resources (PS3.4 table B.2-1): another time it may do.
+const OUT_OF_RESOURCES: std::ops::RangeInclusive<u16> = 0xA700..=0xA7FF;
+
+/// How attempts ended.
+type Ended = Vec<(Uuid, ForwardOutcome)>;
+
+impl Forwarder {
+    /// Sends whatever is due for a destination.
+    pub(super) async fn send_to(&self, destination: &AeTitle, shutdown: &Shutdown) {
+        while !shutdown.has_begun() {
+            match self.send_batch(destination, shutdown).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(%error, %destination, "forwarding cannot go on now");
+                    return wait(KEEP_EVERY, shutdown).await;
+                }
+            }
+        }
+    }
+
+    /// Says whether there may be more.
+    async fn send_batch(&self, destination: &AeTitle, shutdown: &Shutdown) -> Result<bool, DatabaseError> {
+        let taken = self.database().take_forwards(destination, BATCH, LEASE).await?;
+        if taken.is_empty() {
+            return Ok(false);
+        }
+        // What has not ended is due again when the lease is over, or now after an orderly end.
+        let left: Mutex<Vec<Forward>> = Mutex::new(taken);
+        tokio::select! {
+            sent = self.send_all(destination, &left) => sent?,
+            () = self.keep(&left) => {}
+            () = shutdown.cancelled() => {
+                let again = |one: &Forward| (one.id, ForwardOutcome::Again(TimeDelta::zero(), String::new(), false));
+                let ended: Ended = left.lock().await.iter().map(again).collect();
+                self.database().settle_forwards(&ended).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Never ends: what is still to be sent stays ours.
+    async fn keep(&self, left: &Mutex<Vec<Forward>>) {
+        loop {
+            tokio::time::sleep(KEEP_EVERY).await;
+            let ids: Vec<Uuid> = left.lock().await.iter().map(|one| one.id).collect();
+            if let Err(error) = self.database().keep_forwards(&ids, LEASE).await {
+                // Somebody may send the same once more, which does no harm.
+                tracing::debug!(%error, "what is being forwarded cannot be kept");
+            }
+        }
+    }
+
+    async fn send_all(&self, destination: &AeTitle, left: &Mutex<Vec<Forward>>) -> Result<(), DatabaseError> {
+        let all = left.lock().await.clone();
+        let registry = self.house.registry().await.ok();
+        let ae = registry.iter().flat_map(|aes| aes.iter()).find(|ae| ae.title == *destination);
+        let Some(ae) = ae.filter(|ae| can_be_called(ae)) else {
+            let why = format!("{destination} is not registered with a host and a port, or not enabled");
+            let ended = all.iter().map(|one| (one.id, self.again(one, &why, false)));
+            return self.settle(ended.collect(), left).await;
+        };
+        let mut instances = Vec::new();
+        let mut gone = Ended::new();
+        for forward in all {
+            match self.database().instance_by_id(&self.scope, forward.instance).await? {
+                Some(instance) => instances.push((forward, instance)),
+                None => gone.push((
+                    forward.id,
+                    ForwardOutcome::Dead("the instance is not there any more".to_owned()),
+                )),
+            }
+        }
+        self.settle(gone, left).await?;
+        self.record(destination, &instances).await?;
+        self.send_instances(ae.clone(), instances, left).await
+    }
+
+    async fn send_instances(
+        &self,
+        ae: Ae,
+        instances: Vec<(Forward, StoredInstance)>,
+        left: &Mutex<Vec<Forward>>,
+    ) -> Result<(), DatabaseError> {
+        let (forwards, instances): (Vec<Forward>, Vec<StoredInstance>) = instances.into_iter().unzip();
+        let mut destination = Destination::new(ae, self.our_title.clone(), None, &instances);
+        let mut settled = Ok(());
+        for (forward, instance) in forwards.iter().zip(&instances) {
+            let outcome = self.outcome(forward, destination.offer(&self.house, instance).await);
+            settled = self.settle(vec![(forward.id, outcome)], left).await;
+            if settled.is_err() {
+                break;
+            }
+        }
+        destination.release().await;
+        settled
+    }
+
+    /// Before anything leaves: how much of which study goes where.
+    async fn record(
+        &self,
+        destination: &AeTitle,
+        instances: &[(Forward, StoredInstance)],
+    ) -> Result<(), DatabaseError> {
+        let mut studies: BTreeMap<&StudyInstanceUid, usize> = BTreeMap::new();
+        for (_, instance) in instances {
+            *studies.entry(&instance.study_instance_uid).or_default() += 1;
+        }
+        for (study, count) in studies {
+            let record = AuditRecord::success(&Self::actor(), "forward_instances").of_study(study);
+            let record = record.saying(format!("to {destination}, {count} instances"));
+            self.database().audit(record).await?;
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, forward: &Forward, offered: Offered) -> ForwardOutcome {
+        use crate::dimse::status::is_success;
+        match offered {
+            Offered::Answered(status) if is_success(status) => ForwardOutcome::Sent,
+            Offered::Answered(status) => {
+                let why = format!("it was refused with status 0x{status:04X}");
+                let for_good = !OUT_OF_RESOURCES.contains(&status);
+                let refusals = u32::try_from(forward.refusals).unwrap_or_default() + 1;
+                if for_good && refusals >= self.config.refusals_max {
+                    return ForwardOutcome::Dead(why);
+                }
+                self.again(forward, &why, for_good)
+            }
+            Offered::NotTaken => {
+                let why = "the destination takes it in no transfer syntax that it can be had in";
+                ForwardOutcome::Dead(why.to_owned())
+            }
+            Offered::Unreadable => self.again(forward, "it cannot be read", false),
+            Offered::Broken(error) => self.again(forward, &error.to_string(), false),
+            Offered::GivenUp => self.again(forward, "the destination does not answer", false),
+        }
+    }
+
+    /// Another attempt, unless it has been tried for too long.
+    fn again(&self, forward: &Forward, why: &str, refused: bool) -> ForwardOutcome {
+        let tried_for = self.house.archive().clock().now() - forward.created_at;
+        if tried_for >= milliseconds(self.config.give_up_after_ms) {
+            return ForwardOutcome::Dead(why.to_owned());
+        }
+        let attempts = u32::try_from(forward.attempts).unwrap_or_default();
+        let wait = wait_after(attempts, self.config.retry_first_ms, self.config.retry_longest_ms);
+        ForwardOutcome::Again(milliseconds(wait), why.to_owned(), refused)
+    }
+
+    async fn settle(&self, ended: Ended, left: &Mutex<Vec<Forward>>) -> Result<(), DatabaseError> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.database().settle_forwards(&ended).await?;
+        for (id, outcome) in ended {
+            let outcome = match outcome {
+                ForwardOutcome::Sent => "sent",
+                ForwardOutcome::Again(..) => "again",
+                ForwardOutcome::Dead(_) => "dead",
+            };
+            metrics::counter!("maxray_forwards_total", "outcome" => outcome).increment(1);
+            left.lock().await.retain(|one| one.id != id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! Rules that send on what is stored: to DCMTK and to another archive, over kills, refusals and destinations that are away.
+
+use std::net::SocketAddr;
+
+use tests::{
+    ledger::Ledger,
+    operator::free_port,
+    part10,
+    platform::{Engine, Options, Platform},
+    scu::{Dcmtk, Reference, padded, send_files},
+    synthetic::Synthetic,
+    wait,
+};
+
+/// Attempts that follow each other within moments.
+fn impatient(options: Options) -> Options {
+    options
+        .with("MAXRAY_PACS__FORWARDING__RETRY_FIRST_MS", "200")
+        .with("MAXRAY_PACS__FORWARDING__RETRY_LONGEST_MS", "1000")
+}
+
+/// `maxray forward ...`, and what it prints.
+fn forward(platform: &Platform, arguments: &[&str]) -> String {
+    let output = platform.command(&[&["forward"], arguments].concat()).output().expect("maxray runs");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "maxray forward {arguments:?}: {text}");
+    text
+}
+
+fn register(platform: &Platform, title: &str, peer: SocketAddr) {
+    let port = peer.port().to_string();
+    platform.register_ae(title, &["--call-host", "127.0.0.1", "--call-port", &port]);
+}
+
+fn send(platform: &Platform, instances: &[Synthetic]) {
+    let files: Vec<Vec<u8>> = instances.iter().map(Synthetic::part10).collect();
+    let statuses = send_files(platform.dicom(), &files).expect("an association");
+    assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
+}
+
+/// Lines of the queue in a state.
+fn queue(platform: &Platform, state: &str) -> Vec<String> {
+    let text = forward(platform, &["queue", "--state", state, "--limit", "1000"]);
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn what_a_rule_asks_for_arrives_bit_for_bit() {
+    let platform = Platform::start(impatient(Options::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start(folder.path());
+    register(&platform, "CENTRAL", receiver.address());
+    let before = Synthetic::cr("P0", 64, 64);
+    send(&platform, &[before]);
+    forward(&platform, &["add", "crs", "CENTRAL", "--where", "Modality=CR,DX", "--where", "PatientID=P*"]);
+    forward(&platform, &["add", "twice", "CENTRAL", "--where", "Modality=CR", "--priority", "high"]);
+    forward(&platform, &["add", "other-machine", "CENTRAL", "--from", "CR_ROOM_9"]);
+    forward(&platform, &["add", "off", "CENTRAL"]);
+    forward(&platform, &["set", "off", "--enabled", "false"]);
+    let wanted = [Synthetic::cr("P1", 64, 64), Synthetic::dx("P2", 64, 64)];
+    let others = [
+        Synthetic { modality: "OT".to_owned(), ..Synthetic::cr("P3", 64, 64) },
+        Synthetic { modality: "DX".to_owned(), ..Synthetic::cr("Q4", 64, 64) },
+    ];
+    send(&platform, &wanted);
+    send(&platform, &others);
+    let ninth = Synthetic { modality: "OT".to_owned(), ..Synthetic::cr("R5", 64, 64) };
+    let file = folder.path().with_extension("dcm");
+    std::fs::write(&file, ninth.part10()).expect("a file");
+    let stored = Dcmtk::storescu(platform.dicom(), &["-aet", "CR_ROOM_9"], std::slice::from_ref(&file));
+    assert!(stored.success, "{}", stored.text);
+    std::fs::remove_file(&file).expect("a file of ours");
+    let sent = wait::until("three instances", async || {
+        Some(queue(&platform, "sent")).filter(|lines| lines.len() == 3)
+    });
+    sent.await;
+    let mut received: Vec<Vec<u8>> =
+        receiver.take().iter().map(|file| part10::data_set(file).to_vec()).collect();
+    let expected = wanted.iter().chain([&ninth]).map(|one| padded(&one.data_set()).into_owned());
+    let mut expected: Vec<Vec<u8>> = expected.collect();
+    received.sort();
+    expected.sort();
+    assert!(received == expected, "{} instances came, or others", received.len());
+    assert_eq!((queue(&platform, "pending").len(), queue(&platform, "dead").len()), (0, 0));
+    let told = platform.audit_records("forward_instances").await;
+    assert!(told.len() == 3 && told.iter().all(|one| one.detail == "to CENTRAL, 1 instances"), "{told:?}");
+}
+
+#[tokio::test]
+async fn two_archives_are_one_when_both_have_been_away_on_sqlite() {
+    two_archives_are_one(Engine::Sqlite).await;
+}
+
+#[tokio::test]
+async fn two_archives_are_one_when_both_have_been_away_on_postgres() {
+    two_archives_are_one(Engine::Postgres).await;
+}
+
+async fn two_archives_are_one(engine: Engine) {
+    let port = free_port();
+    let mut site = Platform::start(impatient(Options::on(engine))).await;
+    register(&site, "CENTRAL", SocketAddr::from(([127, 0, 0, 1], port)));
+    forward(&site, &["add", "everything", "CENTRAL"]);
+    let instances: Vec<Synthetic> =
+        (0..20).map(|number| Synthetic::cr(&format!("P{number}"), 512, 512)).collect();
+    let ledger = Ledger::default();
+    for instance in &instances {
+        ledger.acknowledge_synthetic(instance, &instance.data_set());
+    }
+    send(&site, &instances[..10]);
+    // Nobody is there yet.
+    wait::until("a failed attempt", async || {
+        queue(&site, "pending").iter().any(|line| line.contains(": ")).then_some(())
+    })
+    .await;
+    let mut central = Platform::start(impatient(Options::on(engine))).await;
+    // What it gets it sends back: everything is there already, and that is the end of it. Only then is it where it is looked for.
+    register(&central, "SITE", site.dicom());
+    forward(&central, &["add", "back", "SITE"]);
+    central.stop().await;
+    central.set("MAXRAY_PACS__LISTEN", &format!("127.0.0.1:{port}"));
+    central.restart().await;
+    send(&site, &instances[10..]);
+    wait::until("the first to arrive", async || queue(&site, "sent").first().map(|_| ())).await;
+    site.kill();
+    site.restart().await;
+    central.ae(&["set", "SITE", "--call-port", &site.dicom().port().to_string()]);
+    // What was under way at the kill is taken again when its lease is over.
+    wait::until("everything at the centre", async || {
+        Some(queue(&site, "sent")).filter(|lines| lines.len() == instances.len())
+    })
+    .await;
+    let reader = central.user("reader", "service").await;
+    ledger.check(&reader, "at the centre").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), instances.len());
+    wait::until("everything back", async || {
+        Some(queue(&central, "sent")).filter(|lines| lines.len() == instances.len())
+    })
+    .await;
+    let reader = site.user("reader", "service").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), instances.len());
+    assert_eq!(queue(&site, "sent").len(), instances.len(), "nothing goes round");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_given_up_and_sent_again_when_somebody_asks() {
+    let site = Platform::start(impatient(Options::default())).await;
+    let central = Platform::start(Options::default()).await;
+    // It may verify and nothing else.
+    central.register_ae("MAXRAY", &["--operation", "echo"]);
+    forward(&site, &["add", "everything", "CENTRAL"]);
+    let instance = Synthetic::cr("P1", 64, 64);
+    send(&site, std::slice::from_ref(&instance));
+    let waiting = wait::until("an attempt without a destination", async || {
+        queue(&site, "pending").pop().filter(|line| line.contains("is not registered with a host and a port"))
+    });
+    waiting.await;
+    register(&site, "CENTRAL", central.dicom());
+    let dead = wait::until("the end of attempts", async || queue(&site, "dead").pop()).await;
+    assert!(dead.contains("it was refused with status 0x0124"), "{dead}");
+    central.ae(&["set", "MAXRAY", "--operation", "echo", "--operation", "store"]);
+    assert_eq!(forward(&site, &["retry"]).trim(), "1 instances are sent again");
+    wait::until("the instance", async || queue(&site, "sent").pop()).await;
+    let reader = central.user("reader", "service").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 1);
+    // What was there before a rule is not sent by it.
+    forward(&site, &["add", "late", "CENTRAL"]);
+    // A rule that goes takes what it queued with it.
+    forward(&site, &["remove", "everything"]);
+    assert_eq!(forward(&site, &["queue"]), "");
+}
+
+#[tokio::test]
+async fn rules_that_cannot_be_are_refused_with_what_would_be_right() {
+    let platform = Platform::start(Options::default()).await;
+    for (arguments, said) in [
+        (&["add", "x", "CENTRAL", "--where", "Modalty=CR"][..], "Modalty is no attribute that is matched on"),
+        (&["add", "x", "CENTRAL", "--where", "StudyDate=yesterday"], "StudyDate expected a date YYYYMMDD"),
+        (&["add", "x", "CENTRAL", "--where", "CR"], "expected KEYWORD=VALUE"),
+        (&["add", "x", "A\\B"], "invalid value"),
+        (&["add", "x", "CENTRAL", "--priority", "urgent"], "low, medium, high"),
+        (&["remove", "x"], "there is no rule x"),
+    ] {
+        let output = platform.command(&[&["forward"], arguments].concat()).output().expect("maxray runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(said), "{arguments:?}: {text}");
+    }
+    assert!(
+        forward(&platform, &["add", "x", "CENTRAL"]).contains("maxray ae add CENTRAL ADDRESS --call-host")
+    );
+    let again = platform.command(&["forward", "add", "x", "CENTRAL"]).output().expect("maxray runs");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("there is a rule of this name: x"));
+}
