@@ -10,6 +10,7 @@ use tests::{
     scu,
     session::{PASSWORD, Session},
     synthetic::Synthetic,
+    tls::Authority,
     wait,
 };
 
@@ -159,6 +160,32 @@ async fn a_prescription_that_nobody_names_has_the_name_of_the_registry() {
     let path = format!("/prescriptions/{}", named["id"].as_str().expect("an id"));
     let signed = clinic.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
     assert_eq!(signed["patient"], named["patient"], "what the doctor saw");
+}
+
+#[tokio::test]
+async fn a_registry_over_tls_is_asked_when_its_authority_is_trusted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new(folder.path(), "registry");
+    let patients = json!([entry("one", "PAT-1", "Amina", "Diallo", "1980-02-29", "female")]);
+    let registry = FhirServer::start_over_tls(&patients, authority.issue("127.0.0.1", |_| {}));
+    let mut platform = Platform::start(registry.options(SYSTEM)).await;
+    let image = Synthetic::cr("PAT-1", 16, 16);
+    assert_eq!(scu::send_files(platform.dicom(), &[image.part10()]).expect("an association"), [0]);
+    platform.add_user("viewer", "viewer");
+    let mut seen = Vec::new();
+    for ca_file in ["", &authority.file().display().to_string()] {
+        platform.set("MAXRAY_PATIENT_SERVICE__CA_FILE", ca_file);
+        platform.kill();
+        platform.restart().await;
+        let viewer = platform.sign_in("viewer", PASSWORD).await;
+        seen.push(viewer.get_json("/patients/PAT-1").await["registry"]["status"].clone());
+    }
+    assert_eq!(seen, ["unavailable", "found"], "{}", platform.log());
+    platform.kill();
+    platform.set("MAXRAY_PATIENT_SERVICE__CA_FILE", "no.pem");
+    let output = platform.command(&["serve"]).output().expect("maxray runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("patient_service.ca_file"), "{said}");
 }
 
 /// Logs and metrics say how the server is, and nothing of whom it was asked for.

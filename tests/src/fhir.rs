@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{platform::Options, python};
+use crate::{platform::Options, python, tls::Identity};
 
 /// What it wants to be shown.
 const TOKEN: &str = "a-token-of-the-tests";
@@ -19,6 +19,7 @@ const TOKEN: &str = "a-token-of-the-tests";
 pub struct FhirServer {
     folder: tempfile::TempDir,
     port: u16,
+    tls: Option<Identity>,
     child: Option<Child>,
 }
 
@@ -28,9 +29,21 @@ impl FhirServer {
     /// # Panics
     /// When it does not start.
     pub fn start(patients: &Value) -> Self {
+        Self::start_with(patients, None)
+    }
+
+    /// Starts it with this certificate.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_over_tls(patients: &Value, identity: Identity) -> Self {
+        Self::start_with(patients, Some(identity))
+    }
+
+    fn start_with(patients: &Value, tls: Option<Identity>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("token"), format!("{TOKEN}\n")).expect("a file");
-        let mut server = Self { folder, port: 0, child: None };
+        let mut server = Self { folder, port: 0, tls, child: None };
         server.holds(patients);
         server.start_again();
         server
@@ -63,6 +76,9 @@ impl FhirServer {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("e2e/python/fhir_server.py");
         let mut command = Command::new(python::interpreter());
         command.arg(script).arg(self.file()).args([TOKEN, &self.port.to_string()]);
+        if let Some(tls) = &self.tls {
+            command.arg(&tls.certificate).arg(&tls.key);
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("python starts");
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -77,8 +93,9 @@ impl FhirServer {
     /// Settings that make it the Patient Service.
     pub fn options(&self, system: &str) -> Options {
         let token = self.folder.path().join("token").display().to_string();
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         Options::default()
-            .with("MAXRAY_PATIENT_SERVICE__URL", &format!("http://127.0.0.1:{}", self.port))
+            .with("MAXRAY_PATIENT_SERVICE__URL", &format!("{scheme}://127.0.0.1:{}", self.port))
             .with("MAXRAY_PATIENT_SERVICE__IDENTIFIER_SYSTEM", system)
             .with("MAXRAY_PATIENT_SERVICE__TOKEN_FILE", &token)
     }

@@ -1,7 +1,7 @@
 """A FHIR R4 server over the patients of a JSON file, which is read with every request.
 
-Arguments: the file, the bearer token that has to be shown, the port (0 for a free one). Prints `ready PORT`. R4B is
-FHIR 4.3.0, whose Patient is that of R4 (4.0.1).
+Arguments: the file, the bearer token that has to be shown, the port (0 for a free one); for TLS a certificate and its
+key. Prints `ready PORT`. R4B is FHIR 4.3.0, whose Patient is that of R4 (4.0.1).
 """
 
 import json
@@ -19,6 +19,7 @@ from fhirstarter import FHIRProvider, FHIRStarter, InteractionContext, Request
 from fhirstarter.exceptions import FHIRResourceNotFoundError, FHIRUnauthorizedError
 
 path, token, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tls = dict(zip(("ssl_certfile", "ssl_keyfile"), sys.argv[4:]))
 
 
 def signed_in(request: Request) -> None:
@@ -75,4 +76,4 @@ listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", port))
 listener.listen()
 print("ready", listener.getsockname()[1], flush=True)
-uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+uvicorn.Server(uvicorn.Config(app, log_level="warning", **tls)).run(sockets=[listener])
