@@ -11,6 +11,7 @@ use service::{
     events::EventBus,
     identity::{Authenticator, DoctorKeys, Issuer},
     notifications::WebhooksConfig,
+    patient_service::PatientService,
     shutdown::Shutdown,
 };
 use tokio::sync::Semaphore;
@@ -36,6 +37,8 @@ pub struct DoctorApiState {
     pub config: DoctorApiConfig,
     /// Settings of webhooks.
     pub webhooks: WebhooksConfig,
+    /// Says who a Patient ID is.
+    pub patient_service: PatientService,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -54,6 +57,7 @@ pub struct Inner {
     pub converter: Converter,
     pub config: DoctorApiConfig,
     pub webhooks: WebhooksConfig,
+    pub patient_service: PatientService,
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
     pub shutdown: Shutdown,
@@ -96,6 +100,7 @@ impl AppState {
             converter,
             config,
             webhooks,
+            patient_service: parts.patient_service,
             clock,
             shutdown,
         }))

@@ -8,6 +8,7 @@ use model::clock::Clock;
 use service::{
     events::EventBus,
     identity::{DoctorKeys, Issuer},
+    patient_service::PatientService,
     shutdown::Shutdown,
 };
 
@@ -21,6 +22,7 @@ pub struct Parts {
     pub webhooks: worker::WebhookClient,
     pub mailer: Option<worker::Mailer>,
     pub broker: Option<worker::Broker>,
+    pub patient_service: PatientService,
     pub converter: Converter,
     pub events: EventBus,
     pub spool: dicomweb::SpoolConfig,
@@ -47,6 +49,7 @@ impl Parts {
             webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
             mailer: worker::Mailer::new(&settings.notifications.mail)?,
             broker: worker::Broker::new(&settings.broker)?,
+            patient_service: PatientService::new(&settings.patient_service, clock.clone())?,
             converter: home::converter(settings, archive)?,
             events: EventBus::new(),
             spool: home::spool(settings, directory),

@@ -175,6 +175,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
             converter: parts.converter.clone(),
             config: settings.doctor_api.clone(),
             webhooks: settings.notifications.webhooks.clone(),
+            patient_service: parts.patient_service.clone(),
             clock: parts.clock.clone(),
         },
         parts.shutdown.clone(),

@@ -23,6 +23,7 @@ pub struct Settings {
     pub archive: archive::ArchiveConfig,
     pub worker: worker::WorkerConfig,
     pub broker: worker::BrokerConfig,
+    pub patient_service: service::patient_service::PatientServiceConfig,
     pub notifications: service::notifications::NotificationsConfig,
     pub audit: worker::audit_checkpoints::AuditConfig,
     pub decoder: service::decoder::DecoderConfig,
@@ -45,6 +46,7 @@ impl Default for Settings {
             archive: archive::ArchiveConfig::default(),
             worker: worker::WorkerConfig::default(),
             broker: worker::BrokerConfig::default(),
+            patient_service: service::patient_service::PatientServiceConfig::default(),
             notifications: service::notifications::NotificationsConfig::default(),
             audit: worker::audit_checkpoints::AuditConfig::default(),
             decoder: service::decoder::DecoderConfig::default(),
@@ -59,6 +61,7 @@ impl Settings {
         self.identity.check()?;
         self.pacs.check(self.pacs.listen.ip())?;
         self.doctor_api.check()?;
+        self.patient_service.check()?;
         self.notifications.check()?;
         self.broker.check()?;
         Ok(self.dicomweb.check()?)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// The program under test; `./test` builds it and sets this.
 pub const BINARY: &str = "MAXRAY_TEST_BINARY";
-/// A Python with pydicom, pynetdicom and dicomweb-client.
+/// A Python with pydicom, pynetdicom, dicomweb-client and fhirstarter.
 pub const PYTHON: &str = "MAXRAY_TEST_PYTHON";
 /// A folder with the OpenID provider of tests/oidc installed.
 pub const OIDC: &str = "MAXRAY_TEST_OIDC";

@@ -25,6 +25,7 @@
 //! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
+//! | [`fhir`] | a FHIR server that knows patients |
 //! | [`rabbitmq`] | a private RabbitMQ that can be killed |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
@@ -35,6 +36,7 @@ pub mod bucket;
 pub mod cluster;
 pub mod digest;
 pub mod env;
+pub mod fhir;
 pub mod fixtures;
 pub mod guard;
 pub mod ledger;

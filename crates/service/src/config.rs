@@ -83,7 +83,7 @@ fn hide_secrets(value: &mut toml::Value) {
         toml::Value::Table(table) => {
             for (key, inner) in table {
                 let secret = ["secret", "password", "access_key"].iter().any(|word| key.contains(word))
-                    || ["root", "root_previous"].contains(&key.as_str());
+                    || ["root", "root_previous", "token"].contains(&key.as_str());
                 match inner {
                     toml::Value::String(text) if secret && !text.is_empty() => "***".clone_into(text),
                     _ => hide_secrets(inner),
@@ -110,6 +110,7 @@ mod tests {
     struct Settings {
         secret_access_key: String,
         root: String,
+        token: String,
         url: String,
         name: String,
     }
@@ -119,6 +120,7 @@ mod tests {
         let shown = show(&Settings {
             secret_access_key: "hunter2".into(),
             root: "hunter2".into(),
+            token: "hunter2".into(),
             url: "postgres://maxray:hunter2@db/maxray".into(),
             name: "hunter3".into(),
         })

@@ -12,6 +12,7 @@ use model::clock::Clock;
 use serde_json::Value;
 
 use crate::identity::{IdentityConfig, Issuer};
+pub use crate::patient_service::fuzzing::registry;
 
 /// A P-256 key that signs nothing but the inputs here: the kept ones name it.
 const KEY: &[u8] = include_bytes!("../../../fuzz/token-key.der");
@@ -88,5 +89,10 @@ mod tests {
     #[test]
     fn corpus_token() {
         replay::replay("token", token);
+    }
+
+    #[test]
+    fn corpus_registry() {
+        replay::replay("registry", registry);
     }
 }

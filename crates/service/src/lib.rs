@@ -1,5 +1,5 @@
 //! What every door's shell needs: configuration, TLS, telemetry, shutdown, identity, events in process, HTTP manners,
-//! what is told to the outside, and the pool of decoder processes.
+//! what is told to the outside, the Patient Service, and the pool of decoder processes.
 #![deny(missing_docs)]
 
 pub mod config;
@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod http;
 pub mod identity;
 pub mod notifications;
+pub mod patient_service;
 pub mod proxy_protocol;
 pub mod shutdown;
 pub mod telemetry;

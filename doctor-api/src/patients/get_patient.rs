@@ -5,7 +5,10 @@ use serde::Serialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
-use super::past::{WhichPatient, past};
+use super::{
+    past::{WhichPatient, past},
+    registry::{self, RegistryBody},
+};
 use crate::{
     audit,
     input::{path::PathParameters, query::QueryParameters},
@@ -27,6 +30,9 @@ pub struct PatientView {
     records: Vec<PatientBody>,
     /// Names that were written at bookings and that no image has.
     booked_names: Vec<String>,
+    /// What the Patient Service says; null when there is none, or none for the issuer, and for tokens of viewers and share
+    /// links.
+    registry: Option<RegistryBody>,
     /// Studies in reach, at most 1000.
     studies: usize,
     /// Consultations in reach, at most 1000.
@@ -57,6 +63,7 @@ pub async fn get_patient(
         return Err(Problem::not_found());
     }
     audit::looked(&state, &permit.caller, past.looked("read_patient")).await?;
+    let registry = registry::of(&state, &permit, (&patient_id, &which), &past).await;
     let (studies, consultations) = (past.studies.len(), past.consultations.len());
     let mut records: Vec<PatientBody> = Vec::new();
     for row in past.studies {
@@ -74,5 +81,13 @@ pub async fn get_patient(
         }
     }
     let prescriptions = past.prescriptions.len();
-    Ok(Json(PatientView { patient_id, records, booked_names, studies, consultations, prescriptions }))
+    Ok(Json(PatientView {
+        patient_id,
+        records,
+        booked_names,
+        registry,
+        studies,
+        consultations,
+        prescriptions,
+    }))
 }

@@ -9,13 +9,16 @@ use model::{
     text::fold,
 };
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::{
+    http::problem::Problem,
+    patient_service::{Answer, PartialDate},
+};
 use utoipa::ToSchema;
 
 use crate::{
     errors,
     input::check::Checks,
-    patients::past::of_patient,
+    patients::{past::of_patient, registry},
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -57,15 +60,19 @@ impl From<PrescriptionPatient> for PatientBody {
 /// Notes what cannot be.
 pub fn check(checks: &mut Checks, patient: &PrescriptionPatient, now: DateTime<Utc>) {
     checks.line("patient.name", &patient.name, NAME_LENGTH_MAX);
-    // A day of grace: it is tomorrow already in some places.
-    let today = now.date_naive();
-    let born = (today - TimeDelta::days(AGE_DAYS_MAX))..=(today + TimeDelta::days(1));
-    let is_born = patient.birth_date.is_none_or(|date| born.contains(&date));
+    let is_born = patient.birth_date.is_none_or(|date| can_be_born(date, now));
     checks.require(is_born, "patient.birth_date", "lies in the future, or more than 150 years back");
 }
 
+/// A day of grace: it is tomorrow already in some places.
+fn can_be_born(date: NaiveDate, now: DateTime<Utc>) -> bool {
+    let today = now.date_naive();
+    ((today - TimeDelta::days(AGE_DAYS_MAX))..=(today + TimeDelta::days(1))).contains(&date)
+}
+
 /// What is known of the patient of a consultation: the name of the booking, or else the one that the images in the doctor's reach
-/// agree on, and the date of birth of images that do not name somebody else.
+/// agree on, and the date of birth of images that do not name somebody else. Where nobody names the patient, the Patient Service
+/// does, if it has one that no image contradicts.
 pub async fn known(
     state: &AppState,
     permit: &Permit<WritePrescription>,
@@ -74,6 +81,11 @@ pub async fn known(
     let booked = natural(&consultation.patient_name);
     let records = records(state, permit, consultation).await?;
     let names: Vec<String> = records.iter().map(|record| natural(&record.patient_name)).collect();
+    if names.iter().chain(Some(&booked)).all(|name| name.trim().is_empty())
+        && let Some(registered) = registered(state, consultation, &records).await
+    {
+        return Ok(registered);
+    }
     let name = if booked.trim().is_empty() { agreed(&names, |name| words(name)) } else { Some(&booked) };
     let name = name.cloned().unwrap_or_default();
     let is_of_images = !name.is_empty() && names.iter().all(|other| words(other) == words(&name));
@@ -83,6 +95,30 @@ pub async fn known(
     // What images say is checked by nobody, unlike what a doctor writes.
     let name = name.chars().filter(|one| !one.is_control()).take(NAME_LENGTH_MAX).collect();
     Ok(PrescriptionPatient { name, birth_date })
+}
+
+/// As the Patient Service has it. An image of another issuer may be of somebody else.
+async fn registered(
+    state: &AppState,
+    consultation: &Consultation,
+    records: &[PatientAttributes],
+) -> Option<PrescriptionPatient> {
+    let issuer = &consultation.issuer_of_patient_id;
+    if records.iter().any(|record| record.issuer_of_patient_id != *issuer) {
+        return None;
+    }
+    let answer = registry::ask_anew(state, &consultation.patient_id, issuer).await?;
+    let Answer::Found(found) = answer else { return None };
+    let images: Vec<&PatientAttributes> = records.iter().collect();
+    if !registry::is_in_use(&found) || !registry::conflicts(&found.patient, &images).is_empty() {
+        return None;
+    }
+    let name = found.patient.name()?.chars().take(NAME_LENGTH_MAX).collect();
+    let birth_date = found.patient.birth_date.as_ref().and_then(PartialDate::day);
+    Some(PrescriptionPatient {
+        name,
+        birth_date: birth_date.filter(|date| can_be_born(*date, state.clock.now())),
+    })
 }
 
 /// What the images in reach say of whom they show.

@@ -6,11 +6,11 @@ use model::{
     text::fold,
 };
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::{http::problem::Problem, patient_service::Answer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{errors, state::AppState};
+use crate::{errors, patients::registry, state::AppState};
 
 /// Earlier prescriptions that are looked at.
 const EARLIER_MAX: u32 = 100;
@@ -21,7 +21,7 @@ const WORD_LENGTH_MIN: usize = 4;
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PrescriptionWarning)]
 pub struct WarningBody {
-    /// `duplicate`, `prescribed_already`, `allergy` or `unnamed_patient`.
+    /// `duplicate`, `prescribed_already`, `allergy`, `unnamed_patient` or `patient_conflict`.
     #[schema(example = "allergy")]
     kind: &'static str,
     /// What it is about.
@@ -44,6 +44,7 @@ pub async fn of(
         return Ok(Vec::new());
     }
     let mut warnings = within(prescription);
+    warnings.extend(against_registry(state, prescription).await);
     let issuer = Some(prescription.issuer_of_patient_id.as_str());
     let earlier =
         state.database().prescriptions_of_patient(scope, &prescription.patient_id, issuer, EARLIER_MAX).await;
@@ -63,6 +64,26 @@ pub async fn of(
         }
     }
     Ok(warnings)
+}
+
+/// What it says of the patient, and the Patient Service does not.
+async fn against_registry(state: &AppState, prescription: &Prescription) -> Vec<WarningBody> {
+    let Some(patient) = &prescription.content.patient else { return Vec::new() };
+    let issuer = prescription.issuer_of_patient_id.as_str();
+    let answer = registry::ask(state, &prescription.patient_id, &[issuer]).await;
+    let Some(Answer::Found(found)) = answer else { return Vec::new() };
+    let registered = &found.patient;
+    let name = registered.name().filter(|_| !registry::is_called(&patient.name, registered));
+    let day = |day| registered.birth_date.as_ref().filter(|known| !registry::is_birth_date(day, known));
+    let birth_date = patient.birth_date.and_then(day).map(|date| date.as_str().to_owned());
+    let warn = |field: &str, what, registered| WarningBody {
+        kind: "patient_conflict",
+        field: field.to_owned(),
+        message: format!("the Patient Service has another {what} for the Patient ID: {registered}"),
+        prescription_id: None,
+    };
+    let name = name.map(|name| warn("patient.name", "name", name));
+    name.into_iter().chain(birth_date.map(|date| warn("patient.birth_date", "birth date", date))).collect()
 }
 
 /// What the prescription says against itself.

@@ -26,6 +26,7 @@ use service::{
     http::limits::harden,
     identity::{Authenticator, DoctorKeys, IdentityConfig, Issuer, TokenRefused, hash_password},
     notifications::WebhooksConfig,
+    patient_service::{PatientService, PatientServiceConfig},
     shutdown::Shutdown,
 };
 use tower::ServiceExt;
@@ -74,14 +75,20 @@ impl House {
     /// Time stands still: what comes back with time does not come back, however slow the machine is.
     pub async fn frozen() -> Self {
         let now = Clock::system().now();
-        Self::build(DoctorApiConfig::default(), Clock::from_fn(move || now)).await
+        Self::build(DoctorApiConfig::default(), Clock::from_fn(move || now), PatientService::off()).await
+    }
+
+    /// With a Patient Service to ask.
+    pub async fn asking(config: &PatientServiceConfig) -> Self {
+        let service = PatientService::new(config, Clock::system()).expect("a service");
+        Self::build(DoctorApiConfig::default(), Clock::system(), service).await
     }
 
     pub async fn with(config: DoctorApiConfig) -> Self {
-        Self::build(config, Clock::system()).await
+        Self::build(config, Clock::system(), PatientService::off()).await
     }
 
-    async fn build(config: DoctorApiConfig, clock: Clock) -> Self {
+    async fn build(config: DoctorApiConfig, clock: Clock, patient_service: PatientService) -> Self {
         let directory = tempfile::tempdir().expect("directory");
         let (database, storage) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&database, directory.path(), clock.clone()).await.expect("database");
@@ -108,6 +115,7 @@ impl House {
             ),
             config,
             webhooks: WebhooksConfig::default(),
+            patient_service,
             clock,
         };
         let router = harden(router_until(state, shutdown.clone()));

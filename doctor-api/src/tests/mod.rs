@@ -15,6 +15,7 @@ mod idempotency;
 mod notes;
 mod openapi;
 mod part10;
+mod patient_service;
 mod patients;
 mod prescriptions;
 mod rights;
