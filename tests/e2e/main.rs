@@ -41,3 +41,4 @@ mod transcoding;
 mod typescript;
 mod viewers;
 mod worklist;
+mod xrays;

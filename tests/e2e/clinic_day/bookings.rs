@@ -40,7 +40,7 @@ pub(super) struct Booking {
     pub patient_id: String,
     pub starts_at: DateTime<Utc>,
     pub fate: Fate,
-    /// In two minutes.
+    /// Its reminder is due while the day goes on.
     pub is_soon: bool,
 }
 

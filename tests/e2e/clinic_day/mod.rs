@@ -46,7 +46,7 @@ async fn a_day(engine: Engine) {
     let platform = Platform::start(options).await;
     let receiver = Receiver::start().await;
     let clinic = open_clinic(&platform, &receiver).await;
-    // Their reminder is due in a minute, while the day goes on.
+    // Their reminder is due in some seconds, while the day goes on.
     let soon = book_soon(&clinic).await;
     let (mut bookings, sent) = tokio::join!(race(&clinic), send_studies(&platform));
     cancel_and_move(&clinic, &mut bookings).await;
@@ -61,9 +61,9 @@ async fn a_day(engine: Engine) {
     check(&clinic, &receiver, Day { bookings, studies, prescriptions }).await;
 }
 
-/// One appointment of each doctor in two minutes: one is cancelled, one moved to another day, the others stay.
+/// One appointment of each doctor in 80 seconds: one is cancelled, one moved to another day, the others stay.
 async fn book_soon(clinic: &Clinic) -> Vec<Booking> {
-    let at = Utc::now() + TimeDelta::seconds(120);
+    let at = Utc::now() + TimeDelta::seconds(80);
     let mut bookings = Vec::new();
     for (number, doctor) in clinic.doctors.iter().enumerate() {
         let body =
