@@ -15,6 +15,7 @@ mod config;
 mod consultations;
 mod devices;
 mod doctors;
+mod documents;
 mod errors;
 mod events;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -28,6 +29,7 @@ mod openapi;
 mod patients;
 mod policy;
 mod prescriptions;
+mod reports;
 mod rooms;
 mod router;
 mod sessions;

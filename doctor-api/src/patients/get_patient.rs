@@ -33,6 +33,8 @@ pub struct PatientView {
     consultations: usize,
     /// Prescriptions in reach, at most 1000.
     prescriptions: usize,
+    /// Reports in reach, at most 1000.
+    reports: usize,
 }
 
 /// Read a patient
@@ -73,6 +75,14 @@ pub async fn get_patient(
             booked_names.push(name);
         }
     }
-    let prescriptions = past.prescriptions.len();
-    Ok(Json(PatientView { patient_id, records, booked_names, studies, consultations, prescriptions }))
+    let (prescriptions, reports) = (past.prescriptions.len(), past.reports.len());
+    Ok(Json(PatientView {
+        patient_id,
+        records,
+        booked_names,
+        studies,
+        consultations,
+        prescriptions,
+        reports,
+    }))
 }

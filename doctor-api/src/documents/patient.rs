@@ -1,10 +1,10 @@
-//! Whom a prescription is for: what a pharmacy reads, and no Patient ID says.
+//! Whom a document is for: what people read, and no Patient ID says.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::SearchQuery;
 use model::{
     access::Action,
-    clinical::{Consultation, PrescriptionPatient},
+    clinical::{Consultation, DocumentPatient},
     instance::PatientAttributes,
     text::fold,
 };
@@ -12,13 +12,7 @@ use serde::{Deserialize, Serialize};
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
-use crate::{
-    errors,
-    input::check::Checks,
-    patients::past::of_patient,
-    policy::{Permit, WritePrescription},
-    state::AppState,
-};
+use crate::{errors, input::check::Checks, patients::past::of_patient, policy::Caller, state::AppState};
 
 /// Longest name in characters.
 const NAME_LENGTH_MAX: usize = 200;
@@ -27,10 +21,10 @@ const AGE_DAYS_MAX: i64 = 150 * 366;
 /// Patients of one Patient ID that are looked at: as many as there may be who differ in what the images say of them.
 const RECORDS_MAX: u32 = 100;
 
-/// Whom a prescription is for.
+/// Whom a document is for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PrescriptionPatient)]
+#[schema(as = DocumentPatient)]
 pub struct PatientBody {
     /// As people write it.
     #[serde(default)]
@@ -42,20 +36,20 @@ pub struct PatientBody {
     birth_date: Option<NaiveDate>,
 }
 
-impl From<PatientBody> for PrescriptionPatient {
+impl From<PatientBody> for DocumentPatient {
     fn from(PatientBody { name, birth_date }: PatientBody) -> Self {
         Self { name, birth_date }
     }
 }
 
-impl From<PrescriptionPatient> for PatientBody {
-    fn from(PrescriptionPatient { name, birth_date }: PrescriptionPatient) -> Self {
+impl From<DocumentPatient> for PatientBody {
+    fn from(DocumentPatient { name, birth_date }: DocumentPatient) -> Self {
         Self { name, birth_date }
     }
 }
 
 /// Notes what cannot be.
-pub fn check(checks: &mut Checks, patient: &PrescriptionPatient, now: DateTime<Utc>) {
+pub fn check(checks: &mut Checks, patient: &DocumentPatient, now: DateTime<Utc>) {
     checks.line("patient.name", &patient.name, NAME_LENGTH_MAX);
     // A day of grace: it is tomorrow already in some places.
     let today = now.date_naive();
@@ -68,11 +62,11 @@ pub fn check(checks: &mut Checks, patient: &PrescriptionPatient, now: DateTime<U
 /// agree on, and the date of birth of images that do not name somebody else.
 pub async fn known(
     state: &AppState,
-    permit: &Permit<WritePrescription>,
+    caller: &Caller,
     consultation: &Consultation,
-) -> Result<PrescriptionPatient, Problem> {
+) -> Result<DocumentPatient, Problem> {
     let booked = natural(&consultation.patient_name);
-    let records = records(state, permit, consultation).await?;
+    let records = records(state, caller, consultation).await?;
     let names: Vec<String> = records.iter().map(|record| natural(&record.patient_name)).collect();
     let name = if booked.trim().is_empty() { agreed(&names, |name| words(name)) } else { Some(&booked) };
     let name = name.cloned().unwrap_or_default();
@@ -82,16 +76,16 @@ pub async fn known(
     let birth_date = birth_date.and_then(|date| NaiveDate::parse_from_str(date, "%Y%m%d").ok());
     // What images say is checked by nobody, unlike what a doctor writes.
     let name = name.chars().filter(|one| !one.is_control()).take(NAME_LENGTH_MAX).collect();
-    Ok(PrescriptionPatient { name, birth_date })
+    Ok(DocumentPatient { name, birth_date })
 }
 
 /// What the images in reach say of whom they show.
 async fn records(
     state: &AppState,
-    permit: &Permit<WritePrescription>,
+    caller: &Caller,
     consultation: &Consultation,
 ) -> Result<Vec<PatientAttributes>, Problem> {
-    let Ok(scope) = permit.caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
+    let Ok(scope) = caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
     let (patient_id, issuer) = (&consultation.patient_id, consultation.issuer_of_patient_id.as_str());
     if patient_id.is_empty() {
         return Ok(Vec::new());
