@@ -26,6 +26,7 @@
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
 //! | [`rabbitmq`] | a private RabbitMQ that can be killed |
+//! | [`pdf`] | a PDF that the server gave: its text, its fonts, its square code |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
@@ -44,6 +45,7 @@ pub mod multipart;
 pub mod nodes;
 pub mod operator;
 pub mod part10;
+pub mod pdf;
 pub mod platform;
 pub mod postgres;
 pub mod power_cut;

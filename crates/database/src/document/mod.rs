@@ -16,6 +16,7 @@ use model::{
 use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
+use self::studies::FIRST_OF_REACH;
 use crate::{AuditActor, AuditRecord, Database, DatabaseError, engine::Tx, scope::Reach, statement::Dialect};
 
 /// Why nothing was changed.
@@ -51,6 +52,13 @@ pub struct WriterScope<'a> {
     pub documents: &'a Scope,
     /// Of studies.
     pub studies: &'a Scope,
+}
+
+/// The same as SQL, each for its own statement.
+struct WriterReach {
+    documents: Reach,
+    consultations: Reach,
+    studies: Reach,
 }
 
 #[derive(sqlx::Type)]
@@ -125,6 +133,17 @@ fn select<C: DocumentContent>() -> String {
 }
 
 impl Database {
+    async fn writer_reach<C: DocumentContent>(
+        &self,
+        scope: WriterScope<'_>,
+    ) -> Result<WriterReach, DatabaseError> {
+        Ok(WriterReach {
+            documents: self.document_reach(scope.documents, C::NOUN, 2),
+            consultations: self.consultation_reach(scope.documents, 2),
+            studies: self.study_reach(scope.studies, FIRST_OF_REACH).await?,
+        })
+    }
+
     /// One document; `None` when it is not in reach.
     pub async fn document<C: DocumentContent>(
         &self,

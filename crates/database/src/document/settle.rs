@@ -7,10 +7,7 @@ use model::{
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{
-    DocumentError, WriterScope, lock_own, lock_own_draft, record,
-    studies::{FIRST_OF_REACH, check_studies},
-};
+use super::{DocumentError, WriterScope, lock_own, lock_own_draft, record, studies::check_studies};
 use crate::{
     AuditActor, Database, DatabaseError, audit::insert_audit, engine::Tx, outbox::insert_events, text::clean,
 };
@@ -28,17 +25,15 @@ impl Database {
         (expected_version, signed): (i64, DocumentSignature),
         actor: &AuditActor,
     ) -> Result<ClinicalDocument<C>, DocumentError> {
-        let reach = self.document_reach(scope.documents, C::NOUN, 2);
-        let of_doctor = self.consultation_reach(scope.documents, 2);
-        let of_studies = self.study_reach(scope.studies, FIRST_OF_REACH).await?;
+        let reach = self.writer_reach::<C>(scope).await?;
         let mut tx = self.begin().await?;
         let mut document: ClinicalDocument<C> =
-            lock_own_draft(&mut tx, id, (scope.documents, &reach), expected_version).await?;
+            lock_own_draft(&mut tx, id, (scope.documents, &reach.documents), expected_version).await?;
         // A draft may lie long, and its consultation may have been cancelled since.
         let consultation =
-            crate::consultation::lock_row(&mut tx, document.consultation_id, &of_doctor).await?;
+            crate::consultation::lock_row(&mut tx, document.consultation_id, &reach.consultations).await?;
         self.is_met(&consultation, &tx)?;
-        check_studies(&mut tx, &document.content, &consultation, &of_studies).await?;
+        check_studies(&mut tx, &document.content, &consultation, &reach.studies).await?;
         keep_signature(&mut tx, C::NOUN, id, &signed).await?;
         if let Some(old) = document.supersedes {
             supersede(&mut tx, C::NOUN, old).await?;

@@ -5,10 +5,7 @@ use model::clinical::{ClinicalDocument, Consultation, ConsultationStatus, Docume
 use sqlx::{AssertSqlSafe, types::Json};
 use uuid::Uuid;
 
-use super::{
-    DocumentError, WriterScope, lock_own, lock_own_draft, record,
-    studies::{FIRST_OF_REACH, check_studies},
-};
+use super::{DocumentError, WriterScope, lock_own, lock_own_draft, record, studies::check_studies};
 use crate::{AuditActor, Database, DatabaseError, audit::insert_audit, engine::Tx};
 
 impl Database {
@@ -23,15 +20,15 @@ impl Database {
         content: C,
         actor: &AuditActor,
     ) -> Result<ClinicalDocument<C>, DocumentError> {
-        let reach = self.consultation_reach(scope.documents, 2);
-        let of_studies = self.study_reach(scope.studies, FIRST_OF_REACH).await?;
+        let reach = self.writer_reach::<C>(scope).await?;
         let mut tx = self.begin().await?;
-        let consultation = crate::consultation::lock_row(&mut tx, consultation_id, &reach).await?;
+        let consultation =
+            crate::consultation::lock_row(&mut tx, consultation_id, &reach.consultations).await?;
         if consultation.doctor_id != doctor_id {
             return Err(DatabaseError::NotFound.into());
         }
         self.is_met(&consultation, &tx)?;
-        check_studies(&mut tx, &content, &consultation, &of_studies).await?;
+        check_studies(&mut tx, &content, &consultation, &reach.studies).await?;
         let draft = draft_of(&consultation, content, None, &tx);
         self.insert_draft(tx, draft, actor, "create").await
     }
@@ -48,17 +45,16 @@ impl Database {
         mut content: C,
         actor: &AuditActor,
     ) -> Result<ClinicalDocument<C>, DocumentError> {
-        let reach = self.document_reach(scope.documents, C::NOUN, 2);
-        let of_doctor = self.consultation_reach(scope.documents, 2);
-        let of_studies = self.study_reach(scope.studies, FIRST_OF_REACH).await?;
+        let reach = self.writer_reach::<C>(scope).await?;
         let mut tx = self.begin().await?;
-        let mut old: ClinicalDocument<C> = lock_own(&mut tx, id, (scope.documents, &reach)).await?;
+        let mut old: ClinicalDocument<C> = lock_own(&mut tx, id, (scope.documents, &reach.documents)).await?;
         if old.status != DocumentStatus::Finalized {
             return Err(DocumentError::Settled(old.status));
         }
-        let consultation = crate::consultation::lock_row(&mut tx, old.consultation_id, &of_doctor).await?;
+        let consultation =
+            crate::consultation::lock_row(&mut tx, old.consultation_id, &reach.consultations).await?;
         self.is_met(&consultation, &tx)?;
-        check_studies(&mut tx, &content, &consultation, &of_studies).await?;
+        check_studies(&mut tx, &content, &consultation, &reach.studies).await?;
         keep_patient(&mut content, &mut old.content);
         let draft = draft_of(&consultation, content, Some(id), &tx);
         match self.insert_draft(tx, draft, actor, "replace").await {
@@ -80,16 +76,14 @@ impl Database {
         (expected_version, mut content): (i64, C),
         actor: &AuditActor,
     ) -> Result<ClinicalDocument<C>, DocumentError> {
-        let reach = self.document_reach(scope.documents, C::NOUN, 2);
-        let of_doctor = self.consultation_reach(scope.documents, 2);
-        let of_studies = self.study_reach(scope.studies, FIRST_OF_REACH).await?;
+        let reach = self.writer_reach::<C>(scope).await?;
         let mut tx = self.begin().await?;
         let mut draft: ClinicalDocument<C> =
-            lock_own_draft(&mut tx, id, (scope.documents, &reach), expected_version).await?;
+            lock_own_draft(&mut tx, id, (scope.documents, &reach.documents), expected_version).await?;
         if !content.study_instance_uids().is_empty() {
             let consultation =
-                crate::consultation::lock_row(&mut tx, draft.consultation_id, &of_doctor).await?;
-            check_studies(&mut tx, &content, &consultation, &of_studies).await?;
+                crate::consultation::lock_row(&mut tx, draft.consultation_id, &reach.consultations).await?;
+            check_studies(&mut tx, &content, &consultation, &reach.studies).await?;
         }
         keep_patient(&mut content, &mut draft.content);
         let now = tx.now;
