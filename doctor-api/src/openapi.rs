@@ -19,6 +19,7 @@ pub const PUBLIC_OPERATIONS: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
     ("GET", "/prescriptions/{id}/verify"),
+    ("GET", "/reports/{id}/verify"),
     ("GET", "/rooms/{id}"),
 ];
 
@@ -44,6 +45,7 @@ const BEARER: &str = "bearer";
         (name = "availability", description = "When doctors see patients, and what is free"),
         (name = "consultations", description = "Meetings of a doctor and a patient, and the studies linked to them"),
         (name = "prescriptions", description = "Medicines, ordered and signed"),
+        (name = "reports", description = "What doctors saw in studies, written and signed"),
         (name = "xrays", description = "Instances: metadata, previews, download"),
         (name = "patients", description = "What belongs to a patient"),
         (name = "worklist", description = "What is scheduled for modalities"),

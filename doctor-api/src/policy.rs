@@ -103,6 +103,8 @@ policies!(
     WriteNote,
     ReadPrescription,
     WritePrescription,
+    ReadReport,
+    WriteReport,
     LinkStudy,
     ReadEvents,
     IssueViewerToken,

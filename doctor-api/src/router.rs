@@ -17,7 +17,7 @@ use crate::{
     availability, break_glass, clients, consultations, devices, doctors, events, forwarding, grants,
     idempotency,
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
-    patients, prescriptions, rooms, sessions, shares,
+    patients, prescriptions, reports, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, webhooks, worklist, xrays,
 };
@@ -68,6 +68,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(consultation_routes())
         .merge(availability_routes())
         .merge(prescription_routes())
+        .merge(report_routes())
         .merge(record_routes())
         .merge(webhook_routes())
         .merge(worklist_routes())
@@ -234,6 +235,18 @@ fn prescription_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(prescriptions::cancel_prescription::cancel_prescription))
         .routes(routes!(prescriptions::replace_prescription::replace_prescription))
         .routes(routes!(prescriptions::verify_prescription::verify_prescription))
+}
+
+/// What doctors see and sign.
+fn report_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(reports::create_report::create_report))
+        .routes(routes!(reports::get_report::get_report, reports::update_report::update_report))
+        .routes(routes!(reports::get_report_pdf::get_report_pdf))
+        .routes(routes!(reports::finalize_report::finalize_report))
+        .routes(routes!(reports::cancel_report::cancel_report))
+        .routes(routes!(reports::replace_report::replace_report))
+        .routes(routes!(reports::verify_report::verify_report))
 }
 
 /// Where events are sent.

@@ -16,7 +16,7 @@ use service::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{audit::RecentLooks, config::DoctorApiConfig, prescriptions::fonts::Fonts, rooms::Hall};
+use crate::{audit::RecentLooks, config::DoctorApiConfig, documents::fonts::Fonts, rooms::Hall};
 
 /// What this door is built from.
 #[derive(Clone)]
@@ -67,7 +67,7 @@ pub struct Inner {
     pub picture_decodes: Semaphore,
     /// Bounds the cores that PDFs take together.
     pub pdfs: Arc<Semaphore>,
-    /// What prescriptions are printed with.
+    /// What documents are printed with.
     pub fonts: Fonts,
     /// The hash that stands in for an unknown user's, so that both take the same time.
     pub stand_in_hash: OnceLock<String>,

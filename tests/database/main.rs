@@ -8,6 +8,7 @@ mod appointments;
 mod audit;
 mod commitments;
 mod consultations;
+mod documents;
 mod events;
 mod group_commit;
 mod identity;

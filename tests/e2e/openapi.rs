@@ -84,6 +84,9 @@ impl Scene {
                              "quantity": { "value": 7, "unit": "{capsule}" } }]);
         let draft = json!({ "consultation_id": consultation, "items": items });
         let prescription = ada.post_json(&format!("/doctors/{doctor}/prescription"), &draft).await;
+        let draft = json!({ "consultation_id": consultation, "study_instance_uids": [study], "findings": "Clear.",
+                            "impression": "No pneumonia." });
+        let report = ada.post_json(&format!("/doctors/{doctor}/report"), &draft).await;
         let registration = json!({ "title": "CR_ROOM_1", "registration": { "addresses": ["192.0.2.17"] } });
         let ae = admin.post_json("/aes", &registration).await;
         let spare = admin.get_json("/users").await;
@@ -93,6 +96,7 @@ impl Scene {
             ("/consultations/", consultation),
             ("/doctors/", doctor),
             ("/prescriptions/", text(&prescription, "id")),
+            ("/reports/", text(&report, "id")),
             ("/users/", text(&spare["items"][0], "id")),
             ("/xrays/", text(&xrays["items"][0], "id")),
         ];

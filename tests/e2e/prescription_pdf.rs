@@ -1,14 +1,14 @@
 //! A signed prescription on paper: read as text, looked at as a picture, its code followed to the check.
 
-use std::{fs, path::Path, process::Command};
-
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tests::{
     operator::free_port,
-    platform::{Options, Platform},
-    session::{PASSWORD, Session},
+    pdf::{Pdf, flat, run},
+    platform::Options,
 };
+
+use crate::practice::Practice;
 
 const LONG: &str =
     "Take one capsule with a full glass of water after each meal and do not lie down for half an hour. ";
@@ -16,31 +16,7 @@ const ARABIC: &str = "خذ قرصا واحدا بعد الطعام";
 const HEBREW: &str = "כדור אחד ביום";
 const GREEK: &str = "από το στόμα";
 
-struct Practice {
-    platform: Platform,
-    ada: Session,
-    doctor: String,
-    consultation: String,
-}
-
 impl Practice {
-    async fn open(options: Options) -> Self {
-        let platform = Platform::start(options).await;
-        let admin = platform.user("operator", "admin").await;
-        let account = json!({ "username": "ada", "password": PASSWORD });
-        let profile = json!({
-            "name": "Ada Müller", "licence_number": "MD-4711", "contact": "ada@clinic.example",
-            "specialties": ["Radiology"], "account": account,
-        });
-        let doctor = admin.post_json("/doctors", &profile).await["id"].as_str().expect("an id").to_owned();
-        let ada = platform.sign_in("ada", PASSWORD).await;
-        let path = format!("/doctors/{doctor}/consultation");
-        let booking = json!({ "patient_id": "PAT-1001", "patient_name": "Nguyễn^Thị^^Dr." });
-        let made = ada.post_json(&path, &booking).await;
-        let consultation = made["id"].as_str().expect("an id").to_owned();
-        Self { platform, ada, doctor, consultation }
-    }
-
     /// Path of a draft.
     async fn draft(&self, items: Value) -> String {
         let body = json!({
@@ -50,66 +26,6 @@ impl Practice {
         let made = self.ada.post_json(&format!("/doctors/{}/prescription", self.doctor), &body).await;
         format!("/prescriptions/{}", made["id"].as_str().expect("an id"))
     }
-
-    async fn pdf(&self, path: &str) -> Pdf {
-        let answer = self.ada.get(&format!("{path}/pdf")).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        let header = |name| answer.headers()[name].to_str().expect("text").to_owned();
-        assert_eq!(header(header::CONTENT_TYPE), "application/pdf");
-        assert_eq!(header(header::CACHE_CONTROL), "no-store");
-        let tag = header(header::ETAG);
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("paper.pdf"), answer.bytes().await.expect("bytes")).expect("a file");
-        Pdf { folder, tag }
-    }
-}
-
-struct Pdf {
-    folder: tempfile::TempDir,
-    tag: String,
-}
-
-impl Pdf {
-    fn bytes(&self) -> Vec<u8> {
-        fs::read(self.folder.path().join("paper.pdf")).expect("the PDF")
-    }
-
-    fn text(&self) -> String {
-        run(self.folder.path(), "pdftotext", "poppler-utils", &["-layout", "paper.pdf", "-"])
-    }
-
-    fn pages(&self) -> usize {
-        self.text().matches('\u{c}').count()
-    }
-
-    /// Every font, with whether it is embedded.
-    fn fonts(&self) -> Vec<(String, bool)> {
-        let table = run(self.folder.path(), "pdffonts", "poppler-utils", &["paper.pdf"]);
-        let rows = table.lines().skip(2).map(|row| row.split_whitespace().collect::<Vec<_>>());
-        rows.map(|row| (row[0].to_owned(), row[row.len() - 5] == "yes")).collect()
-    }
-
-    /// What the square code on the first page holds, read from the picture of it.
-    fn code(&self) -> String {
-        let folder = self.folder.path();
-        run(
-            folder,
-            "pdftoppm",
-            "poppler-utils",
-            &["-r", "100", "-f", "1", "-l", "1", "-png", "paper.pdf", "page"],
-        );
-        let pages = fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.file_name());
-        let page = pages.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("page-"));
-        let page = page.expect("a picture of the page");
-        run(folder, "zbarimg", "zbar-tools", &["--quiet", "--raw", "--nodbus", &page]).trim().to_owned()
-    }
-}
-
-fn run(folder: &Path, program: &str, package: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).current_dir(folder).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}; apt-get install {package}"));
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn item(text: &str, route: &str, instructions: &str) -> Value {
@@ -120,12 +36,6 @@ fn item(text: &str, route: &str, instructions: &str) -> Value {
         "duration_days": 7, "quantity": { "value": 21, "unit": "{capsule}" }, "refills": 2,
         "instructions": instructions
     })
-}
-
-/// The text with one blank for any white space, and without marks of direction.
-fn flat(text: &str) -> String {
-    let seen = text.chars().filter(|one| !matches!(one, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'));
-    seen.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@
 //! | [`smtp`] | a mail server that can refuse |
 //! | [`fhir`] | a FHIR server that knows patients |
 //! | [`rabbitmq`] | a private RabbitMQ that can be killed |
+//! | [`pdf`] | a PDF that the server gave: its text, its fonts, its square code |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
@@ -46,6 +47,7 @@ pub mod multipart;
 pub mod nodes;
 pub mod operator;
 pub mod part10;
+pub mod pdf;
 pub mod platform;
 pub mod postgres;
 pub mod power_cut;

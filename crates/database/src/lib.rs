@@ -21,6 +21,7 @@ mod config;
 mod consultation;
 mod deletion;
 mod doctor;
+mod document;
 mod error;
 mod fingerprint;
 mod forward;
@@ -37,7 +38,6 @@ mod open;
 mod outbox;
 mod outbox_cursor;
 mod performed_step;
-mod prescription;
 mod preview;
 mod preview_claim;
 mod quiet_study;
@@ -72,6 +72,7 @@ pub use consultation::{
 };
 pub use deletion::{DeletedInstance, Deletion, DeletionRules, DeletionTarget};
 pub use doctor::{DoctorChanges, DoctorFilter, DoctorVersion, NewDoctor};
+pub use document::{DocumentError, WriterScope};
 pub use engine::{Database, Engine};
 pub use error::DatabaseError;
 pub use forward::{
@@ -89,7 +90,6 @@ pub use notification::{
     Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
     Receivers, Webhook,
 };
-pub use prescription::PrescriptionError;
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use preview_claim::PreviewClaims;
 pub use quiet_study::Quiet;

@@ -33,7 +33,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (20, "quiet_study", include_str!("../../../migrations/0020_quiet_study.sql")),
     (21, "sequence_base", include_str!("../../../migrations/0021_sequence_base.sql")),
     (22, "fingerprint", include_str!("../../../migrations/0022_fingerprint.sql")),
-    (23, "forwarding", include_str!("../../../migrations/0023_forwarding.sql")),
+    (23, "reports", include_str!("../../../migrations/0023_reports.sql")),
+    (24, "forwarding", include_str!("../../../migrations/0024_forwarding.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

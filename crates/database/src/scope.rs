@@ -216,9 +216,9 @@ impl Database {
         reach
     }
 
-    /// A condition on the columns of `prescription` with its parameters from `first` on. What was never signed is its
-    /// doctor's alone, also after it was cancelled: so it is the signature that is asked for, not the status.
-    pub(crate) fn prescription_reach(&self, scope: &Scope, first: usize) -> Reach {
+    /// A condition on the columns of a table of documents (`prescription`, `report`) with its parameters from `first` on. What
+    /// was never signed is its doctor's alone, also after it was cancelled: so it is the signature that is asked for, not the status.
+    pub(crate) fn document_reach(&self, scope: &Scope, table: &str, first: usize) -> Reach {
         let now = self.shared().clock.now();
         let mut reach = Reach::from(first);
         reach.sql = match scope.extent() {
@@ -228,10 +228,10 @@ impl Database {
                 let (doctor, after) = (reach.id(doctor_id), reach.time(now - days));
                 format!(
                     " AND (doctor_id = {doctor} OR (jws IS NOT NULL AND EXISTS (SELECT 1 FROM consultation c \
-                     WHERE c.doctor_id = {doctor} AND c.patient_id = prescription.patient_id \
-                     AND c.issuer_of_patient_id = prescription.issuer_of_patient_id \
+                     WHERE c.doctor_id = {doctor} AND c.patient_id = {table}.patient_id \
+                     AND c.issuer_of_patient_id = {table}.issuer_of_patient_id \
                      AND ({OPEN} OR (c.status = 'completed' AND c.closed_at > {after})) \
-                     AND (c.opens_from IS NULL OR prescription.created_at >= c.opens_from))))"
+                     AND (c.opens_from IS NULL OR {table}.created_at >= c.opens_from))))"
                 )
             }
             Extent::Cases { user_id } => {
@@ -239,7 +239,7 @@ impl Database {
                 let (user, after) = (reach.id(user_id), reach.time(now - hours));
                 format!(
                     " AND jws IS NOT NULL AND EXISTS (SELECT 1 FROM consultation c \
-                     WHERE c.id = prescription.consultation_id AND c.created_by = {user} \
+                     WHERE c.id = {table}.consultation_id AND c.created_by = {user} \
                      AND (c.closed_at IS NULL OR c.closed_at > {after}))"
                 )
             }

@@ -176,6 +176,28 @@ pub enum Event {
         /// Doctor id.
         doctor_id: Uuid,
     },
+    /// A report was signed.
+    #[serde(rename = "report.finalized")]
+    ReportFinalized {
+        /// Report id.
+        report_id: Uuid,
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+        /// Somebody has to act at once; the report says why.
+        critical: bool,
+    },
+    /// A signed report was taken back.
+    #[serde(rename = "report.cancelled")]
+    ReportCancelled {
+        /// Report id.
+        report_id: Uuid,
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// Doctor id.
+        doctor_id: Uuid,
+    },
     /// Alert: a doctor reads a patient's studies in an emergency. Somebody has to review it.
     #[serde(rename = "break_glass.started")]
     BreakGlassStarted {
@@ -212,32 +234,6 @@ pub enum CompletedBy {
 }
 
 impl Event {
-    /// The name on the wire: noun.past.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::InstanceStored { .. } => "instance.stored",
-            Self::InstanceConflicted { .. } => "instance.conflicted",
-            Self::PatientClashed { .. } => "patient.clashed",
-            Self::PreviewMade { .. } => "preview.made",
-            Self::PreviewFailed { .. } => "preview.failed",
-            Self::ObjectAltered { .. } => "object.altered",
-            Self::InstancesDeleted { .. } => "instances.deleted",
-            Self::PatientErased { .. } => "patient.erased",
-            Self::StudyLinked { .. } => "study.linked",
-            Self::StudyCompleted { .. } => "study.completed",
-            Self::StudyUnlinked { .. } => "study.unlinked",
-            Self::ConsultationScheduled { .. } => "consultation.scheduled",
-            Self::ConsultationChanged { .. } => "consultation.changed",
-            Self::ConsultationEnded { .. } => "consultation.ended",
-            Self::ReminderDue { .. } => "reminder.due",
-            Self::PrescriptionFinalized { .. } => "prescription.finalized",
-            Self::PrescriptionCancelled { .. } => "prescription.cancelled",
-            Self::BreakGlassStarted { .. } => "break_glass.started",
-            Self::SecurityAlerted { .. } => "security.alerted",
-            Self::WebhookTested { .. } => "webhook.tested",
-        }
-    }
-
     /// The study it is about, when there is one: who may read that study may see the event.
     pub fn study_instance_uid(&self) -> Option<&str> {
         match self {
@@ -258,6 +254,8 @@ impl Event {
             | Self::ReminderDue { .. }
             | Self::PrescriptionFinalized { .. }
             | Self::PrescriptionCancelled { .. }
+            | Self::ReportFinalized { .. }
+            | Self::ReportCancelled { .. }
             | Self::BreakGlassStarted { .. }
             | Self::SecurityAlerted { .. }
             | Self::WebhookTested { .. } => None,
@@ -273,6 +271,8 @@ impl Event {
             | Self::ReminderDue { doctor_id, .. }
             | Self::PrescriptionFinalized { doctor_id, .. }
             | Self::PrescriptionCancelled { doctor_id, .. }
+            | Self::ReportFinalized { doctor_id, .. }
+            | Self::ReportCancelled { doctor_id, .. }
             | Self::BreakGlassStarted { doctor_id, .. } => Some(*doctor_id),
             _ => None,
         }

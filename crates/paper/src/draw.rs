@@ -19,12 +19,12 @@ use crate::{
     PaperError,
     code::{Code, QUIET_MODULES},
     flow::{MARGIN, Mark, PAGE_HEIGHT, PAGE_WIDTH, Page},
-    paper::Paper,
+    paper::{Paper, Printed},
     typeset::Line,
 };
 
 /// The bytes: the same for the same pages.
-pub fn pdf(paper: &Paper<'_>, pages: &[Page]) -> Result<Vec<u8>, PaperError> {
+pub fn pdf<C: Printed>(paper: &Paper<'_, C>, pages: &[Page]) -> Result<Vec<u8>, PaperError> {
     write(metadata(paper), pages)
 }
 
@@ -62,15 +62,15 @@ fn refused(what: &str) -> PaperError {
     PaperError::Refused(what.to_owned())
 }
 
-fn metadata(paper: &Paper<'_>) -> Metadata {
-    let prescription = paper.prescription;
-    let made_at = paper.proof.as_ref().map_or(prescription.updated_at, |proof| proof.finalized_at);
+fn metadata<C: Printed>(paper: &Paper<'_, C>) -> Metadata {
+    let document = paper.document;
+    let made_at = paper.proof.as_ref().map_or(document.updated_at, |proof| proof.finalized_at);
     Metadata::new()
-        .title(format!("{} {}", paper.labels().prescription, prescription.id))
+        .title(format!("{} {}", paper.labels().title, document.id))
         .language(paper.language.tag().to_owned())
         .authors(vec![paper.signer.0.to_owned()])
         .creator("MaxRay".to_owned())
-        .document_id(format!("{} {}", prescription.id, prescription.version))
+        .document_id(format!("{} {}", document.id, document.version))
         .creation_date(moment(made_at))
 }
 

@@ -1,8 +1,8 @@
-//! A prescription as a PDF (PDF/A-2b), in any script that there is a font for, with a code that leads to its check.
+//! A prescription or a report as a PDF (PDF/A-2b), in any script that there is a font for, with a code that leads to its check.
 //!
 //! Pure: whoever calls reads the files of fonts. [`Face`] says what a font has without keeping it, [`choose`] says
-//! which fonts a text needs, [`is_usable`] tries one out, and [`render`] makes the same bytes of the same prescription
-//! and fonts. A character that no font has is an error: a box on a prescription is a word that nobody can read.
+//! which fonts a text needs, [`is_usable`] tries one out, and [`render`] makes the same bytes of the same document
+//! and fonts. A character that no font has is an error: a box on paper is a word that nobody can read.
 #![deny(missing_docs)]
 
 mod code;
@@ -11,6 +11,8 @@ mod face;
 mod flow;
 mod labels;
 mod paper;
+mod prescription;
+mod report;
 mod script;
 mod sheet;
 #[cfg(test)]
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 pub use face::{Face, choose, needs_fonts};
 pub use labels::Language;
-pub use paper::{Paper, Proof, Standing};
+pub use paper::{Paper, Printed, Proof, Standing};
 pub use script::MissingScript;
 
 /// Why there is no PDF.
@@ -49,7 +51,7 @@ pub fn is_usable(font: &Arc<Vec<u8>>, face: &Face, text: &str) -> bool {
 ///
 /// # Errors
 /// See [`PaperError`].
-pub fn render(paper: &Paper<'_>, fonts: &[Arc<Vec<u8>>]) -> Result<Vec<u8>, PaperError> {
+pub fn render<C: Printed>(paper: &Paper<'_, C>, fonts: &[Arc<Vec<u8>>]) -> Result<Vec<u8>, PaperError> {
     let mut typesetter = typeset::Typesetter::new(fonts, paper.language);
     let pages = sheet::lay_out(paper, &mut typesetter)?;
     draw::pdf(paper, &pages)

@@ -1,9 +1,28 @@
 //! What stands on the paper.
 
 use chrono::{DateTime, Utc};
-use model::clinical::{Doctor, Prescription, PrescriptionItem, PrescriptionStatus};
+use model::clinical::{ClinicalDocument, Doctor, DocumentContent, DocumentStatus};
 
-use crate::labels::{Labels, Language};
+use crate::{
+    PaperError,
+    labels::{DocumentLabels, Labels, Language},
+    sheet::Sheet,
+};
+
+/// What a kind of document says, as it stands on paper. `PrescriptionContent` and `ReportContent` do.
+pub trait Printed: DocumentContent {
+    /// The words for documents of this kind.
+    fn labels(labels: &'static Labels) -> &'static DocumentLabels;
+
+    /// Everything that people wrote in it.
+    fn texts(&self) -> Vec<&str>;
+
+    /// Puts it on the pages.
+    ///
+    /// # Errors
+    /// A character has no font.
+    fn lay_out(&self, sheet: &mut Sheet<'_>) -> Result<(), PaperError>;
+}
 
 /// Whether the paper is good, as its first line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,14 +40,14 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Of a prescription, and of whether its signature holds.
-    pub fn of(status: PrescriptionStatus, genuine: bool) -> Self {
+    /// Of a document, and of whether its signature holds.
+    pub fn of(status: DocumentStatus, genuine: bool) -> Self {
         match status {
-            PrescriptionStatus::Draft => Self::Draft,
-            PrescriptionStatus::Cancelled => Self::Cancelled,
-            PrescriptionStatus::Superseded => Self::Superseded,
-            PrescriptionStatus::Finalized if genuine => Self::Valid,
-            PrescriptionStatus::Finalized => Self::NotGenuine,
+            DocumentStatus::Draft => Self::Draft,
+            DocumentStatus::Cancelled => Self::Cancelled,
+            DocumentStatus::Superseded => Self::Superseded,
+            DocumentStatus::Finalized if genuine => Self::Valid,
+            DocumentStatus::Finalized => Self::NotGenuine,
         }
     }
 }
@@ -48,11 +67,11 @@ pub struct Proof {
     pub link: String,
 }
 
-/// A prescription with all that stands on its paper.
+/// A document with all that stands on its paper.
 #[derive(Debug, Clone)]
-pub struct Paper<'a> {
-    /// The prescription.
-    pub prescription: &'a Prescription,
+pub struct Paper<'a, C> {
+    /// The document.
+    pub document: &'a ClinicalDocument<C>,
     /// The doctor's profile.
     pub doctor: &'a Doctor,
     /// Name and licence number as they were signed; the profile's while it is a draft.
@@ -65,31 +84,24 @@ pub struct Paper<'a> {
     pub language: Language,
 }
 
-impl Paper<'_> {
-    /// The labels in its language.
-    pub(crate) fn labels(&self) -> &'static Labels {
-        self.language.labels()
+impl<C: Printed> Paper<'_, C> {
+    /// The labels of its kind in its language.
+    pub(crate) fn labels(&self) -> &'static DocumentLabels {
+        C::labels(self.language.labels())
     }
 
     /// Everything that people wrote, for [`crate::choose`].
     pub fn text(&self) -> String {
-        let Paper { prescription, doctor, .. } = self;
-        let content = &prescription.content;
+        let Paper { document, doctor, .. } = self;
         let mut texts = vec![self.signer.0, self.signer.1, &doctor.contact, &doctor.details.email];
-        texts.extend([doctor.details.phone.as_str(), &prescription.patient_id]);
-        texts.extend(content.patient.as_ref().map(|patient| patient.name.as_str()));
-        texts.extend([prescription.issuer_of_patient_id.as_str(), &prescription.remark, &content.note]);
+        texts.extend([doctor.details.phone.as_str(), &document.patient_id]);
+        texts.extend(document.content.patient().map(|patient| patient.name.as_str()));
+        texts.extend([document.issuer_of_patient_id.as_str(), &document.remark]);
         texts.extend(doctor.specialties.iter().map(|specialty| specialty.text.as_str()));
         for licence in &doctor.details.licences {
             texts.extend([licence.number.as_str(), &licence.issuer]);
         }
-        texts.extend(content.declared_allergies.iter().map(String::as_str));
-        for PrescriptionItem { medication, dose, route, frequency, quantity, instructions, .. } in
-            &content.items
-        {
-            texts.extend([medication.text.as_str(), &dose.unit, route, &frequency.text]);
-            texts.extend([quantity.unit.as_str(), instructions]);
-        }
+        texts.extend(document.content.texts());
         texts.join("\n")
     }
 }

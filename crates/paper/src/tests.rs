@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use chrono::DateTime;
-use model::clinical::{Doctor, Prescription, PrescriptionContent, PrescriptionStatus};
+use model::clinical::{
+    ClinicalDocument, Doctor, DocumentStatus, Prescription, PrescriptionContent, Report, ReportContent,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Language, Paper, PaperError, Proof, Standing,
+    Language, Paper, PaperError, Printed, Proof, Standing,
     flow::{Mark, Page},
     render,
     sheet::lay_out,
@@ -29,8 +31,22 @@ fn content(text: &str, items: usize) -> PrescriptionContent {
     serde_json::from_value(content).expect("a content")
 }
 
-fn prescription(status: PrescriptionStatus, content: PrescriptionContent) -> Prescription {
-    Prescription {
+fn report(status: DocumentStatus, findings: &str) -> Report {
+    let content = json!({
+        "study_instance_uids": ["1.2.3", "1.2.4"], "clinical_information": "Cough.", "findings": findings,
+        "impression": "Pneumonia.", "critical": true, "critical_result": "Call the ward.",
+        "codes": [{ "system": "http://hl7.org/fhir/sid/icd-10", "code": "J18.9", "text": "Pneumonia" }],
+        "patient": { "name": "Amina Diallo" },
+    });
+    document(status, serde_json::from_value::<ReportContent>(content).expect("a content"))
+}
+
+fn prescription(status: DocumentStatus, content: PrescriptionContent) -> Prescription {
+    document(status, content)
+}
+
+fn document<C>(status: DocumentStatus, content: C) -> ClinicalDocument<C> {
+    ClinicalDocument {
         id: Uuid::from_u128(1),
         consultation_id: Uuid::from_u128(2),
         doctor_id: Uuid::from_u128(3),
@@ -58,7 +74,11 @@ fn ada() -> Doctor {
     serde_json::from_value(doctor).expect("a doctor")
 }
 
-fn pdf(prescription: &Prescription, language: Language, proof: bool) -> Result<Vec<u8>, PaperError> {
+fn pdf<C: Printed>(
+    document: &ClinicalDocument<C>,
+    language: Language,
+    proof: bool,
+) -> Result<Vec<u8>, PaperError> {
     let now = DateTime::UNIX_EPOCH;
     let doctor = ada();
     let proof = proof.then(|| Proof {
@@ -68,8 +88,8 @@ fn pdf(prescription: &Prescription, language: Language, proof: bool) -> Result<V
         code: "CODE".into(),
         link: "https://x.example/prescriptions/1/verify?code=CODE".into(),
     });
-    let standing = Standing::of(prescription.status, true);
-    render(&Paper { prescription, doctor: &doctor, signer: ("Ada", "MD-1"), standing, proof, language }, &[])
+    let standing = Standing::of(document.status, true);
+    render(&Paper { document, doctor: &doctor, signer: ("Ada", "MD-1"), standing, proof, language }, &[])
 }
 
 fn has(pdf: &[u8], words: &str) -> bool {
@@ -78,11 +98,11 @@ fn has(pdf: &[u8], words: &str) -> bool {
 
 #[test]
 fn the_same_prescription_gives_the_same_bytes() {
-    let signed = prescription(PrescriptionStatus::Finalized, content("Amoxicillin", 2));
+    let signed = prescription(DocumentStatus::Finalized, content("Amoxicillin", 2));
     let first = pdf(&signed, Language::English, true).expect("a PDF");
     assert!(first.starts_with(b"%PDF-1.7"));
     assert_eq!(first, pdf(&signed, Language::English, true).expect("a PDF"));
-    let other = prescription(PrescriptionStatus::Finalized, content("Amoxicillins", 2));
+    let other = prescription(DocumentStatus::Finalized, content("Amoxicillins", 2));
     assert_ne!(first, pdf(&other, Language::English, true).expect("a PDF"));
     for language in [Language::German, Language::Spanish, Language::French] {
         let translated = pdf(&signed, language, true).expect("every label has its glyphs");
@@ -93,26 +113,26 @@ fn the_same_prescription_gives_the_same_bytes() {
 
 #[test]
 fn every_standing_has_a_paper_and_many_medicines_have_pages() {
-    for status in PrescriptionStatus::ALL {
+    for status in DocumentStatus::ALL {
         pdf(&prescription(status, content("Amoxicillin", 1)), Language::French, false).expect("a PDF");
     }
-    let long = pdf(&prescription(PrescriptionStatus::Draft, content("Ä", 50)), Language::English, false);
+    let long = pdf(&prescription(DocumentStatus::Draft, content("Ä", 50)), Language::English, false);
     let long = long.expect("a PDF");
     assert!(!has(&long, "/Count 1\n") && has(&long, "/Count "), "fifty medicines do not fit on one page");
 }
 
 #[test]
 fn a_signature_that_does_not_hold_is_never_valid() {
-    for status in PrescriptionStatus::ALL {
+    for status in DocumentStatus::ALL {
         assert_ne!(Standing::of(status, false), Standing::Valid, "{status:?}");
         let is_valid = Standing::of(status, true) == Standing::Valid;
-        assert_eq!(is_valid, status == PrescriptionStatus::Finalized, "{status:?}");
+        assert_eq!(is_valid, status == DocumentStatus::Finalized, "{status:?}");
     }
-    assert_eq!(Standing::of(PrescriptionStatus::Finalized, false), Standing::NotGenuine);
+    assert_eq!(Standing::of(DocumentStatus::Finalized, false), Standing::NotGenuine);
 }
 
-fn bare<'a>(prescription: &'a Prescription, doctor: &'a Doctor, standing: Standing) -> Paper<'a> {
-    Paper { prescription, doctor, signer: ("Ada", ""), standing, proof: None, language: Language::English }
+fn bare<'a, C>(document: &'a ClinicalDocument<C>, doctor: &'a Doctor, standing: Standing) -> Paper<'a, C> {
+    Paper { document, doctor, signer: ("Ada", ""), standing, proof: None, language: Language::English }
 }
 
 fn texts(page: &Page) -> Vec<String> {
@@ -123,11 +143,11 @@ fn texts(page: &Page) -> Vec<String> {
 #[test]
 fn every_page_says_first_that_it_is_not_valid() {
     for (status, genuine, words) in [
-        (PrescriptionStatus::Draft, true, "DRAFT, NOT VALID"),
-        (PrescriptionStatus::Cancelled, true, "CANCELLED, NOT VALID"),
-        (PrescriptionStatus::Superseded, true, "SUPERSEDED, NOT VALID"),
-        (PrescriptionStatus::Finalized, false, "NOT GENUINE, NOT VALID"),
-        (PrescriptionStatus::Finalized, true, ""),
+        (DocumentStatus::Draft, true, "DRAFT, NOT VALID"),
+        (DocumentStatus::Cancelled, true, "CANCELLED, NOT VALID"),
+        (DocumentStatus::Superseded, true, "SUPERSEDED, NOT VALID"),
+        (DocumentStatus::Finalized, false, "NOT GENUINE, NOT VALID"),
+        (DocumentStatus::Finalized, true, ""),
     ] {
         let (prescription, doctor) = (prescription(status, content("Amoxicillin", 12)), ada());
         let paper = bare(&prescription, &doctor, Standing::of(status, genuine));
@@ -146,14 +166,62 @@ fn every_page_says_first_that_it_is_not_valid() {
 #[test]
 fn a_script_without_a_font_is_named() {
     for (text, script) in [("دواء", "Arabic"), ("薬", "Han")] {
-        match pdf(&prescription(PrescriptionStatus::Draft, content(text, 1)), Language::English, false) {
+        match pdf(&prescription(DocumentStatus::Draft, content(text, 1)), Language::English, false) {
             Err(PaperError::FontMissing(missing)) => assert_eq!(missing.name(), script),
             other => panic!("{text}: {:?}", other.map(|bytes| bytes.len())),
         }
     }
     let unread = Arc::new(b"no font".to_vec());
-    let paper = prescription(PrescriptionStatus::Draft, content("plain", 1));
+    let paper = prescription(DocumentStatus::Draft, content("plain", 1));
     let doctor = ada();
     let paper = bare(&paper, &doctor, Standing::Draft);
     assert!(render(&paper, &[unread]).is_ok(), "a file that is no font is no reason to fail");
+}
+
+#[test]
+fn a_long_report_is_on_as_many_pages_as_it_needs_and_loses_no_line() {
+    let findings: Vec<String> = (0..300).map(|number| format!("Line {number} of the findings.")).collect();
+    let (report, doctor) = (report(DocumentStatus::Draft, &findings.join("\n")), ada());
+    let paper = bare(&report, &doctor, Standing::of(report.status, true));
+    let mut typesetter = Typesetter::new(&[], Language::English);
+    let pages = lay_out(&paper, &mut typesetter).expect("pages");
+    assert!(pages.len() > 4, "{} pages", pages.len());
+    let all: Vec<String> = pages.iter().flat_map(texts).collect();
+    for line in &findings {
+        assert_eq!(all.iter().filter(|text| *text == line).count(), 1, "{line}");
+    }
+    for page in &pages {
+        assert!(texts(page)[0].starts_with("DRAFT, NOT VALID"), "{:?}", texts(page));
+    }
+    let place =
+        |words: &str| all.iter().position(|text| text == words).unwrap_or_else(|| panic!("{words}: {all:?}"));
+    let order = [
+        "Radiology report",
+        "Amina Diallo",
+        "CRITICAL RESULT",
+        "Call the ward.",
+        "1.2.3",
+        "1.2.4",
+        "Clinical information",
+        "Cough.",
+        "Findings",
+        "Impression",
+        "Pneumonia.",
+        "Diagnoses",
+        "Pneumonia (ICD-10 J18.9)",
+    ];
+    assert!(order.map(place).is_sorted(), "{all:?}");
+    assert!(!all.iter().any(|text| text == "Technique"), "what says nothing has no heading");
+}
+
+#[test]
+fn a_report_has_its_labels_in_every_language_and_every_standing() {
+    for language in [Language::English, Language::German, Language::Spanish, Language::French] {
+        for status in DocumentStatus::ALL {
+            let pdf = pdf(&report(status, "Clear."), language, true).expect("every label has its glyphs");
+            assert!(has(&pdf, &format!("/Lang({})", language.tag())), "{language:?}");
+        }
+    }
+    let missing = pdf(&report(DocumentStatus::Draft, "肺炎"), Language::English, false);
+    assert!(matches!(missing, Err(PaperError::FontMissing(_))));
 }

@@ -1,7 +1,9 @@
 //! Values as words: numbers, units, times, and text without what no paper shows.
 
 use chrono::{DateTime, Utc};
-use model::clinical::{ATC, Frequency, Medication, Quantity, RXNORM};
+use model::clinical::{
+    ATC, Coding, Frequency, ICD_10, ICD_10_CM, Medication, Quantity, RADLEX, RXNORM, SNOMED_CT,
+};
 
 use crate::script::is_right_to_left;
 
@@ -48,6 +50,18 @@ pub fn code(medication: &Medication) -> String {
         other => other,
     };
     if medication.code.is_empty() { String::new() } else { format!("{system} {}", medication.code) }
+}
+
+/// `Pneumonia (ICD-10 J18.9)`.
+pub fn coding(coding: &Coding) -> String {
+    let system = match coding.system.as_str() {
+        ICD_10 => "ICD-10",
+        ICD_10_CM => "ICD-10-CM",
+        SNOMED_CT => "SNOMED CT",
+        RADLEX => "RadLex",
+        other => other,
+    };
+    format!("{} ({system} {})", coding.text, coding.code)
 }
 
 /// How often, in the doctor's words and as numbers: `three times a day (3 × / 1 d)`.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     ConsultationBody,
-    studies::{ConsultationStudy, studies_of},
+    studies::{ConsultationStudy, OtherStudy, studies_of},
 };
 use crate::{
     audit::{self, Looked},
@@ -20,7 +20,6 @@ use crate::{
     input::{etag::entity_tag, path::PathParameters},
     policy::{Permit, ReadConsultation},
     state::AppState,
-    xrays::view::StudySummary,
 };
 
 /// A meeting with what belongs to it.
@@ -32,7 +31,7 @@ pub struct ConsultationDetail {
     /// The studies linked to it, the newest link first.
     studies: Vec<ConsultationStudy>,
     /// The patient's other studies, the newest first: they can be linked.
-    candidate_studies: Vec<StudySummary>,
+    candidate_studies: Vec<OtherStudy>,
 }
 
 /// Read a consultation
@@ -59,7 +58,8 @@ pub async fn get_consultation(
         consultation_id: Some(id),
     };
     audit::looked(&state, &permit.caller, what).await?;
-    let (studies, candidate_studies) = studies_of(&state, &permit.scope, &consultation).await?;
+    let (studies, candidate_studies) =
+        studies_of(&state, (&permit.caller, &permit.scope), &consultation).await?;
     let tag = entity_tag(consultation.version);
     let detail = ConsultationDetail { consultation: consultation.into(), studies, candidate_studies };
     Ok(([(header::ETAG, tag)], Json(detail)))

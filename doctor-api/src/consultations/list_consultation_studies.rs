@@ -6,14 +6,13 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::studies::{ConsultationStudy, studies_of};
+use super::studies::{ConsultationStudy, OtherStudy, studies_of};
 use crate::{
     audit::{self, Looked},
     errors,
     input::path::PathParameters,
     policy::{Permit, ReadConsultation},
     state::AppState,
-    xrays::view::StudySummary,
 };
 
 /// The studies of a meeting.
@@ -22,7 +21,7 @@ pub struct ConsultationStudies {
     /// Those linked to it with their X-rays, each with its preview; the newest link first.
     studies: Vec<ConsultationStudy>,
     /// The patient's others that the consultation opens, the newest first: what came before.
-    prior_studies: Vec<StudySummary>,
+    prior_studies: Vec<OtherStudy>,
 }
 
 /// List the studies of a consultation
@@ -48,6 +47,6 @@ pub async fn list_consultation_studies(
         consultation_id: Some(id),
     };
     audit::looked(&state, &permit.caller, what).await?;
-    let (studies, prior_studies) = studies_of(&state, &permit.scope, &consultation).await?;
+    let (studies, prior_studies) = studies_of(&state, (&permit.caller, &permit.scope), &consultation).await?;
     Ok(Json(ConsultationStudies { studies, prior_studies }))
 }

@@ -5,6 +5,7 @@ pub mod change;
 pub mod commands;
 pub mod create_consultation;
 pub mod edit_consultation;
+mod findings;
 pub mod get_consultation;
 pub mod issue_viewer_token;
 pub mod link_study;

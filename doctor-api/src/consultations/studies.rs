@@ -7,8 +7,10 @@ use serde::Serialize;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
+use super::findings::{Findings, StudyFinding, findings_of};
 use crate::{
     errors,
+    policy::Caller,
     state::AppState,
     xrays::view::{StudySummary, XraySummary},
 };
@@ -24,10 +26,22 @@ pub struct ConsultationStudy {
     study: StudySummary,
     /// When it was linked.
     linked_at: DateTime<Utc>,
+    /// The signed reports on it in your reach, the newest first.
+    findings: Vec<StudyFinding>,
     /// Its series, by number.
     series: Vec<SeriesWithXrays>,
     /// More X-rays than are listed here: get them from `/xrays?study_instance_uid=`.
     truncated: bool,
+}
+
+/// A study of the patient that is not linked to the consultation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OtherStudy {
+    /// The study.
+    #[serde(flatten)]
+    study: StudySummary,
+    /// The signed reports on it in your reach, the newest first.
+    findings: Vec<StudyFinding>,
 }
 
 /// A series with its X-rays.
@@ -46,17 +60,22 @@ pub struct SeriesWithXrays {
 /// Those that are linked, the newest link first, and the patient's others in reach, the newest first.
 pub(super) async fn studies_of(
     state: &AppState,
-    scope: &Scope,
+    (caller, scope): (&Caller, &Scope),
     consultation: &Consultation,
-) -> Result<(Vec<ConsultationStudy>, Vec<StudySummary>), Problem> {
+) -> Result<(Vec<ConsultationStudy>, Vec<OtherStudy>), Problem> {
     let id = consultation.id;
     let linked = state.database().linked_studies(scope, id).await.map_err(errors::database)?;
     let others = candidates(state, scope, consultation, &linked).await?;
+    let mut findings = findings_of(state, caller, consultation).await?;
     let mut studies = Vec::with_capacity(linked.len());
     for link in linked {
-        studies.push(with_xrays(state, scope, link).await?);
+        studies.push(with_xrays(state, scope, link, &mut findings).await?);
     }
-    Ok((studies, others))
+    let others = others.into_iter().map(|study| {
+        let findings = findings.take(&study.study_instance_uid);
+        OtherStudy { study, findings }
+    });
+    Ok((studies, others.collect()))
 }
 
 /// The patient's studies in reach that are not linked yet.
@@ -100,15 +119,18 @@ async fn with_xrays(
     state: &AppState,
     scope: &Scope,
     link: LinkedStudy,
+    findings: &mut Findings,
 ) -> Result<ConsultationStudy, Problem> {
     let uid = &link.study.study.study_instance_uid;
     let mut instances = state.database().instances(scope, uid, None, None).await.map_err(errors::database)?;
     let listed_max = state.config.xrays_per_study_max;
     let truncated = instances.len() > listed_max;
     instances.truncate(listed_max);
+    let findings = findings.take(uid.as_str());
     Ok(ConsultationStudy {
         study: link.study.into(),
         linked_at: link.linked_at,
+        findings,
         series: by_series(instances),
         truncated,
     })

@@ -66,7 +66,9 @@ impl Visibility {
             | Event::ConsultationEnded { consultation_id, .. }
             | Event::ReminderDue { consultation_id, .. }
             | Event::PrescriptionFinalized { consultation_id, .. }
-            | Event::PrescriptionCancelled { consultation_id, .. } => {
+            | Event::PrescriptionCancelled { consultation_id, .. }
+            | Event::ReportFinalized { consultation_id, .. }
+            | Event::ReportCancelled { consultation_id, .. } => {
                 self.known.clear();
                 let Some(scope) = &self.consultations else { return Ok(false) };
                 Ok(self.database.consultation(scope, *consultation_id).await?.is_some())

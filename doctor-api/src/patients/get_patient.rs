@@ -39,6 +39,8 @@ pub struct PatientView {
     consultations: usize,
     /// Prescriptions in reach, at most 1000.
     prescriptions: usize,
+    /// Reports in reach, at most 1000.
+    reports: usize,
 }
 
 /// Read a patient
@@ -80,7 +82,7 @@ pub async fn get_patient(
             booked_names.push(name);
         }
     }
-    let prescriptions = past.prescriptions.len();
+    let (prescriptions, reports) = (past.prescriptions.len(), past.reports.len());
     Ok(Json(PatientView {
         patient_id,
         records,
@@ -89,5 +91,6 @@ pub async fn get_patient(
         studies,
         consultations,
         prescriptions,
+        reports,
     }))
 }

@@ -3,7 +3,7 @@
 use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
 use model::{
     access::Action,
-    clinical::{Consultation, Prescription},
+    clinical::{Consultation, Prescription, Report},
 };
 use serde::Deserialize;
 use service::http::problem::Problem;
@@ -31,20 +31,26 @@ pub struct Past {
     pub studies: Vec<SearchRow>,
     pub consultations: Vec<Consultation>,
     pub prescriptions: Vec<Prescription>,
+    pub reports: Vec<Report>,
 }
 
 impl Past {
     pub fn is_empty(&self) -> bool {
-        self.studies.is_empty() && self.consultations.is_empty() && self.prescriptions.is_empty()
+        self.studies.is_empty()
+            && self.consultations.is_empty()
+            && self.prescriptions.is_empty()
+            && self.reports.is_empty()
     }
 
-    /// What the trail knows the patient by: a study, or else a consultation or a prescription. A Patient ID is nothing to
+    /// What the trail knows the patient by: a study, or else a consultation, a prescription or a report. A Patient ID is nothing to
     /// keep there.
     pub fn looked<'a>(&'a self, action: &'a str) -> Looked<'a> {
         let study_instance_uid = self.studies.first().map_or("", |row| row.study.study_instance_uid.as_str());
         let consultation = self.consultations.first().map(|one| (one.id, one.id));
         let prescription = || self.prescriptions.first().map(|one| (one.id, one.consultation_id));
-        let known_by = consultation.or_else(prescription).filter(|_| study_instance_uid.is_empty());
+        let report = || self.reports.first().map(|one| (one.id, one.consultation_id));
+        let known_by =
+            consultation.or_else(prescription).or_else(report).filter(|_| study_instance_uid.is_empty());
         Looked {
             action,
             study_instance_uid,
@@ -87,12 +93,17 @@ pub async fn past(
         Err(_) => Ok(Vec::new()),
     };
     let prescriptions = match principal.authorize(Action::ReadPrescription) {
-        Ok(scope) => database.prescriptions_of_patient(&scope, patient_id, issuer, limit).await,
+        Ok(scope) => database.documents_of_patient(&scope, patient_id, issuer, limit).await,
+        Err(_) => Ok(Vec::new()),
+    };
+    let reports = match principal.authorize(Action::ReadReport) {
+        Ok(scope) => database.documents_of_patient(&scope, patient_id, issuer, limit).await,
         Err(_) => Ok(Vec::new()),
     };
     Ok(Past {
         studies,
         consultations: consultations.map_err(errors::database)?,
         prescriptions: prescriptions.map_err(errors::database)?,
+        reports: reports.map_err(errors::database)?,
     })
 }

@@ -1,9 +1,9 @@
-//! `GET /patients/{patient_id}/history`: studies, consultations and prescriptions in the order of their time.
+//! `GET /patients/{patient_id}/history`: studies, consultations, prescriptions and reports in the order of their time.
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use database::SearchRow;
-use model::clinical::Prescription;
+use model::clinical::{ClinicalDocument, Prescription, Report};
 use serde::{Deserialize, Serialize};
 use service::http::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
@@ -43,7 +43,7 @@ pub struct PatientHistory {
 /// Something that happened.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PatientHistoryItem {
-    /// When: the consultation's start and the prescription's signature (RFC 3339); a study's date and time without an
+    /// When: the consultation's start and the signature of a prescription or report (RFC 3339); a study's date and time without an
     /// offset, as the clock of the machine showed them, for machines seldom say in which time zone they stand. In the
     /// order of the list they count as UTC, so that neighbours within a day may stand the other way round.
     #[schema(example = "2026-05-03T09:00:00Z")]
@@ -71,6 +71,11 @@ pub enum PatientHistoryKind {
     Prescription {
         /// The prescription.
         prescription: PrescriptionSummary,
+    },
+    /// A report.
+    Report {
+        /// The report.
+        report: ReportSummary,
     },
 }
 
@@ -101,9 +106,43 @@ impl From<Prescription> for PrescriptionSummary {
     }
 }
 
+/// A report in short.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReportSummary {
+    /// Identity.
+    id: Uuid,
+    /// By whom.
+    doctor_id: Uuid,
+    /// In which consultation.
+    consultation_id: Uuid,
+    /// `draft`, `finalized`, `cancelled` or `superseded`.
+    status: &'static str,
+    /// Study Instance UIDs (0020,000D) of what was read.
+    study_instance_uids: Vec<String>,
+    /// What it means.
+    impression: String,
+    /// Somebody has to act at once.
+    critical: bool,
+}
+
+impl From<Report> for ReportSummary {
+    fn from(report: Report) -> Self {
+        Self {
+            id: report.id,
+            doctor_id: report.doctor_id,
+            consultation_id: report.consultation_id,
+            status: report.status.as_str(),
+            study_instance_uids: report.content.study_instance_uids,
+            impression: report.content.impression,
+            critical: report.content.critical,
+        }
+    }
+}
+
 /// Read a patient's history
 ///
-/// As far as it is yours: a doctor sees the own consultations and drafts, signed prescriptions, and the studies in reach.
+/// As far as it is yours: a doctor sees the own consultations and drafts, signed prescriptions and reports, and the
+/// studies in reach.
 #[utoipa::path(
     get,
     path = "/patients/{patient_id}/history",
@@ -148,13 +187,22 @@ fn in_order(past: Past) -> Vec<PatientHistoryItem> {
         .consultations
         .into_iter()
         .map(|one| known(one.scheduled_at, PatientHistoryKind::Consultation { consultation: one.into() }));
-    let prescriptions = past.prescriptions.into_iter().map(|one| {
-        let at = one.signed.as_ref().map_or(one.created_at, |signed| signed.finalized_at);
-        known(at, PatientHistoryKind::Prescription { prescription: one.into() })
-    });
-    let mut items: Vec<_> = studies.chain(consultations).chain(prescriptions).collect();
+    let prescriptions = past
+        .prescriptions
+        .into_iter()
+        .map(|one| known(written_at(&one), PatientHistoryKind::Prescription { prescription: one.into() }));
+    let reports = past
+        .reports
+        .into_iter()
+        .map(|one| known(written_at(&one), PatientHistoryKind::Report { report: one.into() }));
+    let mut items: Vec<_> = studies.chain(consultations).chain(prescriptions).chain(reports).collect();
     items.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// When it was signed, or else begun.
+fn written_at<C>(document: &ClinicalDocument<C>) -> DateTime<Utc> {
+    document.signed.as_ref().map_or(document.created_at, |signed| signed.finalized_at)
 }
 
 /// Study Date and Study Time (PS3.5 6.2, DA and TM) as the machine's clock showed them; what cannot be read sorts last.

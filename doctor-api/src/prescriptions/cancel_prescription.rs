@@ -4,10 +4,11 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{PrescriptionBody, answer, refusal};
+use super::{PrescriptionBody, answer};
 use crate::{
-    consultations::change::{REMARK_LENGTH_MAX, Remark},
-    input::{check::Checks, json::JsonOrNothing, path::PathParameters},
+    consultations::change::Remark,
+    documents::commands::cancel,
+    input::{json::JsonOrNothing, path::PathParameters},
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -33,12 +34,8 @@ pub async fn cancel_prescription(
     State(state): State<AppState>,
     permit: Permit<WritePrescription>,
     PathParameters(id): PathParameters<Uuid>,
-    JsonOrNothing(Remark { remark }): JsonOrNothing<Remark>,
+    JsonOrNothing(remark): JsonOrNothing<Remark>,
 ) -> Result<Response, Problem> {
-    let mut checks = Checks::new();
-    checks.text("remark", &remark, REMARK_LENGTH_MAX);
-    checks.finish()?;
-    let actor = permit.caller.actor();
-    let cancelled = state.database().cancel_prescription(&permit.scope, id, &remark, &actor).await;
-    answer(&state, &permit.scope, StatusCode::OK, cancelled.map_err(refusal)?).await
+    let cancelled = cancel(&state, &permit, id, remark).await?;
+    answer(&state, &permit.scope, StatusCode::OK, cancelled).await
 }

@@ -6,8 +6,7 @@ use model::clinical::{
 };
 use service::http::problem::Problem;
 
-use super::patient;
-use crate::input::check::Checks;
+use crate::{documents::patient, input::check::Checks};
 
 /// Most medicines of a prescription, and most allergies.
 const LIST_LENGTH_MAX: usize = 50;

@@ -11,11 +11,9 @@ use super::{
     PrescriptionBody, answer,
     check::check,
     items::{ItemBody, PrescriptionContentBody},
-    patient::{self, PatientBody},
-    refusal,
 };
 use crate::{
-    errors,
+    documents::{commands::create, patient::PatientBody},
     input::{json::JsonBody, path::PathParameters},
     location::at,
     policy::{Permit, WritePrescription},
@@ -70,16 +68,9 @@ pub async fn create_prescription(
 ) -> Result<Response, Problem> {
     let CreatePrescription { consultation_id, items, declared_allergies, note, patient } = request;
     let body = PrescriptionContentBody { items, declared_allergies, note, patient };
-    let mut content = PrescriptionContent::from(body);
+    let content = PrescriptionContent::from(body);
     check(&content, state.clock.now())?;
-    if content.patient.is_none() {
-        let consultation = state.database().consultation(&permit.scope, consultation_id).await;
-        let consultation = consultation.map_err(errors::database)?.ok_or_else(Problem::not_found)?;
-        content.patient = Some(patient::known(&state, &permit, &consultation).await?);
-    }
-    let (of, actor) = ((doctor_id, consultation_id), permit.caller.actor());
-    let made = state.database().create_prescription(&permit.scope, of, content, &actor).await;
-    let draft = made.map_err(refusal)?;
+    let draft = create(&state, &permit, (doctor_id, consultation_id), content).await?;
     let location = format!("/prescriptions/{}", draft.id);
     Ok(at(&location, answer(&state, &permit.scope, StatusCode::CREATED, draft).await?))
 }

@@ -2,20 +2,16 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
-use model::clinical::{PrescriptionStatus, SignedPrescription};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{PrescriptionBody, answer, document::document, refusal, settled};
+use super::{PrescriptionBody, answer};
 use crate::{
-    errors,
-    input::{
-        etag::{changed_meanwhile, expected_version},
-        path::PathParameters,
-    },
+    documents::commands::finalize,
+    input::path::PathParameters,
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -49,28 +45,6 @@ pub async fn finalize_prescription(
     PathParameters(id): PathParameters<Uuid>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = state.database().prescription(&permit.scope, id).await.map_err(errors::database)?;
-    let draft =
-        found.filter(|draft| permit.scope.includes_doctor(draft.doctor_id)).ok_or_else(Problem::not_found)?;
-    if headers.contains_key(header::IF_MATCH) && expected_version(&headers)? != draft.version {
-        return Err(changed_meanwhile());
-    }
-    if draft.status != PrescriptionStatus::Draft {
-        return Err(settled(draft.status));
-    }
-    let doctor = state.database().doctor(draft.doctor_id).await.map_err(errors::database)?;
-    let doctor = doctor.ok_or_else(Problem::not_found)?;
-    let finalized_at = state.clock.now();
-    let signed = state.doctor_keys.sign(doctor.id, &document(&draft, &doctor, finalized_at));
-    let signed = signed.map_err(|error| Problem::internal(&error))?;
-    let signed = SignedPrescription {
-        jws: signed.jws,
-        content_sha256: signed.sha256,
-        key_id: signed.key_id,
-        finalized_at,
-    };
-    let actor = permit.caller.actor();
-    let kept =
-        state.database().finalize_prescription(&permit.scope, id, (draft.version, signed), &actor).await;
-    answer(&state, &permit.scope, StatusCode::OK, kept.map_err(refusal)?).await
+    let signed = finalize(&state, &permit, (id, &headers), |_| Ok(())).await?;
+    answer(&state, &permit.scope, StatusCode::OK, signed).await
 }

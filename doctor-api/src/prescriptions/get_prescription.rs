@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{PrescriptionBody, answer};
 use crate::{
-    errors,
+    documents::commands::read,
     input::path::PathParameters,
     policy::{Permit, ReadPrescription},
     state::AppState,
@@ -29,6 +29,6 @@ pub async fn get_prescription(
     permit: Permit<ReadPrescription>,
     PathParameters(id): PathParameters<Uuid>,
 ) -> Result<Response, Problem> {
-    let found = state.database().prescription(&permit.scope, id).await.map_err(errors::database)?;
-    answer(&state, &permit.scope, StatusCode::OK, found.ok_or_else(Problem::not_found)?).await
+    let found = read(&state, &permit, id).await?;
+    answer(&state, &permit.scope, StatusCode::OK, found).await
 }

@@ -4,7 +4,7 @@ use model::clinical::{Frequency, Medication, PrescriptionContent, PrescriptionIt
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::patient::PatientBody;
+use crate::documents::patient::PatientBody;
 
 /// What is prescribed.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -5,8 +5,9 @@ use model::clinical::PrescriptionContent;
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{PrescriptionBody, answer, check::check, items::PrescriptionContentBody, refusal};
+use super::{PrescriptionBody, answer, check::check, items::PrescriptionContentBody};
 use crate::{
+    documents::commands::replace,
     input::{json::JsonBody, path::PathParameters},
     location::at,
     policy::{Permit, WritePrescription},
@@ -39,9 +40,7 @@ pub async fn replace_prescription(
 ) -> Result<Response, Problem> {
     let content = PrescriptionContent::from(body);
     check(&content, state.clock.now())?;
-    let actor = permit.caller.actor();
-    let made = state.database().replace_prescription(&permit.scope, id, content, &actor).await;
-    let draft = made.map_err(refusal)?;
+    let draft = replace(&state, &permit, id, content).await?;
     let location = format!("/prescriptions/{}", draft.id);
     Ok(at(&location, answer(&state, &permit.scope, StatusCode::CREATED, draft).await?))
 }

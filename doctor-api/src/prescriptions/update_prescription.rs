@@ -9,9 +9,10 @@ use model::clinical::PrescriptionContent;
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{PrescriptionBody, answer, check::check, items::PrescriptionContentBody, refusal};
+use super::{PrescriptionBody, answer, check::check, items::PrescriptionContentBody};
 use crate::{
-    input::{etag::expected_version, json::JsonBody, path::PathParameters},
+    documents::commands::update,
+    input::{json::JsonBody, path::PathParameters},
     policy::{Permit, WritePrescription},
     state::AppState,
 };
@@ -47,8 +48,6 @@ pub async fn update_prescription(
 ) -> Result<Response, Problem> {
     let content = PrescriptionContent::from(body);
     check(&content, state.clock.now())?;
-    let change = (expected_version(&headers)?, content);
-    let actor = permit.caller.actor();
-    let updated = state.database().update_prescription(&permit.scope, id, change, &actor).await;
-    answer(&state, &permit.scope, StatusCode::OK, updated.map_err(refusal)?).await
+    let updated = update(&state, &permit, (id, &headers), content).await?;
+    answer(&state, &permit.scope, StatusCode::OK, updated).await
 }

@@ -2,7 +2,7 @@
 
 use model::{
     access::Scope,
-    clinical::{Medication, Prescription, PrescriptionStatus},
+    clinical::{DocumentStatus, Medication, Prescription},
     text::fold,
 };
 use serde::Serialize;
@@ -40,16 +40,16 @@ pub async fn of(
     scope: &Scope,
     prescription: &Prescription,
 ) -> Result<Vec<WarningBody>, Problem> {
-    if prescription.status != PrescriptionStatus::Draft {
+    if prescription.status != DocumentStatus::Draft {
         return Ok(Vec::new());
     }
     let mut warnings = within(prescription);
     warnings.extend(against_registry(state, prescription).await);
     let issuer = Some(prescription.issuer_of_patient_id.as_str());
-    let earlier =
-        state.database().prescriptions_of_patient(scope, &prescription.patient_id, issuer, EARLIER_MAX).await;
+    let earlier: Result<Vec<Prescription>, _> =
+        state.database().documents_of_patient(scope, &prescription.patient_id, issuer, EARLIER_MAX).await;
     let running = earlier.map_err(errors::database)?.into_iter().filter(|other| {
-        other.status == PrescriptionStatus::Finalized && Some(other.id) != prescription.supersedes
+        other.status == DocumentStatus::Finalized && Some(other.id) != prescription.supersedes
     });
     for other in running {
         for (index, item) in prescription.content.items.iter().enumerate() {

@@ -4,12 +4,13 @@ mod patient;
 mod signing;
 
 use axum::http::{StatusCode, header};
-use model::{access::Role, clinical::Doctor};
+use model::access::Role;
 use serde_json::{Value, json};
 
 use super::{
-    house::{Answer, House, request},
+    house::{Answer, request},
     part10,
+    practice::{Practice, practice},
 };
 
 fn item(text: &str) -> Value {
@@ -19,24 +20,6 @@ fn item(text: &str) -> Value {
         "frequency": { "text": "three times a day", "times": 3, "period": 1, "period_unit": "d" },
         "duration_days": 7, "quantity": { "value": 21, "unit": "{capsule}" }
     })
-}
-
-struct Practice {
-    house: House,
-    doctor: Doctor,
-    ada: String,
-    ben: String,
-    consultation: String,
-}
-
-/// Ada is in a consultation with P1; Ben has nothing to do with it.
-async fn practice() -> Practice {
-    let house = House::open().await;
-    let (doctor, other) = (house.doctor("Ada").await, house.doctor("Ben").await);
-    let (_, ada) = house.account(Role::Doctor, Some(doctor.id)).await;
-    let (_, ben) = house.account(Role::Doctor, Some(other.id)).await;
-    let consultation = house.book(&ada, &doctor, "P1").await;
-    Practice { house, doctor, ada, ben, consultation }
 }
 
 impl Practice {
@@ -51,10 +34,6 @@ impl Practice {
         let made = self.create(&self.ada, json!([item("Amoxicillin 500 mg")])).await;
         assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
         made.header(header::LOCATION).to_owned()
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Answer {
-        self.house.post(path, &self.ada, body).await
     }
 }
 

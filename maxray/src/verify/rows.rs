@@ -189,7 +189,7 @@ async fn check_rules(archive: &Archive, report: &mut Report) -> anyhow::Result<(
     check_trail(archive, report).await?;
     report.note(
         "I9",
-        "the database itself keeps bookings apart; GET /prescriptions/{id}/verify looks at a signature",
+        "the database itself keeps bookings apart; GET /prescriptions/{id}/verify and /reports/{id}/verify look at a signature",
     );
     report.note("I12", "only a search for known names over disk, logs and metrics can tell: the tests do it");
     report.note("I14", "maxray reindex makes it; --deep compares each header with what its object gives");

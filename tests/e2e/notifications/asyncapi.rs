@@ -27,7 +27,8 @@ pub fn check(payloads: &[String]) -> Vec<String> {
 fn samples() -> Vec<Event> {
     let (id, other, uid) = (Uuid::now_v7(), Uuid::now_v7(), || "1.2.840.1".to_owned());
     let now = Clock::system().now();
-    let (xray_id, consultation_id, doctor_id, prescription_id) = (id, id, other, id);
+    let (xray_id, consultation_id, doctor_id) = (id, id, other);
+    let (prescription_id, report_id) = (id, other);
     let (study_instance_uid, series_instance_uid, sop_instance_uid) = (uid(), uid(), uid());
     vec![
         Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid },
@@ -58,6 +59,8 @@ fn samples() -> Vec<Event> {
         },
         Event::PrescriptionFinalized { prescription_id, consultation_id, doctor_id },
         Event::PrescriptionCancelled { prescription_id, consultation_id, doctor_id },
+        Event::ReportFinalized { report_id, consultation_id, doctor_id, critical: true },
+        Event::ReportCancelled { report_id, consultation_id, doctor_id },
         Event::BreakGlassStarted { break_glass_id: id, doctor_id },
         Event::SecurityAlerted { kind: "associations_refused".to_owned(), source_address: "::1".to_owned() },
         Event::WebhookTested { webhook_id: id },

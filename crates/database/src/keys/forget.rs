@@ -32,7 +32,7 @@ pub(super) async fn forget_in_consultations(
             continue;
         }
         forgotten += 1;
-        // First: prescriptions refer to the patient whom the consultation names.
+        // First: prescriptions and reports refer to the patient whom the consultation names.
         forget_what_was_written(tx, id).await?;
         on_tx!(tx, connection => sqlx::query(FORGET).bind(id).bind(now).execute(connection).await.map(drop)?);
     }
@@ -43,6 +43,7 @@ pub(super) async fn forget_in_consultations(
 async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), DatabaseError> {
     for sql in [
         "DELETE FROM prescription WHERE consultation_id = $1",
+        "DELETE FROM report WHERE consultation_id = $1",
         "DELETE FROM consultation_note WHERE consultation_id = $1",
         "UPDATE consultation_history SET remark = '' WHERE consultation_id = $1",
         "UPDATE slot SET patient_key = NULL, issuer_of_patient_id = NULL WHERE consultation_id = $1",

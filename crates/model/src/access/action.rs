@@ -56,6 +56,10 @@ actions! {
     ReadPrescription,
     /// Write, sign, replace and take back prescriptions.
     WritePrescription,
+    /// Read signed reports; a doctor the own drafts, too.
+    ReadReport,
+    /// Write, sign, replace and take back reports.
+    WriteReport,
     /// Link a study to a consultation, or unlink it.
     LinkStudy,
     /// Listen to events about what can be read.

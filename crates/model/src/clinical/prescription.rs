@@ -1,51 +1,12 @@
 //! A prescription (after FHIR MedicationRequest): what a doctor orders for a patient in a consultation.
 
-use std::str::FromStr;
-
-use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-/// Where a prescription stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrescriptionStatus {
-    /// Being written.
-    Draft,
-    /// Signed: it does not change any more.
-    Finalized,
-    /// Taken back.
-    Cancelled,
-    /// Another one, finalized later, took its place.
-    Superseded,
-}
+use super::document::{ClinicalDocument, DocumentContent, DocumentPatient};
+use crate::event::Event;
 
-impl PrescriptionStatus {
-    /// Every status.
-    pub const ALL: [Self; 4] = [Self::Draft, Self::Finalized, Self::Cancelled, Self::Superseded];
-
-    /// The word kept in the database and shown in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Finalized => "finalized",
-            Self::Cancelled => "cancelled",
-            Self::Superseded => "superseded",
-        }
-    }
-}
-
-/// A word that is no prescription status.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("status is one of draft, finalized, cancelled, superseded")]
-pub struct UnknownPrescriptionStatus;
-
-impl FromStr for PrescriptionStatus {
-    type Err = UnknownPrescriptionStatus;
-    fn from_str(text: &str) -> Result<Self, UnknownPrescriptionStatus> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or(UnknownPrescriptionStatus)
-    }
-}
+/// A prescription.
+pub type Prescription = ClinicalDocument<PrescriptionContent>;
 
 /// What is prescribed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -61,19 +22,35 @@ pub struct PrescriptionContent {
     pub note: String,
     /// Whom it is for, as a pharmacy reads it; `None` in those that were signed before there was such a thing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub patient: Option<PrescriptionPatient>,
+    pub patient: Option<DocumentPatient>,
 }
 
-/// Whom a prescription is for, as a pharmacy reads it. Who the patient is to the archive says the Patient ID.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrescriptionPatient {
-    /// As people write it; empty when nobody knows.
-    #[serde(default)]
-    pub name: String,
-    /// When the patient was born.
-    #[serde(default)]
-    pub birth_date: Option<NaiveDate>,
+impl DocumentContent for PrescriptionContent {
+    const NOUN: &'static str = "prescription";
+
+    fn patient(&self) -> Option<&DocumentPatient> {
+        self.patient.as_ref()
+    }
+
+    fn patient_mut(&mut self) -> &mut Option<DocumentPatient> {
+        &mut self.patient
+    }
+
+    fn finalized(prescription: &Prescription) -> Event {
+        Event::PrescriptionFinalized {
+            prescription_id: prescription.id,
+            consultation_id: prescription.consultation_id,
+            doctor_id: prescription.doctor_id,
+        }
+    }
+
+    fn cancelled(prescription: &Prescription) -> Event {
+        Event::PrescriptionCancelled {
+            prescription_id: prescription.id,
+            consultation_id: prescription.consultation_id,
+            doctor_id: prescription.doctor_id,
+        }
+    }
 }
 
 /// One medicine.
@@ -151,52 +128,6 @@ pub struct Frequency {
     /// Only when needed.
     #[serde(default)]
     pub as_needed: bool,
-}
-
-/// A prescription.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prescription {
-    /// Identity.
-    pub id: Uuid,
-    /// In which consultation.
-    pub consultation_id: Uuid,
-    /// By whom.
-    pub doctor_id: Uuid,
-    /// For whom: Patient ID (0010,0020).
-    pub patient_id: String,
-    /// Issuer of Patient ID (0010,0021).
-    pub issuer_of_patient_id: String,
-    /// Where it stands.
-    pub status: PrescriptionStatus,
-    /// Grows with every change.
-    pub version: i64,
-    /// The one that it takes the place of.
-    pub supersedes: Option<Uuid>,
-    /// What is prescribed.
-    pub content: PrescriptionContent,
-    /// What was signed.
-    pub signed: Option<SignedPrescription>,
-    /// When it was taken back.
-    pub cancelled_at: Option<DateTime<Utc>>,
-    /// Why it was.
-    pub remark: String,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it was last changed.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// The signature of a prescription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedPrescription {
-    /// JSON Web Signature (RFC 7515), compact, over the whole document.
-    pub jws: String,
-    /// SHA-256 of the document.
-    pub content_sha256: [u8; 32],
-    /// Which key of the doctor's.
-    pub key_id: String,
-    /// When.
-    pub finalized_at: DateTime<Utc>,
 }
 
 /// Pieces of units that medicines come in.

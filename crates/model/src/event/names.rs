@@ -7,7 +7,7 @@ impl Event {
     pub const TRIAL: &str = "webhook.tested";
 
     /// Every name on the wire but [`Event::TRIAL`].
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 21] = [
         "instance.stored",
         "instance.conflicted",
         "patient.clashed",
@@ -25,9 +25,39 @@ impl Event {
         "reminder.due",
         "prescription.finalized",
         "prescription.cancelled",
+        "report.finalized",
+        "report.cancelled",
         "break_glass.started",
         "security.alerted",
     ];
+
+    /// The name on the wire: noun.past.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InstanceStored { .. } => "instance.stored",
+            Self::InstanceConflicted { .. } => "instance.conflicted",
+            Self::PatientClashed { .. } => "patient.clashed",
+            Self::PreviewMade { .. } => "preview.made",
+            Self::PreviewFailed { .. } => "preview.failed",
+            Self::ObjectAltered { .. } => "object.altered",
+            Self::InstancesDeleted { .. } => "instances.deleted",
+            Self::PatientErased { .. } => "patient.erased",
+            Self::StudyLinked { .. } => "study.linked",
+            Self::StudyCompleted { .. } => "study.completed",
+            Self::StudyUnlinked { .. } => "study.unlinked",
+            Self::ConsultationScheduled { .. } => "consultation.scheduled",
+            Self::ConsultationChanged { .. } => "consultation.changed",
+            Self::ConsultationEnded { .. } => "consultation.ended",
+            Self::ReminderDue { .. } => "reminder.due",
+            Self::PrescriptionFinalized { .. } => "prescription.finalized",
+            Self::PrescriptionCancelled { .. } => "prescription.cancelled",
+            Self::ReportFinalized { .. } => "report.finalized",
+            Self::ReportCancelled { .. } => "report.cancelled",
+            Self::BreakGlassStarted { .. } => "break_glass.started",
+            Self::SecurityAlerted { .. } => "security.alerted",
+            Self::WebhookTested { .. } => "webhook.tested",
+        }
+    }
 }
 
 #[cfg(test)]

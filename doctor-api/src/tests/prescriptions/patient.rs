@@ -3,7 +3,13 @@
 use axum::http::{StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{Practice, item, part10, practice};
+use super::{
+    super::{
+        part10,
+        practice::{Practice, practice},
+    },
+    item,
+};
 
 impl Practice {
     /// A draft that says nothing of the patient, in a consultation that was booked so.

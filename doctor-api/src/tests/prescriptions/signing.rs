@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use model::access::Role;
 use serde_json::json;
 
-use super::{item, practice};
+use super::{super::practice::practice, item};
 
 #[tokio::test]
 async fn a_draft_is_not_signed_when_its_consultation_was_not_held_after_all() {

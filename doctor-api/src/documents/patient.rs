@@ -1,10 +1,10 @@
-//! Whom a prescription is for: what a pharmacy reads, and no Patient ID says.
+//! Whom a document is for: what people read, and no Patient ID says.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use database::SearchQuery;
 use model::{
     access::Action,
-    clinical::{Consultation, PrescriptionPatient},
+    clinical::{Consultation, DocumentPatient},
     instance::PatientAttributes,
     text::fold,
 };
@@ -19,7 +19,7 @@ use crate::{
     errors,
     input::check::Checks,
     patients::{past::of_patient, registry},
-    policy::{Permit, WritePrescription},
+    policy::Caller,
     state::AppState,
 };
 
@@ -30,10 +30,10 @@ const AGE_DAYS_MAX: i64 = 150 * 366;
 /// Patients of one Patient ID that are looked at: as many as there may be who differ in what the images say of them.
 const RECORDS_MAX: u32 = 100;
 
-/// Whom a prescription is for.
+/// Whom a document is for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PrescriptionPatient)]
+#[schema(as = DocumentPatient)]
 pub struct PatientBody {
     /// As people write it.
     #[serde(default)]
@@ -45,20 +45,20 @@ pub struct PatientBody {
     birth_date: Option<NaiveDate>,
 }
 
-impl From<PatientBody> for PrescriptionPatient {
+impl From<PatientBody> for DocumentPatient {
     fn from(PatientBody { name, birth_date }: PatientBody) -> Self {
         Self { name, birth_date }
     }
 }
 
-impl From<PrescriptionPatient> for PatientBody {
-    fn from(PrescriptionPatient { name, birth_date }: PrescriptionPatient) -> Self {
+impl From<DocumentPatient> for PatientBody {
+    fn from(DocumentPatient { name, birth_date }: DocumentPatient) -> Self {
         Self { name, birth_date }
     }
 }
 
 /// Notes what cannot be.
-pub fn check(checks: &mut Checks, patient: &PrescriptionPatient, now: DateTime<Utc>) {
+pub fn check(checks: &mut Checks, patient: &DocumentPatient, now: DateTime<Utc>) {
     checks.line("patient.name", &patient.name, NAME_LENGTH_MAX);
     let is_born = patient.birth_date.is_none_or(|date| can_be_born(date, now));
     checks.require(is_born, "patient.birth_date", "lies in the future, or more than 150 years back");
@@ -75,11 +75,11 @@ fn can_be_born(date: NaiveDate, now: DateTime<Utc>) -> bool {
 /// does, if it has one that no image contradicts.
 pub async fn known(
     state: &AppState,
-    permit: &Permit<WritePrescription>,
+    caller: &Caller,
     consultation: &Consultation,
-) -> Result<PrescriptionPatient, Problem> {
+) -> Result<DocumentPatient, Problem> {
     let booked = natural(&consultation.patient_name);
-    let records = records(state, permit, consultation).await?;
+    let records = records(state, caller, consultation).await?;
     let names: Vec<String> = records.iter().map(|record| natural(&record.patient_name)).collect();
     if names.iter().chain(Some(&booked)).all(|name| name.trim().is_empty())
         && let Some(registered) = registered(state, consultation, &records).await
@@ -94,7 +94,7 @@ pub async fn known(
     let birth_date = birth_date.and_then(|date| NaiveDate::parse_from_str(date, "%Y%m%d").ok());
     // What images say is checked by nobody, unlike what a doctor writes.
     let name = name.chars().filter(|one| !one.is_control()).take(NAME_LENGTH_MAX).collect();
-    Ok(PrescriptionPatient { name, birth_date })
+    Ok(DocumentPatient { name, birth_date })
 }
 
 /// As the Patient Service has it. An image of another issuer may be of somebody else.
@@ -102,7 +102,7 @@ async fn registered(
     state: &AppState,
     consultation: &Consultation,
     records: &[PatientAttributes],
-) -> Option<PrescriptionPatient> {
+) -> Option<DocumentPatient> {
     let issuer = &consultation.issuer_of_patient_id;
     if records.iter().any(|record| record.issuer_of_patient_id != *issuer) {
         return None;
@@ -115,7 +115,7 @@ async fn registered(
     }
     let name = found.patient.name()?.chars().take(NAME_LENGTH_MAX).collect();
     let birth_date = found.patient.birth_date.as_ref().and_then(PartialDate::day);
-    Some(PrescriptionPatient {
+    Some(DocumentPatient {
         name,
         birth_date: birth_date.filter(|date| can_be_born(*date, state.clock.now())),
     })
@@ -124,10 +124,10 @@ async fn registered(
 /// What the images in reach say of whom they show.
 async fn records(
     state: &AppState,
-    permit: &Permit<WritePrescription>,
+    caller: &Caller,
     consultation: &Consultation,
 ) -> Result<Vec<PatientAttributes>, Problem> {
-    let Ok(scope) = permit.caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
+    let Ok(scope) = caller.principal.authorize(Action::ReadStudy) else { return Ok(Vec::new()) };
     let (patient_id, issuer) = (&consultation.patient_id, consultation.issuer_of_patient_id.as_str());
     if patient_id.is_empty() {
         return Ok(Vec::new());

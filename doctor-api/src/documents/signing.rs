@@ -1,25 +1,29 @@
 //! What a doctor signs: one JSON document that says it all, so that the signature can be read without this program.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use model::clinical::{Doctor, Prescription, PrescriptionContent};
+use model::clinical::{ClinicalDocument, Doctor, DocumentContent};
 use serde::Deserialize;
 use serde_json::json;
 use service::identity::{DoctorKeys, sha256_of};
 use uuid::Uuid;
 
 /// The document, as bytes.
-pub fn document(prescription: &Prescription, doctor: &Doctor, finalized_at: DateTime<Utc>) -> Vec<u8> {
+pub fn document<C: DocumentContent>(
+    document: &ClinicalDocument<C>,
+    doctor: &Doctor,
+    finalized_at: DateTime<Utc>,
+) -> Vec<u8> {
     let document = json!({
-        "type": "prescription",
-        "id": prescription.id,
-        "supersedes": prescription.supersedes,
-        "consultation_id": prescription.consultation_id,
+        "type": C::NOUN,
+        "id": document.id,
+        "supersedes": document.supersedes,
+        "consultation_id": document.consultation_id,
         "patient": {
-            "patient_id": prescription.patient_id,
-            "issuer_of_patient_id": prescription.issuer_of_patient_id,
+            "patient_id": document.patient_id,
+            "issuer_of_patient_id": document.issuer_of_patient_id,
         },
         "doctor": { "id": doctor.id, "name": doctor.name, "licence_number": doctor.licence_number },
-        "content": prescription.content,
+        "content": document.content,
         "finalized_at": finalized_at.to_rfc3339_opts(SecondsFormat::Micros, true),
     });
     document.to_string().into_bytes()
@@ -27,12 +31,14 @@ pub fn document(prescription: &Prescription, doctor: &Doctor, finalized_at: Date
 
 /// What a document says of itself.
 #[derive(Debug, Deserialize)]
-pub struct SignedContent {
+pub struct SignedContent<C> {
+    #[serde(rename = "type")]
+    kind: String,
     id: Uuid,
     patient: SignedPatient,
     /// Who signed, as it was when it was signed.
     pub doctor: Signer,
-    content: PrescriptionContent,
+    content: C,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,39 +55,42 @@ pub struct Signer {
     pub licence_number: String,
 }
 
-impl SignedContent {
+impl<C: DocumentContent> SignedContent<C> {
     /// The document out of its bytes.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// What was signed of a prescription; none of a draft, and of what is not as its doctor signed it.
-    pub fn of(keys: &DoctorKeys, prescription: &Prescription) -> Option<Self> {
-        let signed = prescription.signed.as_ref()?;
-        let document = keys.verify(prescription.doctor_id, &signed.jws)?;
-        let is_signed = sha256_of(&document) == signed.content_sha256;
-        Self::read(&document).filter(|content| is_signed && content.is_of(prescription))
+    /// What was signed of a document; none of a draft, and of what is not as its doctor signed it.
+    pub fn of(keys: &DoctorKeys, document: &ClinicalDocument<C>) -> Option<Self> {
+        let signed = document.signed.as_ref()?;
+        let bytes = keys.verify(document.doctor_id, &signed.jws)?;
+        let is_signed = sha256_of(&bytes) == signed.content_sha256;
+        Self::read(&bytes).filter(|content| is_signed && content.is_of(document))
     }
 
-    /// Whether it is the document of this prescription: a good signature of another one proves nothing of this.
-    pub fn is_of(&self, prescription: &Prescription) -> bool {
+    /// Whether it is what was signed of this document: a good signature of another one proves nothing of this.
+    pub fn is_of(&self, document: &ClinicalDocument<C>) -> bool {
         let SignedPatient { patient_id, issuer_of_patient_id } = &self.patient;
-        self.id == prescription.id
-            && self.doctor.id == prescription.doctor_id
-            && *patient_id == prescription.patient_id
-            && *issuer_of_patient_id == prescription.issuer_of_patient_id
-            && self.content == prescription.content
+        self.kind == C::NOUN
+            && self.id == document.id
+            && self.doctor.id == document.doctor_id
+            && *patient_id == document.patient_id
+            && *issuer_of_patient_id == document.issuer_of_patient_id
+            && self.content == document.content
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::clinical::{PrescriptionPatient, PrescriptionStatus};
+    use model::clinical::{
+        DocumentPatient, DocumentStatus, Prescription, PrescriptionContent, ReportContent,
+    };
 
     use super::*;
 
     #[test]
-    fn a_document_is_of_one_prescription_alone() {
+    fn what_is_signed_is_of_one_document_alone() {
         let now = DateTime::UNIX_EPOCH;
         let prescription = Prescription {
             id: Uuid::from_u128(1),
@@ -89,7 +98,7 @@ mod tests {
             doctor_id: Uuid::from_u128(3),
             patient_id: "P1".into(),
             issuer_of_patient_id: "HOSP".into(),
-            status: PrescriptionStatus::Finalized,
+            status: DocumentStatus::Finalized,
             version: 2,
             supersedes: None,
             content: PrescriptionContent { note: "after meals".into(), ..PrescriptionContent::default() },
@@ -106,11 +115,15 @@ mod tests {
         });
         let doctor: Doctor = serde_json::from_value(doctor).expect("a doctor");
         let bytes = document(&prescription, &doctor, now);
-        let read = SignedContent::read(&bytes).expect("a document");
+        let read = SignedContent::<PrescriptionContent>::read(&bytes).expect("a document");
         assert!(read.is_of(&prescription));
         assert_eq!((read.doctor.name.as_str(), read.doctor.licence_number.as_str()), ("Ada", "MD-1"));
+        let of_a_report = String::from_utf8(bytes).expect("UTF-8").replace("\"prescription\"", "\"report\"");
+        let of_a_report = SignedContent::<PrescriptionContent>::read(of_a_report.as_bytes());
+        assert!(!of_a_report.expect("a document").is_of(&prescription));
+        assert!(SignedContent::<ReportContent>::read(&document(&prescription, &doctor, now)).is_none());
         let content = PrescriptionContent { note: "before meals".into(), ..PrescriptionContent::default() };
-        let patient = PrescriptionPatient { name: "Somebody Else".into(), birth_date: None };
+        let patient = DocumentPatient { name: "Somebody Else".into(), birth_date: None };
         let of_another = PrescriptionContent { patient: Some(patient), ..prescription.content.clone() };
         for other in [
             Prescription { id: Uuid::nil(), ..prescription.clone() },
