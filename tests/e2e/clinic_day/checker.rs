@@ -115,7 +115,8 @@ async fn told(clinic: &Clinic, receiver: &Receiver) -> Vec<Value> {
 
 /// The ids of the events of the webhook's types, out of the stream from its very beginning until the last that has happened.
 async fn happened(clinic: &Clinic) -> BTreeSet<String> {
-    const TYPES: [&str; 4] = ["instance.stored", "study.linked", "reminder.due", "prescription.finalized"];
+    const TYPES: [&str; 5] =
+        ["instance.stored", "study.linked", "reminder.due", "prescription.finalized", "report.finalized"];
     let request = clinic.bookings.request(reqwest::Method::GET, "/events").header("Last-Event-ID", "0");
     let mut stream = request.send().await.expect("an answer").bytes_stream();
     let (mut read, mut ids) = (String::new(), BTreeSet::new());
@@ -160,6 +161,7 @@ fn check_events(day: &Day, told: &[Value]) {
                 expect("consultation.ended", &booking.id);
                 expect("study.linked", &booking.id);
                 expect("prescription.finalized", &booking.id);
+                expect("report.finalized", &booking.id);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! A day of a clinic through the doors that everybody uses: bookings that race for the same times over a change of clocks,
-//! X-rays that come meanwhile, visits with notes and prescriptions, cancellations, reminders. A checker looks at what is left: no
+//! X-rays that come meanwhile, visits with notes, prescriptions and reports, cancellations, reminders. A checker looks at what is left: no
 //! two appointments of a doctor or a patient at once, none outside of hours, every reminder and every event once.
 
 mod bookings;
@@ -107,7 +107,7 @@ async fn send_studies(platform: &Platform) -> Vec<Synthetic> {
     studies
 }
 
-/// A patient comes now: the doctor reads the X-ray and the history, writes a note, signs a prescription and ends the visit. Gives the
+/// A patient comes now: the doctor reads the X-ray and the history, writes a note, signs a prescription and a report, and ends the visit. Gives the
 /// prescription's id.
 async fn visit(clinic: &Clinic, number: usize, study: &Synthetic) -> (Booking, String) {
     let doctor = &clinic.doctors[number % clinic.doctors.len()];
@@ -129,6 +129,7 @@ async fn visit(clinic: &Clinic, number: usize, study: &Synthetic) -> (Booking, S
     let written = written.await.expect("an answer");
     assert!(written.status().is_success(), "{:?}", written.text().await);
     let prescription = prescribe(own, doctor.path("prescription"), &booking).await;
+    report(own, doctor.path("report"), &booking, study).await;
     own.post_json(&booking.path("complete"), &json!({})).await;
     booking.fate = Fate::Completed;
     (booking, prescription)
@@ -145,6 +146,16 @@ async fn prescribe(doctor: &Session, path: String, booking: &Booking) -> String 
     let signed = doctor.post_json(&format!("/prescriptions/{id}/finalize"), &json!({})).await;
     assert_eq!(signed["status"], json!("finalized"), "{signed}");
     id
+}
+
+async fn report(doctor: &Session, path: String, booking: &Booking, study: &Synthetic) {
+    let draft = json!({
+        "consultation_id": booking.id, "study_instance_uids": [study.study_instance_uid],
+        "findings": "Infiltrate on the left", "impression": "Pneumonia"
+    });
+    let id = text(&doctor.post_json(&path, &draft).await, "id");
+    let signed = doctor.post_json(&format!("/reports/{id}/finalize"), &json!({})).await;
+    assert_eq!(signed["status"], json!("finalized"), "{signed}");
 }
 
 fn text(body: &Value, field: &str) -> String {

@@ -20,7 +20,7 @@ const DOCTORS: [(&str, &str); 5] = [
     ("eva", "Europe/Berlin"),
 ];
 /// What the clinic's other program wants to be told.
-const EVENT_TYPES: [&str; 7] = [
+const EVENT_TYPES: [&str; 8] = [
     "instance.stored",
     "study.linked",
     "consultation.scheduled",
@@ -28,6 +28,7 @@ const EVENT_TYPES: [&str; 7] = [
     "consultation.ended",
     "reminder.due",
     "prescription.finalized",
+    "report.finalized",
 ];
 
 /// Those who take part.
