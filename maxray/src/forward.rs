@@ -1,6 +1,6 @@
 //! `maxray forward`: what is sent on to other archives by itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use anyhow::{Context, bail, ensure};
 use database::{
@@ -30,7 +30,7 @@ pub async fn run(settings: Settings, command: ForwardCommand) -> anyhow::Result<
 async fn apply(database: &Database, command: ForwardCommand) -> anyhow::Result<()> {
     match command {
         ForwardCommand::Add { name, destination, options } => {
-            add(database, &name, destination, options).await?
+            add(database, &name, destination, options).await?;
         }
         ForwardCommand::List => {
             for row in database.forward_rules().await? {
@@ -119,10 +119,10 @@ fn rule_line(row: &ForwardRuleRow) -> String {
     let mut line = format!("{} to {destination}, priority {priority}", row.name);
     if !from.is_empty() {
         let titles: Vec<&str> = from.iter().map(AeTitle::as_str).collect();
-        line += &format!(", from {}", titles.join(" or "));
+        let _ = write!(line, ", from {}", titles.join(" or "));
     }
     for (keyword, value) in attributes {
-        line += &format!(", {keyword}={value}");
+        let _ = write!(line, ", {keyword}={value}");
     }
     if !enabled {
         line += ", does not count now";
@@ -135,10 +135,10 @@ fn item_line(item: &ForwardItem) -> String {
     let mut line =
         format!("{id} {} to {destination}, {attempts} attempts, {sop_instance_uid}", state.as_str());
     if let Some(due_at) = item.due_at {
-        line += &format!(", next at {}", due_at.format("%Y-%m-%dT%H:%M:%SZ"));
+        let _ = write!(line, ", next at {}", due_at.format("%Y-%m-%dT%H:%M:%SZ"));
     }
     if !item.last_error.is_empty() {
-        line += &format!(": {}", item.last_error);
+        let _ = write!(line, ": {}", item.last_error);
     }
     line
 }

@@ -222,7 +222,10 @@ async fn serve_dicom(
     converter: Converter,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    pacs::serve(listener, config, tls, converter, shutdown).await.context("the DICOM listener ended")
+    // Its services are one large future together.
+    Box::pin(pacs::serve(listener, config, tls, converter, shutdown))
+        .await
+        .context("the DICOM listener ended")
 }
 
 fn serve_worker(

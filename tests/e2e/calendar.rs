@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::clock::Clock;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
@@ -128,7 +129,7 @@ async fn calendars_of_other_programs_become_time_off() {
     let ada = platform.sign_in("ada", PASSWORD).await;
     for name in ["apple", "google", "outlook"] {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("e2e/calendars/{name}.ics"));
-        let before = Utc::now();
+        let before = Clock::system().now();
         let kept = import(&ada, &id, std::fs::read(&file).expect("a calendar")).await;
         let show = |one: &Value| {
             let text = |field: &str| one[field].as_str().expect("text").to_owned();

@@ -99,7 +99,7 @@ impl ForwardRuleContent {
         let rule = ForwardRule { enabled, destination: destination?, from, attributes, priority };
         if let Err(refusals) = forward_conditions(&rule) {
             for (keyword, why) in refusals {
-                let shown: String = keyword.chars().filter(|c| c.is_ascii_alphanumeric()).take(64).collect();
+                let shown: String = keyword.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
                 checks.refuse(&format!("attributes.{shown}"), why);
             }
         }

@@ -85,8 +85,10 @@ pub async fn create_xray(
     permit: Permit<UploadXray>,
     XrayForm(received): XrayForm,
 ) -> Result<Response, Problem> {
-    check(&received, &permit.scope)?;
-    let consultation = consultation(&state, &permit, &received.metadata).await?;
+    let consultation = match consultation(&state, &permit, &received).await {
+        Ok(consultation) => consultation,
+        Err(refused) => return Err(received.passed_over(refused).await),
+    };
     let metadata = kept(&received.metadata);
     let stored = if received.is_dicom() {
         store_dicom(&state, &permit, received, consultation.as_ref()).await?
@@ -164,13 +166,14 @@ fn kept(metadata: &XrayMetadata) -> KeptMetadata {
     }
 }
 
-/// The consultation that it is for: one that is in reach and not over.
+/// The consultation that it is for: one that is in reach and not over. What is said of the X-ray is checked before.
 async fn consultation(
     state: &AppState,
     permit: &Permit<UploadXray>,
-    metadata: &XrayMetadata,
+    received: &Received,
 ) -> Result<Option<Consultation>, Problem> {
-    let Some(id) = metadata.consultation_id else { return Ok(None) };
+    check(received, &permit.scope)?;
+    let Some(id) = received.metadata.consultation_id else { return Ok(None) };
     let scope = permit.caller.principal.authorize(Action::LinkStudy).map_err(|_| Problem::forbidden())?;
     let found = state.database().consultation(&scope, id).await.map_err(errors::database)?;
     let found = found.ok_or_else(Problem::not_found)?;
@@ -205,7 +208,9 @@ async fn store_dicom(
         writer = writer.of_patient(ExpectedPatient { patient_id, issuer_of_patient_id });
     }
     while let Some(bytes) = received.next().await? {
-        writer.write(bytes).await.map_err(|error| errors::store(&error))?;
+        if let Err(error) = writer.write(bytes).await {
+            return Err(received.passed_over(errors::store(&error)).await);
+        }
     }
     // Before the commit: of a form that was cut off nothing is stored.
     received.end().await?;

@@ -67,6 +67,10 @@ impl Forwarder {
 
     /// Works until the shutdown begins. An instance that it cuts off is sent again after the next start.
     pub async fn run(self, shutdown: &Shutdown) {
+        // An alarm that asks for an increase needs a number before it.
+        for outcome in ["sent", "again", "dead"] {
+            metrics::counter!("maxray_forwards_total", "outcome" => outcome).increment(0);
+        }
         let forwarder = Arc::new(self);
         tokio::join!(forwarder.plan(shutdown), forwarder.send(shutdown), forwarder.forget(shutdown));
     }

@@ -88,7 +88,7 @@ async fn book(clinic: &Clinic, patient: &str, random: &mut Random) -> (Booking, 
     for attempt in 1..=ATTEMPTS_MAX {
         let doctor = &clinic.doctors[random.below(clinic.doctors.len())];
         let at = wanted(clinic, doctor, random).await;
-        let (body, key) = (json!({ "patient_id": patient, "scheduled_at": at }), Uuid::new_v4().to_string());
+        let (body, key) = (json!({ "patient_id": patient, "scheduled_at": at }), Uuid::now_v7().to_string());
         let send = async || {
             let request = clinic.bookings.request(Method::POST, &doctor.path("consultation"));
             request.header("Idempotency-Key", &key).json(&body).send().await.expect("an answer")

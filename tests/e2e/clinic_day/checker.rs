@@ -14,6 +14,9 @@ use super::{
     text,
 };
 
+/// From when until when.
+type Span = (DateTime<Utc>, DateTime<Utc>);
+
 /// What was done.
 pub(super) struct Day {
     pub bookings: Vec<Booking>,
@@ -65,7 +68,7 @@ fn check_bookings(day: &Day, kept: &BTreeMap<String, Value>) {
 
 /// No doctor and no patient is in two appointments at once, and those of the slots keep to hours as the doctor's clock shows them.
 fn check_times(clinic: &Clinic, kept: &BTreeMap<String, Value>) {
-    let mut taken: BTreeMap<String, Vec<(DateTime<Utc>, DateTime<Utc>)>> = BTreeMap::new();
+    let mut taken: BTreeMap<String, Vec<Span>> = BTreeMap::new();
     for one in kept.values().filter(|one| text(one, "status") == "booked") {
         let span = (time(one, "scheduled_at"), time(one, "ends_at"));
         for person in [text(one, "doctor_id"), text(one, "patient_id")] {

@@ -6,7 +6,8 @@ mod bookings;
 mod checker;
 mod people;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
+use model::clock::Clock;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
@@ -63,7 +64,7 @@ async fn a_day(engine: Engine) {
 
 /// One appointment of each doctor in 80 seconds: one is cancelled, one moved to another day, the others stay.
 async fn book_soon(clinic: &Clinic) -> Vec<Booking> {
-    let at = Utc::now() + TimeDelta::seconds(80);
+    let at = Clock::system().now() + TimeDelta::seconds(80);
     let mut bookings = Vec::new();
     for (number, doctor) in clinic.doctors.iter().enumerate() {
         let body =

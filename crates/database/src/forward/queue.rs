@@ -192,7 +192,7 @@ impl Database {
             return Ok(0);
         }
         let record = AuditRecord::success(actor, "retry_forwards").saying(format!("{again} instances"));
-        let record = id.into_iter().fold(record, |record, id| record.about(id));
+        let record = id.into_iter().fold(record, AuditRecord::about);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;
         Ok(again)

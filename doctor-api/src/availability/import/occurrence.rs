@@ -132,13 +132,14 @@ impl<'a> Reckoner<'a> {
         let begins = self.moment(line, begins)?;
         let length = match ends {
             None => usual,
-            Some(ends) => match length(ends) {
-                Some(length) => length,
-                None => {
+            Some(ends) => {
+                if let Some(length) = length(ends) {
+                    length
+                } else {
                     let ends = self.moment(line, ends)?.instant(line)?;
                     Length { days: 0, time: ends - begins.instant(line)? }
                 }
-            },
+            }
         };
         Ok((begins.wall, begins.zone, length))
     }

@@ -1,3 +1,5 @@
+//! Calendars as programs write them, and what is no calendar.
+
 use chrono::{DateTime, Utc};
 use jiff::tz::TimeZone;
 use model::schedule::{ExceptionKind, WeeklyHours};

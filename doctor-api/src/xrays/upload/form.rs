@@ -23,6 +23,8 @@ use crate::{
 
 /// Longest metadata.
 pub const METADATA_LENGTH_MAX_BYTES: u64 = 64 << 10;
+/// Longest time for which a file that is refused already is read on.
+const PASS_OVER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 /// Where `DICM` stands in a file (PS3.10 7.1).
 const DICM_AT: usize = 128;
 
@@ -182,6 +184,14 @@ impl Received {
             return Ok(Some(std::mem::take(&mut self.head).into()));
         }
         self.field.chunk().await.map_err(|error| malformed(&error))
+    }
+
+    /// Reads on and keeps nothing, for a while: who is still sending would otherwise find the connection broken, and not hear why.
+    pub async fn passed_over(mut self, refused: Problem) -> Problem {
+        let reading = async { while let Ok(Some(_)) = self.next().await {} };
+        // Whoever has not sent it by then hears what there is to hear.
+        let _ = tokio::time::timeout(PASS_OVER_TIMEOUT, reading).await;
+        refused
     }
 
     /// All of a picture.
