@@ -277,6 +277,8 @@ pub fn load(
             }
             let (u, bd) = if use_body && b == "line" {
                 ("", list[k % list.len()].as_str())
+            } else if use_body && b == "pair" {
+                list[k % list.len()].split_once('\t').unwrap_or((list[k % list.len()].as_str(), ""))
             } else {
                 (list[k % list.len()].as_str(), b.as_str())
             };

@@ -72,10 +72,7 @@ impl<'a> Reckoner<'a> {
             // RFC 5545 3.6.1: a day lasts a day, anything else no time.
             (None, None) => Length { days: i64::from(start.is_day), time: TimeDelta::zero() },
         };
-        let whole = TimeDelta::days(length.days) + length.time;
-        if whole < TimeDelta::zero() || whole > TimeDelta::days(DAYS_MAX) {
-            return Err(line.refused("the event ends before it begins, or lasts more than 366 days"));
-        }
+        check(line, length)?;
         Ok((start, length))
     }
 
@@ -141,6 +138,7 @@ impl<'a> Reckoner<'a> {
                 }
             }
         };
+        check(line, length)?;
         Ok((begins.wall, begins.zone, length))
     }
 
@@ -159,4 +157,12 @@ impl<'a> Reckoner<'a> {
         }
         Ok(left_out)
     }
+}
+
+fn check(line: &Line, length: Length) -> Result<(), Refused> {
+    let whole = TimeDelta::days(length.days) + length.time;
+    if whole < TimeDelta::zero() || whole > TimeDelta::days(DAYS_MAX) {
+        return Err(line.refused("the event ends before it begins, or lasts more than 366 days"));
+    }
+    Ok(())
 }

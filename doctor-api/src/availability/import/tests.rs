@@ -116,6 +116,10 @@ fn what_is_not_understood_is_named_with_its_line() {
             "DTSTART:20270301T080000Z\nDURATION:P400D",
             "line 5: the event ends before it begins, or lasts more",
         ),
+        (
+            "DTSTART:20270301T080000Z\nRDATE;VALUE=PERIOD:20270302T080000Z/20290302T080000Z",
+            "line 6: the event ends before it begins, or lasts more",
+        ),
         ("DTSTART:tomorrow", "line 5: expected a time"),
         ("SUMMARY:when?", "line 3: an event without DTSTART"),
         ("DTSTART:20270301T080000Z\nRRULE:FREQ=SECONDLY", "line 6: FREQ is one of"),
