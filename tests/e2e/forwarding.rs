@@ -1,6 +1,13 @@
 //! Rules that send on what is stored: to DCMTK and to another archive, over kills, refusals and destinations that are away.
 
-use std::net::SocketAddr;
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tests::{
     ledger::Ledger,
@@ -168,6 +175,36 @@ async fn what_is_refused_is_given_up_and_sent_again_when_somebody_asks() {
     // A rule that goes takes what it queued with it.
     forward(&site, &["remove", "everything"]);
     assert_eq!(forward(&site, &["queue"]), "");
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_asked_for_all_that_waits_together() {
+    let options = Options::default().with("MAXRAY_PACS__FORWARDING__RETRY_FIRST_MS", "600000");
+    let platform = Platform::start(options).await;
+    // It takes connections and ends them.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    register(&platform, "CENTRAL", listener.local_addr().expect("an address"));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            counted.fetch_add(1, Ordering::Relaxed);
+            drop(stream);
+        }
+    });
+    forward(&platform, &["add", "everything", "CENTRAL"]);
+    // More than three associations take.
+    send(&platform, &Synthetic::cr("P1", 8, 8).series(160));
+    wait::until("attempts that failed", async || {
+        Some(queue(&platform, "pending")).filter(|lines| lines.iter().any(|line| line.contains("1 attempts")))
+    })
+    .await;
+    // Some more looks at what is due.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (asked, waiting) = (asked.load(Ordering::Relaxed), queue(&platform, "pending"));
+    assert!((1..=3).contains(&asked), "{asked} connections");
+    let untouched = waiting.iter().filter(|line| line.contains(", 0 attempts,")).count();
+    assert!(waiting.len() == 160 && untouched >= 100, "{untouched} of {} were not tried", waiting.len());
 }
 
 #[tokio::test]

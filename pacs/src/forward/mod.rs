@@ -3,6 +3,7 @@
 
 mod config;
 mod plan;
+mod rest;
 mod send;
 
 use std::{
@@ -22,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::config::ForwardingConfig;
-use self::plan::Planner;
+use self::{plan::Planner, rest::Resting};
 use crate::{archive_backend::House, backoff::milliseconds, config::PacsConfig};
 
 /// Time between two looks for what is due.
@@ -43,6 +44,7 @@ pub struct Forwarder {
     scope: Scope,
     /// Destinations that are being sent to by this process.
     busy: Mutex<HashSet<AeTitle>>,
+    resting: Resting,
     /// Something was queued, or a destination is free again.
     awake: Notify,
 }
@@ -54,7 +56,8 @@ impl Forwarder {
         let scope = reader.authorize(Action::ReadStudy).ok()?;
         let (busy, awake) = (Mutex::default(), Notify::new());
         let (our_title, config) = (config.ae_title.clone(), config.forwarding.clone());
-        Some(Self { house, config, our_title, scope, busy, awake })
+        let resting = Resting::new(&config);
+        Some(Self { house, config, our_title, scope, busy, resting, awake })
     }
 
     fn database(&self) -> &Database {
@@ -124,10 +127,11 @@ impl Forwarder {
         sending.wait().await;
     }
 
-    /// Says no when it is being sent to, or enough others are.
+    /// Says no when it is being sent to or rests, or enough others are being sent to.
     fn begin(&self, destination: &AeTitle) -> bool {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        busy.len() < self.config.destinations_max.max(1) && busy.insert(destination.clone())
+        let room = busy.len() < self.config.destinations_max.max(1) && !self.resting.is_resting(destination);
+        room && busy.insert(destination.clone())
     }
 
     fn end(&self, destination: &AeTitle) {

@@ -1,9 +1,13 @@
 //! From the queue to a destination, over associations of our own.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use database::{AuditRecord, DatabaseError, Forward, ForwardOutcome, StoredInstance};
+use futures_util::future::try_join_all;
 use model::{AeTitle, StudyInstanceUid, ae::Ae};
 use service::shutdown::Shutdown;
 use tokio::sync::Mutex;
@@ -15,6 +19,7 @@ use crate::{
     backoff::{milliseconds, wait_after},
     commitment_scp::can_be_called,
     destination::{Destination, Offered},
+    store_scu::ScuError,
 };
 
 /// Instances of one association.
@@ -34,6 +39,7 @@ impl Forwarder {
     pub(super) async fn send_to(&self, destination: &AeTitle, shutdown: &Shutdown) {
         while !shutdown.has_begun() {
             match self.send_batch(destination, shutdown).await {
+                Ok(true) if self.resting.is_resting(destination) => return,
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -81,19 +87,21 @@ impl Forwarder {
         let registry = self.house.registry().await.ok();
         let ae = registry.iter().flat_map(|aes| aes.iter()).find(|ae| ae.title == *destination);
         let Some(ae) = ae.filter(|ae| can_be_called(ae)) else {
+            self.resting.rest(destination);
             let why = format!("{destination} is not registered with a host and a port, or not enabled");
             let ended = all.iter().map(|one| (one.id, self.again(one, &why, false)));
             return self.settle(ended.collect(), left).await;
         };
-        let mut instances = Vec::new();
-        let mut gone = Ended::new();
+        let uids: Vec<&str> = all.iter().map(|one| one.sop_instance_uid.as_str()).collect();
+        let found = self.database().instances_by_uid(&self.scope, &uids).await?;
+        let mut found: HashMap<Uuid, StoredInstance> = found.into_iter().map(|one| (one.id, one)).collect();
+        let (mut instances, mut gone) = (Vec::new(), Ended::new());
         for forward in all {
-            match self.database().instance_by_id(&self.scope, forward.instance).await? {
-                Some(instance) => instances.push((forward, instance)),
-                None => gone.push((
-                    forward.id,
-                    ForwardOutcome::Dead("the instance is not there any more".to_owned()),
-                )),
+            if let Some(instance) = found.remove(&forward.instance) {
+                instances.push((forward, instance));
+            } else {
+                let why = "the instance is not there any more".to_owned();
+                gone.push((forward.id, ForwardOutcome::Dead(why)));
             }
         }
         self.settle(gone, left).await?;
@@ -108,12 +116,29 @@ impl Forwarder {
         left: &Mutex<Vec<Forward>>,
     ) -> Result<(), DatabaseError> {
         let (forwards, instances): (Vec<Forward>, Vec<StoredInstance>) = instances.into_iter().unzip();
+        let title = ae.title.clone();
         let mut destination = Destination::new(ae, self.our_title.clone(), None, &instances);
         let mut settled = Ok(());
-        for (forward, instance) in forwards.iter().zip(&instances) {
-            let outcome = self.outcome(forward, destination.offer(&self.house, instance).await);
-            settled = self.settle(vec![(forward.id, outcome)], left).await;
-            if settled.is_err() {
+        for (index, (forward, instance)) in forwards.iter().zip(&instances).enumerate() {
+            let offered = destination.offer(&self.house, instance).await;
+            let ended = match &offered {
+                Offered::GivenUp => {
+                    self.resting.rest(&title);
+                    let why = "the destination does not answer";
+                    forwards[index..].iter().map(|one| (one.id, self.again(one, why, false))).collect()
+                }
+                Offered::Broken(ScuError::Connect(_)) => {
+                    self.resting.rest(&title);
+                    vec![(forward.id, self.outcome(forward, offered))]
+                }
+                Offered::Answered(_) | Offered::NotTaken | Offered::Unreadable | Offered::Broken(_) => {
+                    self.resting.wake(&title);
+                    vec![(forward.id, self.outcome(forward, offered))]
+                }
+            };
+            let is_last = ended.len() > 1;
+            settled = self.settle(ended, left).await;
+            if settled.is_err() || is_last {
                 break;
             }
         }
@@ -131,12 +156,13 @@ impl Forwarder {
         for (_, instance) in instances {
             *studies.entry(&instance.study_instance_uid).or_default() += 1;
         }
-        for (study, count) in studies {
-            let record = AuditRecord::success(&Self::actor(), "forward_instances").of_study(study);
-            let record = record.saying(format!("to {destination}, {count} instances"));
-            self.database().audit(record).await?;
-        }
-        Ok(())
+        let actor = Self::actor();
+        let record = |(study, count)| {
+            let record = AuditRecord::success(&actor, "forward_instances").of_study(study);
+            self.database().audit(record.saying(format!("to {destination}, {count} instances")))
+        };
+        // Together, so that they share a commit.
+        try_join_all(studies.into_iter().map(record)).await.map(drop)
     }
 
     fn outcome(&self, forward: &Forward, offered: Offered) -> ForwardOutcome {

@@ -32,6 +32,8 @@ pub struct Forward {
     pub id: Uuid,
     /// The instance.
     pub instance: Uuid,
+    /// SOP Instance UID.
+    pub sop_instance_uid: String,
     /// Attempts begun, with the present one.
     pub attempts: i32,
     /// How often the destination said that it does not take it.
@@ -117,7 +119,8 @@ impl Database {
         let sql = sqlx::AssertSqlSafe(format!(
             "UPDATE forward SET attempts = attempts + 1, due_at = $3 WHERE id IN (SELECT id FROM forward \
              WHERE destination = $1 AND due_at <= $2 ORDER BY priority DESC, id LIMIT $4{lock}) \
-             RETURNING id, instance, attempts, refusals, created_at"
+             RETURNING id, instance, (SELECT sop_instance_uid FROM instance WHERE instance.id = forward.instance) \
+             AS sop_instance_uid, attempts, refusals, created_at"
         ));
         let now = tx.now;
         let mut taken: Vec<Forward> = on_tx!(tx, connection => sqlx::query_as(sql)
