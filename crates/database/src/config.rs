@@ -24,7 +24,8 @@ pub struct DatabaseConfig {
     pub group_commit_queue_max: usize,
     /// Page cache of each SQLite connection.
     pub sqlite_cache_max_bytes: u64,
-    /// Memory map of the SQLite file at most; 0 for none.
+    /// Memory map of the SQLite file at most; 0 for none. A file that grows is mapped anew by every connection, which
+    /// costs more than it saves: see `bench/README.md`.
     pub sqlite_mmap_max_bytes: u64,
     /// Takes a PostgreSQL server that may lose commits (`fsync=off`, `full_page_writes=off`). Only for tests.
     pub allow_unsafe: bool,
@@ -47,7 +48,7 @@ impl Default for DatabaseConfig {
             group_commit_instances_max: 64,
             group_commit_queue_max: 1_024,
             sqlite_cache_max_bytes: 16 << 20,
-            sqlite_mmap_max_bytes: 256 << 20,
+            sqlite_mmap_max_bytes: 0,
             allow_unsafe: false,
             access: AccessConfig::default(),
             reminder_minutes_before: REMINDER_MINUTES_BEFORE.to_vec(),

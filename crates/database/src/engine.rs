@@ -21,6 +21,7 @@ use crate::{
     ingest::Waiting,
     session::RevokedSessions,
     statement::Dialect,
+    turn::{Turn, Turns},
 };
 
 /// Pastes `$body` under both arms of a [`Database`]; in it `$engine` is the [`Engine`].
@@ -67,6 +68,8 @@ pub struct Engine<DB: sqlx::Database> {
     pub(crate) shared: Arc<Shared>,
     /// Way to the task that commits instances; none in that task's own copy, so that it ends with the last clone.
     pub(crate) ingest: Option<mpsc::Sender<Waiting>>,
+    /// Way to the one connection for writing of SQLite; none on PostgreSQL.
+    pub(crate) turns: Option<Turns>,
 }
 
 impl<DB: sqlx::Database> Clone for Engine<DB> {
@@ -76,6 +79,7 @@ impl<DB: sqlx::Database> Clone for Engine<DB> {
             write: self.write.clone(),
             shared: Arc::clone(&self.shared),
             ingest: self.ingest.clone(),
+            turns: self.turns.clone(),
         }
     }
 }
@@ -109,7 +113,7 @@ pub(crate) struct Tx {
 
 pub(crate) enum TxInner {
     Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Turn),
 }
 
 impl Tx {
@@ -159,7 +163,7 @@ impl Database {
         &self.shared().config.reminder_minutes_before
     }
 
-    /// Begins a transaction that writes. On SQLite it waits for the one writing connection.
+    /// Begins a transaction that writes. On SQLite it waits for its turn at the one writing connection.
     pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
         let shared = self.shared();
         if *shared.broken.borrow() {
@@ -167,7 +171,10 @@ impl Database {
         }
         let inner = match self {
             Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
-            Self::Sqlite(engine) => TxInner::Sqlite(begin_immediate(&engine.write).await?),
+            Self::Sqlite(engine) => {
+                let closed = || DatabaseError::Unavailable("closing".to_owned());
+                TxInner::Sqlite(engine.turns.as_ref().ok_or_else(closed)?.take().await?)
+            }
         };
         Ok(Tx {
             inner,
@@ -187,20 +194,10 @@ impl Database {
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
         fail_point::reach(Point::K17BeforeCommit).map_err(sqlx::Error::Io)?;
-        let committed = match tx.inner {
-            TxInner::Postgres(transaction) => transaction.commit().await,
-            TxInner::Sqlite(transaction) => {
-                let committed = transaction.commit().await;
-                if committed.as_ref().is_err_and(is_disk_failure) {
-                    // What a failed fsync left behind may be read but not be on the disk: asking the same file
-                    // again proves nothing.
-                    self.shared().broken.send_replace(true);
-                    tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
-                }
-                committed
-            }
-        };
-        committed?;
+        match tx.inner {
+            TxInner::Postgres(transaction) => transaction.commit().await?,
+            TxInner::Sqlite(turn) => turn.keep().await?,
+        }
         self.shared().revoked_sessions.add(tx.revoked_sessions);
         if let Some(head) = head {
             self.shared().chain.committed(head);
@@ -251,34 +248,4 @@ impl Database {
             engine.write.close().await;
         });
     }
-}
-
-/// Begins on the one writing connection. SQLite ends a transaction by itself when the disk is full; the rollback that
-/// follows then fails, and the driver goes on counting a transaction that is not there: every later one would be
-/// refused. Such a connection is closed, and the pool opens a new one.
-async fn begin_immediate(pool: &Pool<Sqlite>) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-    const BEGIN: &str = "BEGIN IMMEDIATE";
-    match pool.begin_with(BEGIN).await {
-        Err(error) if leaves_connection_useless(&error) => {
-            tracing::warn!(%error, "the writing connection is opened anew");
-            pool.acquire().await?.close().await?;
-            pool.begin_with(BEGIN).await
-        }
-        begun => begun,
-    }
-}
-
-fn leaves_connection_useless(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed => true,
-        // "cannot start a transaction within a transaction"
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "1"),
-        _ => false,
-    }
-}
-
-/// SQLITE_IOERR of any kind.
-fn is_disk_failure(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
 }

@@ -49,6 +49,7 @@ mod sign_in_rate;
 mod start_turn;
 mod statement;
 mod text;
+mod turn;
 mod user;
 mod worklist;
 mod xray_metadata;

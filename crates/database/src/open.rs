@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
     migrate::migrators, node::node_id, search, sequence_base::sequence_base, session::RevokedSessions,
-    statement::Dialect,
+    statement::Dialect, turn::Turns,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -46,7 +46,7 @@ impl Database {
         let url = config.url.as_str();
         let writer = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let (read, write) = open_postgres(config).await?;
-            Self::Postgres(Engine { read, write, shared, ingest: None })
+            Self::Postgres(Engine { read, write, shared, ingest: None, turns: None })
         } else if url.is_empty() {
             open_sqlite(config, &data_directory.join(SQLITE_FILE), shared).await?
         } else if let Some(path) = url.strip_prefix("sqlite://") {
@@ -167,6 +167,7 @@ async fn open_sqlite(
         .pragma("cache_size", format!("-{cache_kib}"))
         .pragma("mmap_size", config.sqlite_mmap_max_bytes.to_string())
         .disable_statement_logging();
+    let patience = Duration::from_millis(config.acquire_timeout_ms.max(config.statement_timeout_ms));
     // Never closed for being idle or old: its statements are prepared and its pages are cached.
     let write = PoolOptions::<Sqlite>::new()
         .min_connections(1)
@@ -174,7 +175,7 @@ async fn open_sqlite(
         .max_lifetime(None)
         .idle_timeout(None)
         .test_before_acquire(false)
-        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms.max(config.statement_timeout_ms)))
+        .acquire_timeout(patience)
         .connect_with(options.clone())
         .await?;
     check_sqlite(&write).await?;
@@ -190,7 +191,8 @@ async fn open_sqlite(
         .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    Ok(Database::Sqlite(Engine { read, write, shared, ingest: None }))
+    let turns = Some(Turns::new(write.clone(), shared.broken.clone(), patience));
+    Ok(Database::Sqlite(Engine { read, write, shared, ingest: None, turns }))
 }
 
 async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     BookingError, COLUMNS, Row,
     history::note_change,
-    slot::{Calendar, lock_calendars, take_slot},
+    slot::{Calendar, give_back_slot, lock_calendars, take_slot},
 };
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError, SessionSet, audit::insert_audit, engine::Tx,
@@ -115,6 +115,7 @@ impl Database {
         after.doctor_id = change.doctor_id.unwrap_or(after.doctor_id);
         lock_calendars(&mut tx, &after).await?;
         update_row(&mut tx, &after).await?;
+        give_back_slot(&mut tx, id).await?;
         take_slot(&mut tx, &after).await?;
         plan_reminders(&mut tx, self.reminder_minutes_before(), Some(&before), &after).await?;
         note_change(&mut tx, &after, change.command.as_str(), &change.remark, actor).await?;

@@ -94,10 +94,9 @@ pub(super) async fn lock_calendars(tx: &mut Tx, consultation: &Consultation) -> 
     }
 }
 
-/// Takes the time of a consultation that is open and has an end; gives back what it had.
+/// Takes the time of a consultation that is open and has an end.
 pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Result<(), BookingError> {
     let ends_at = consultation.ends_at.filter(|_| consultation.status.is_open());
-    give_back_slot(tx, consultation.id).await?;
     let Some(ends_at) = ends_at else { return Ok(()) };
     let slot = Slot {
         id: Uuid::now_v7(),
@@ -111,7 +110,8 @@ pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Resul
     insert_slot(tx, &slot).await
 }
 
-async fn give_back_slot(tx: &mut Tx, consultation_id: Uuid) -> Result<(), DatabaseError> {
+/// Gives back the time that a consultation had.
+pub(super) async fn give_back_slot(tx: &mut Tx, consultation_id: Uuid) -> Result<(), DatabaseError> {
     const SQL: &str = "DELETE FROM slot WHERE consultation_id = $1";
     on_tx!(tx, connection => sqlx::query(SQL).bind(consultation_id).execute(connection).await.map(drop)?);
     Ok(())

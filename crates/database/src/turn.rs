@@ -1,0 +1,324 @@
+//! Turns at the one writing connection of SQLite. Who waits for a turn while another has it joins that transaction, as
+//! a savepoint in it, and all of them share one COMMIT: one sync of the disk serves everybody who waited for the last
+//! one. Nobody is told of success before that COMMIT; a turn that is given up takes back what it did, and nothing else.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use sqlx::{Pool, pool::PoolConnection};
+use sqlx_sqlite::{Sqlite, SqliteConnection};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
+
+use crate::DatabaseError;
+
+/// Turns of one transaction at most.
+const TURNS_MAX: usize = 64;
+/// After this time a transaction takes no more turns: its first waits for the last.
+const GATHERING_MAX: Duration = Duration::from_millis(10);
+
+/// Every statement that moves a transaction on is sent with the next one: each is a trip to the thread of the connection.
+const FIRST: &str = "BEGIN IMMEDIATE; SAVEPOINT turn";
+const NEXT: &str = "RELEASE turn; SAVEPOINT turn";
+const TAKE_BACK: &str = "ROLLBACK TO turn";
+const COMMIT: &str = "RELEASE turn; COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+type Asked = oneshot::Sender<Result<Turn, DatabaseError>>;
+type Kept = oneshot::Sender<Result<(), DatabaseError>>;
+
+/// The way to the writing connection.
+#[derive(Clone)]
+pub(crate) struct Turns {
+    asked: mpsc::UnboundedSender<Asked>,
+    patience: Duration,
+}
+
+/// The writing connection, in a transaction, until this is kept or dropped.
+pub(crate) struct Turn {
+    connection: OwnedMutexGuard<PoolConnection<Sqlite>>,
+    end: oneshot::Sender<Kept>,
+}
+
+impl Deref for Turn {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+impl Turn {
+    /// Gives the connection on, and returns once what was done is durable.
+    pub(crate) async fn keep(self) -> Result<(), DatabaseError> {
+        let (reply, committed) = oneshot::channel();
+        let Self { connection, end } = self;
+        // Without an answer below, when nobody listens any more.
+        let _ = end.send(reply);
+        drop(connection);
+        committed.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> DatabaseError {
+    DatabaseError::Unavailable("closing".to_owned())
+}
+
+impl Turns {
+    /// Hands out turns at the one connection of this pool, until the last clone is dropped. `broken` is set when the
+    /// disk fails under a COMMIT.
+    pub(crate) fn new(pool: Pool<Sqlite>, broken: watch::Sender<bool>, patience: Duration) -> Self {
+        let (asked, queue) = mpsc::unbounded_channel();
+        tokio::spawn(hand_out(pool, broken, queue));
+        Self { asked, patience }
+    }
+
+    /// Waits for a turn: first come, first served.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Busy`] when none came in time.
+    pub(crate) async fn take(&self) -> Result<Turn, DatabaseError> {
+        let (reply, turn) = oneshot::channel();
+        self.asked.send(reply).map_err(|_| closed())?;
+        let turn = tokio::time::timeout(self.patience, turn).await.map_err(|_| DatabaseError::Busy)?;
+        turn.map_err(|_| closed())?
+    }
+}
+
+async fn hand_out(
+    pool: Pool<Sqlite>,
+    broken: watch::Sender<bool>,
+    mut queue: mpsc::UnboundedReceiver<Asked>,
+) {
+    while let Some(first) = queue.recv().await {
+        match Gathering::begin(&pool).await {
+            Ok(gathering) => gathering.run(first, &mut queue, &broken).await,
+            Err(error) => {
+                let _ = first.send(Err(error));
+            }
+        }
+    }
+}
+
+/// A transaction that turns gather in.
+struct Gathering {
+    connection: Arc<Mutex<PoolConnection<Sqlite>>>,
+    began: Instant,
+    /// Who waits for the COMMIT.
+    kept: Vec<Kept>,
+}
+
+impl Gathering {
+    async fn begin(pool: &Pool<Sqlite>) -> Result<Self, DatabaseError> {
+        let mut connection = pool.acquire().await?;
+        let begun = run(&mut connection, FIRST).await;
+        if begun.is_err() {
+            // Nothing of this transaction may be met by the next one.
+            let _ = run(&mut connection, ROLLBACK).await;
+        }
+        begun?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), began: Instant::now(), kept: Vec::new() })
+    }
+
+    async fn run(
+        mut self,
+        first: Asked,
+        queue: &mut mpsc::UnboundedReceiver<Asked>,
+        broken: &watch::Sender<bool>,
+    ) {
+        let mut next = Some(first);
+        let mut moved = Ok(());
+        while let Some(asked) = next.take() {
+            moved = self.give(asked).await;
+            let full = self.kept.len() >= TURNS_MAX || self.began.elapsed() >= GATHERING_MAX;
+            if moved.is_ok() && !full {
+                // Who has stopped waiting is passed over: dropping what was sent to nobody would cost a turn.
+                next = std::iter::from_fn(|| queue.try_recv().ok()).find(|asked| !asked.is_closed());
+            }
+            if next.is_some() {
+                moved = self.statement(NEXT).await;
+                if moved.is_err() {
+                    break;
+                }
+            }
+        }
+        self.end(moved, next, broken).await;
+    }
+
+    /// One turn, from its first statement to its last.
+    async fn give(&mut self, asked: Asked) -> Result<(), sqlx::Error> {
+        let (end, ended) = oneshot::channel();
+        let connection = Arc::clone(&self.connection).lock_owned().await;
+        let _ = asked.send(Ok(Turn { connection, end }));
+        match ended.await {
+            Ok(reply) => {
+                self.kept.push(reply);
+                Ok(())
+            }
+            // Dropped. When the engine has rolled back everything by itself, there is no savepoint to go back to.
+            Err(_) => self.statement(TAKE_BACK).await,
+        }
+    }
+
+    async fn statement(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+        run(&mut *self.connection.lock().await, sql).await
+    }
+
+    async fn end(
+        self,
+        moved: Result<(), sqlx::Error>,
+        left_over: Option<Asked>,
+        broken: &watch::Sender<bool>,
+    ) {
+        let committed = match moved {
+            Ok(()) if self.kept.is_empty() => self.statement(ROLLBACK).await,
+            Ok(()) => {
+                let committed = self.statement(COMMIT).await;
+                if committed.as_ref().is_err_and(is_disk_failure) {
+                    // What a failed fsync left behind may be read but not be on the disk: asking the same file
+                    // again proves nothing.
+                    broken.send_replace(true);
+                    tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+                }
+                committed
+            }
+            Err(error) => Err(error),
+        };
+        let Err(error) = committed else {
+            metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
+            for reply in self.kept {
+                let _ = reply.send(Ok(()));
+            }
+            return;
+        };
+        // Refused when the engine has done it already.
+        let _ = self.statement(ROLLBACK).await;
+        tracing::warn!(%error, turns = self.kept.len(), "a transaction was not committed");
+        let error = DatabaseError::from(error);
+        for reply in self.kept {
+            let _ = reply.send(Err(repeat(&error)));
+        }
+        if let Some(asked) = left_over {
+            let _ = asked.send(Err(repeat(&error)));
+        }
+    }
+}
+
+async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}
+
+/// The same error for each of those who shared the transaction.
+fn repeat(error: &DatabaseError) -> DatabaseError {
+    match error {
+        DatabaseError::Busy => DatabaseError::Busy,
+        DatabaseError::Unavailable(why) => DatabaseError::Unavailable(why.clone()),
+        other => DatabaseError::Unavailable(other.to_string()),
+    }
+}
+
+/// SQLITE_IOERR of any kind.
+fn is_disk_failure(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::pool::PoolOptions;
+
+    use super::*;
+
+    struct Room {
+        turns: Turns,
+        pool: Pool<Sqlite>,
+    }
+
+    impl Room {
+        async fn new() -> Self {
+            let options =
+                PoolOptions::<Sqlite>::new().min_connections(1).max_connections(1).max_lifetime(None);
+            let pool = options.idle_timeout(None).connect("sqlite::memory:").await.expect("SQLite");
+            sqlx::query("CREATE TABLE t (n INTEGER PRIMARY KEY)").execute(&pool).await.expect("made");
+            let turns = Turns::new(pool.clone(), watch::channel(false).0, Duration::from_secs(5));
+            Self { turns, pool }
+        }
+
+        async fn rows(&self) -> Vec<i64> {
+            sqlx::query_scalar("SELECT n FROM t ORDER BY n").fetch_all(&self.pool).await.expect("read")
+        }
+    }
+
+    async fn insert(turn: &mut Turn, n: i64) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT INTO t VALUES ($1)").bind(n).execute(&mut **turn).await.map(drop)
+    }
+
+    /// Asks for a turn in a task of its own, so that it waits before the turn that has the connection ends.
+    fn ask(turns: &Turns) -> tokio::task::JoinHandle<Result<Turn, DatabaseError>> {
+        let turns = turns.clone();
+        tokio::spawn(async move { turns.take().await })
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_dropped_takes_back_its_own_rows_alone() {
+        let room = Room::new().await;
+        let mut first = room.turns.take().await.expect("a turn");
+        let (second, third) = (ask(&room.turns), ask(&room.turns));
+        tokio::task::yield_now().await;
+        insert(&mut first, 1).await.expect("inserted");
+        let first = tokio::spawn(first.keep());
+        let mut second = second.await.expect("no panic").expect("a turn");
+        insert(&mut second, 2).await.expect("inserted");
+        assert!(insert(&mut second, 1).await.is_err(), "it sees what the turn before it did");
+        drop(second);
+        let mut third = third.await.expect("no panic").expect("a turn");
+        insert(&mut third, 3).await.expect("inserted");
+        assert!(!first.is_finished(), "success was told before the COMMIT");
+        third.keep().await.expect("kept");
+        first.await.expect("no panic").expect("kept");
+        assert_eq!(room.rows().await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn when_the_engine_rolls_back_by_itself_nobody_is_told_of_success() {
+        let room = Room::new().await;
+        let mut first = room.turns.take().await.expect("a turn");
+        let second = ask(&room.turns);
+        tokio::task::yield_now().await;
+        insert(&mut first, 1).await.expect("inserted");
+        let first = tokio::spawn(first.keep());
+        let mut second = second.await.expect("no panic").expect("a turn");
+        // As SQLite does when the disk is full.
+        sqlx::query("ROLLBACK").execute(&mut *second).await.expect("rolled back");
+        let after = ask(&room.turns);
+        tokio::task::yield_now().await;
+        second.keep().await.expect_err("kept nothing");
+        first.await.expect("no panic").expect_err("was rolled back");
+        assert!(after.await.expect("no panic").is_err(), "a turn in a transaction that is no more");
+        let mut later = room.turns.take().await.expect("a turn");
+        insert(&mut later, 4).await.expect("inserted");
+        later.keep().await.expect("kept");
+        assert_eq!(room.rows().await, [4]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_that_it_is_busy() {
+        let room = Room::new().await;
+        let turns = Turns { patience: Duration::from_millis(20), ..room.turns.clone() };
+        let held = turns.take().await.expect("a turn");
+        assert!(matches!(turns.take().await.err(), Some(DatabaseError::Busy)));
+        drop(held);
+        // The turn that nobody waits for any more is passed over.
+        let mut next = turns.take().await.expect("a turn");
+        insert(&mut next, 1).await.expect("inserted");
+        next.keep().await.expect("kept");
+        assert_eq!(room.rows().await, [1]);
+    }
+}
