@@ -112,6 +112,7 @@ async fn change(database: &Database, profile: &mut AeProfile, options: AeOptions
     profile.description = options.description.unwrap_or_else(|| profile.description.clone());
     profile.host = options.call_host.unwrap_or_else(|| profile.host.clone());
     profile.port = options.call_port.unwrap_or(profile.port);
+    profile.call_tls = options.call_tls.unwrap_or(profile.call_tls);
     ensure!(!profile.addresses.is_empty(), "name at least one address or network; 0.0.0.0/0 is everywhere");
     Ok(())
 }
@@ -159,7 +160,8 @@ fn print_profile(ae: &Ae) {
         println!("worklist           what is scheduled for it alone");
     }
     if !profile.host.is_empty() {
-        println!("is called at       {}:{}", profile.host, profile.port);
+        let by_tls = if profile.call_tls { " by TLS" } else { "" };
+        println!("is called at       {}:{}{by_tls}", profile.host, profile.port);
     }
     if !profile.description.is_empty() {
         println!("description        {}", profile.description);

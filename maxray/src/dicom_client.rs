@@ -6,6 +6,7 @@ use anyhow::{Context, bail, ensure};
 use dicom_header::{JsonDataSet, PlainDataSet, keyword_of, tag_of_keyword};
 use model::{AeTitle, clock::Clock};
 use pacs::{
+    call::{CallConfig, Callee},
     find_scu::{QueryLevel, find_proposal},
     store_scu::{Proposal, ScuAssociation, ScuTimeouts, store_files},
 };
@@ -19,43 +20,48 @@ use crate::{
 
 /// Who is called, and by whom.
 struct Target {
-    host: String,
-    port: u16,
-    called: AeTitle,
+    callee: Callee,
     calling: AeTitle,
+    call: CallConfig,
 }
 
 impl Target {
     async fn find(settings: &Settings, peer: Peer) -> anyhow::Result<Self> {
         let calling = peer.calling.unwrap_or_else(|| settings.pacs.ae_title.clone());
+        let call = settings.pacs.call.clone();
         if let Some((title, address)) = peer.target.split_once('@') {
             let (host, port) =
                 address.rsplit_once(':').context("TITLE@HOST:PORT needs a port, as in PACS@192.0.2.7:104")?;
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
             let port = port.parse().with_context(|| format!("{port} is no port"))?;
-            return Ok(Self { host, port, called: title.parse()?, calling });
+            let callee = Callee { title: title.parse()?, host, port, tls: peer.tls, certificate: None };
+            return Ok(Self { callee, calling, call });
         }
+        ensure!(
+            !peer.tls,
+            "--tls is for TITLE@HOST:PORT; maxray ae set {} --call-tls true says it of an AE",
+            peer.target
+        );
         let called: AeTitle = peer.target.parse()?;
         let directory = home::prepare_directory(&settings.data_directory)?;
         let database = home::open_database(settings, &directory, &Clock::system()).await?;
         let registry = database.aes().await;
         database.close().await;
         let ae = registry?.into_iter().find(|ae| ae.title == called);
-        let profile =
-            ae.with_context(|| format!("{called} is not registered; say {called}@HOST:PORT"))?.profile;
+        let ae = ae.with_context(|| format!("{called} is not registered; say {called}@HOST:PORT"))?;
         ensure!(
-            !profile.host.is_empty() && profile.port != 0,
+            !ae.profile.host.is_empty() && ae.profile.port != 0,
             "it is not known where {called} is called: maxray ae set {called} --call-host HOST --call-port PORT"
         );
-        Ok(Self { host: profile.host, port: profile.port, called, calling })
+        Ok(Self { callee: Callee::of(&ae), calling, call })
     }
 
     async fn associate(&self, proposals: &[Proposal]) -> anyhow::Result<ScuAssociation> {
-        let address = (self.host.as_str(), self.port);
+        let Callee { title, host, port, .. } = &self.callee;
         let timeouts = ScuTimeouts::default();
-        ScuAssociation::connect(address, &self.calling, &self.called, proposals, timeouts)
+        ScuAssociation::connect(&self.call, &self.callee, &self.calling, proposals, timeouts)
             .await
-            .with_context(|| format!("no association with {} at {}:{}", self.called, self.host, self.port))
+            .with_context(|| format!("no association with {title} at {host}:{port}"))
     }
 }
 
@@ -67,8 +73,9 @@ pub async fn echo(settings: Settings, options: EchoOptions) -> anyhow::Result<()
     let status = association.echo().await?;
     let took = began.elapsed().as_millis();
     association.release().await?;
-    ensure!(status == 0, "{} answered with status {status:#06x}", target.called);
-    println!("{} at {}:{} answers ({took} ms)", target.called, target.host, target.port);
+    let Callee { title, host, port, .. } = &target.callee;
+    ensure!(status == 0, "{title} answered with status {status:#06x}");
+    println!("{title} at {host}:{port} answers ({took} ms)");
     Ok(())
 }
 
@@ -84,8 +91,7 @@ pub async fn send(settings: Settings, options: SendOptions) -> anyhow::Result<()
             paths.push(path);
         }
     }
-    let address = (target.host.as_str(), target.port);
-    let outcomes = store_files(address, &target.calling, &target.called, &paths).await?;
+    let outcomes = store_files(&target.call, &target.callee, &target.calling, &paths).await?;
     let mut sent = 0;
     for outcome in &outcomes {
         let path = outcome.path.display();
@@ -97,7 +103,7 @@ pub async fn send(settings: Settings, options: SendOptions) -> anyhow::Result<()
             Err(error) => println!("{path}: {error}"),
         }
     }
-    println!("{sent} of {} sent to {}", outcomes.len(), target.called);
+    println!("{sent} of {} sent to {}", outcomes.len(), target.callee.title);
     if sent < outcomes.len() {
         bail!("{} were not sent", outcomes.len() - sent);
     }
@@ -128,7 +134,7 @@ pub async fn query(settings: Settings, options: QueryOptions) -> anyhow::Result<
     ensure!(
         response.is_success(),
         "{} refused the query, status {:#06x} {}",
-        target.called,
+        target.callee.title,
         response.status,
         response.error_comment
     );

@@ -192,6 +192,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
     let http = Tls::open("http", &settings.http.tls, &[b"h2", b"http/1.1"])?;
     let dicom = Tls::open("pacs", &settings.pacs.tls, &[])?;
+    settings.pacs.call.check()?;
     Ok((http, dicom))
 }
 

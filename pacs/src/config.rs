@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::tls::TlsConfig;
 
 use crate::{
+    call::CallConfig,
     commitment_scp::CommitmentConfig,
     forward::ForwardingConfig,
     upper_layer::{negotiation::NegotiationRules, pace::PaceLimits, pdu::PEER_PDU_LENGTH_MIN_BYTES},
@@ -59,6 +60,8 @@ pub struct PacsConfig {
     pub accept_unknown_transfer_syntaxes: bool,
     /// Instances of one C-GET or C-MOVE: their list is in memory while it runs.
     pub retrieve_instances_max: u32,
+    /// Section `[pacs.call]`.
+    pub call: CallConfig,
     /// Section `[pacs.commitment]`.
     pub commitment: CommitmentConfig,
     /// Section `[pacs.forwarding]`.
@@ -90,6 +93,7 @@ impl Default for PacsConfig {
             accept_unknown_sop_classes: false,
             accept_unknown_transfer_syntaxes: false,
             retrieve_instances_max: 100_000,
+            call: CallConfig::default(),
             commitment: CommitmentConfig::default(),
             forwarding: ForwardingConfig::default(),
             tls: TlsConfig::default(),

@@ -10,6 +10,7 @@ use model::{
 };
 
 use crate::{
+    call::{CallConfig, Callee},
     query_retrieve::lookup::{Lookup, NotOpened, Opened},
     retrieve::{self, sub_operations::Outcome},
     store_scu::{Originator, PROPOSALS_MAX, Proposal, ScuAssociation, ScuError, ScuTimeouts, StoreItem},
@@ -33,10 +34,19 @@ pub enum Offered {
     GivenUp,
 }
 
+/// Who we are for destinations.
+#[derive(Debug, Clone, Copy)]
+pub struct Us<'a> {
+    /// Our AE title.
+    pub title: &'a AeTitle,
+    /// How we call.
+    pub call: &'a CallConfig,
+}
+
 /// A destination, and how far the instances have come.
-pub struct Destination {
-    ae: Ae,
-    our_title: AeTitle,
+pub struct Destination<'a> {
+    callee: Callee,
+    us: Us<'a>,
     /// Who asked for it by C-MOVE.
     originator: Option<Originator>,
     /// Contexts to propose, with the number of instances from the front that they are for.
@@ -45,17 +55,12 @@ pub struct Destination {
     failures: u32,
 }
 
-impl Destination {
+impl<'a> Destination<'a> {
     /// For these instances, in this order.
-    pub fn new(
-        ae: Ae,
-        our_title: AeTitle,
-        originator: Option<Originator>,
-        instances: &[StoredInstance],
-    ) -> Self {
+    pub fn new(ae: &Ae, us: Us<'a>, originator: Option<Originator>, instances: &[StoredInstance]) -> Self {
         let mut batches = batches(instances);
         batches.reverse();
-        Self { ae, our_title, originator, batches, open: None, failures: 0 }
+        Self { callee: Callee::of(ae), us, originator, batches, open: None, failures: 0 }
     }
 
     /// Sends the next instance, and tells how a sub-operation ended.
@@ -87,7 +92,7 @@ impl Destination {
             }
             // It is the association's, and the next instance needs another one.
             Err(error) => {
-                tracing::warn!(%error, destination = %self.ae.title, "an instance was not sent");
+                tracing::warn!(%error, destination = %self.callee.title, "an instance was not sent");
                 self.failures += 1;
                 if let Some(broken) = self.open.take() {
                     broken.abort().await;
@@ -139,11 +144,10 @@ impl Destination {
         if self.open.is_none() {
             let proposals =
                 self.batches.last().map(|(_, proposals)| proposals.as_slice()).unwrap_or_default();
-            let address = (self.ae.profile.host.as_str(), self.ae.profile.port);
+            let Us { title, call } = self.us;
             let timeouts = ScuTimeouts::default();
-            let made = ScuAssociation::connect(address, &self.our_title, &self.ae.title, proposals, timeouts)
-                .await?;
-            self.open = Some(made);
+            let made = ScuAssociation::connect(call, &self.callee, title, proposals, timeouts);
+            self.open = Some(made.await?);
         }
         self.open.as_mut().ok_or(ScuError::Proposal)
     }

@@ -13,6 +13,7 @@ mod archive_worklist;
 mod association;
 mod backend;
 mod backoff;
+pub mod call;
 mod commitment_scp;
 mod config;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use model::{
 use crate::{
     association::Association,
     backend::Backend,
-    destination::Destination,
+    destination::{Destination, Us},
     dimse::{
         command_set::{CommandSet, element},
         status,
@@ -44,8 +44,9 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     }
     let message_id = asked.message_id;
     let originator = Originator { ae_title: association.peer.calling_ae_title.clone(), message_id };
-    let our_title = association.door.config.ae_title.clone();
-    let mut destination = Destination::new(ae, our_title, Some(originator), &instances);
+    let config = &association.door.config;
+    let us = Us { title: &config.ae_title, call: &config.call };
+    let mut destination = Destination::new(&ae, us, Some(originator), &instances);
     let mut cancel = Cancel::of(message_id);
     let backend = Arc::clone(&association.backend);
     let moved = async {

@@ -7,7 +7,10 @@ use std::{
 
 use database::{AuditOutcome, Database, DatabaseConfig};
 use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, clock::Clock, event::Event};
-use pacs::store_scu::{Proposal, ScuAssociation, ScuError, ScuTimeouts};
+use pacs::{
+    call::{CallConfig, Callee},
+    store_scu::{Proposal, ScuAssociation, ScuError, ScuTimeouts},
+};
 use tests::{
     part10,
     platform::{Options, Platform},
@@ -44,7 +47,8 @@ async fn associate(platform: &Platform, calling: &str) -> Result<ScuAssociation,
     };
     let title = |text| AeTitle::parse(text).expect("a title");
     let timeouts = ScuTimeouts::default();
-    ScuAssociation::connect(platform.dicom(), &title(calling), &title("MAXRAY"), &[proposal], timeouts).await
+    let callee = Callee::at(title("MAXRAY"), platform.dicom());
+    ScuAssociation::connect(&CallConfig::default(), &callee, &title(calling), &[proposal], timeouts).await
 }
 
 async fn is_unknown(platform: &Platform, calling: &str) -> bool {

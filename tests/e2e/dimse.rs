@@ -9,7 +9,10 @@ use model::{
         IMPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS,
     },
 };
-use pacs::store_scu::{FileOutcome, store_files};
+use pacs::{
+    call::{CallConfig, Callee},
+    store_scu::{FileOutcome, store_files},
+};
 use tests::{
     part10,
     platform::{Options, Platform},
@@ -160,7 +163,8 @@ async fn our_sender_sends_data_sets_as_they_are() {
     paths.push(nonsense);
     let title = AeTitle::parse("OURS").expect("a title");
     for peer in [dcmtk.address(), platform.dicom()] {
-        let outcomes = store_files(peer, &title, &title, &paths).await.expect("an association");
+        let (callee, call) = (Callee::at(title.clone(), peer), CallConfig::default());
+        let outcomes = store_files(&call, &callee, &title, &paths).await.expect("an association");
         let stored: Vec<_> = outcomes.iter().map(FileOutcome::is_success).collect();
         assert_eq!(stored, [true, true, true, true, true, false], "{outcomes:?}");
     }

@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod broker;
 mod calendar;
+mod calls;
 mod clinic_day;
 mod commitment;
 mod crash;

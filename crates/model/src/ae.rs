@@ -52,6 +52,9 @@ pub struct AeProfile {
     pub host: String,
     /// Port it is called at; 0 when it is never called.
     pub port: u16,
+    /// It is called by TLS, and shows `certificate` there, or one for `host` when it has none registered.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub call_tls: bool,
     /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reads_as: Option<Uuid>,
@@ -74,6 +77,7 @@ impl Default for AeProfile {
             associations_max: 0,
             host: String::new(),
             port: 0,
+            call_tls: false,
             reads_as: None,
             own_worklist: false,
         }

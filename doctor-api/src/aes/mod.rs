@@ -90,6 +90,9 @@ pub struct AeRegistration {
     /// Port it is called at; 0 when it is never called.
     #[serde(default)]
     port: u16,
+    /// It is called by TLS: it shows `certificate` then, or without one a certificate for `host`.
+    #[serde(default)]
+    call_tls: bool,
     /// The account as which it queries and retrieves: it sees what that account may read. None: every study.
     reads_as: Option<Uuid>,
     /// Of the worklist it sees what is scheduled for its own AE title alone.
@@ -129,6 +132,7 @@ impl From<AeProfile> for AeRegistration {
             associations_max: profile.associations_max,
             host: profile.host,
             port: profile.port,
+            call_tls: profile.call_tls,
             reads_as: profile.reads_as,
             own_worklist: profile.own_worklist,
         }
@@ -158,6 +162,7 @@ impl AeRegistration {
             description: self.description,
             host: self.host,
             port: self.port,
+            call_tls: self.call_tls,
             reads_as: self.reads_as,
             own_worklist: self.own_worklist,
         }

@@ -96,4 +96,7 @@ pub struct AeOptions {
     /// Port it is called at
     #[arg(long, value_name = "PORT")]
     pub call_port: Option<u16>,
+    /// Whether it is called by TLS; it has to show its registered certificate then, or one for --call-host
+    #[arg(long, value_name = "true|false")]
+    pub call_tls: Option<bool>,
 }

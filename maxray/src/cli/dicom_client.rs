@@ -15,6 +15,9 @@ pub struct Peer {
     /// AE title to call by [default: pacs.ae_title]
     #[arg(long, value_name = "TITLE")]
     pub calling: Option<AeTitle>,
+    /// Call TITLE@HOST:PORT by TLS: it has to show a certificate for HOST that pacs.call.tls.ca_file signs for
+    #[arg(long)]
+    pub tls: bool,
 }
 
 /// Options of `echo`.

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, clock::Clock, transfer_syntax};
-use pacs::store_scu::{Proposal, ScuAssociation, ScuTimeouts};
+use pacs::{
+    call::{CallConfig, Callee},
+    store_scu::{Proposal, ScuAssociation, ScuTimeouts},
+};
 use serde_json::{Value, json};
 use service::tls::TlsConfig;
 
@@ -109,9 +112,9 @@ async fn send(server: &Server) -> anyhow::Result<String> {
         }
     }
     let (calling, called) = (AeTitle::parse("DEMO-XRAY")?, AeTitle::parse("MAXRAY")?);
+    let (callee, call) = (Callee::at(called, server.dicom_address), CallConfig::default());
     let mut association =
-        ScuAssociation::connect(server.dicom_address, &calling, &called, &proposals, ScuTimeouts::default())
-            .await?;
+        ScuAssociation::connect(&call, &callee, &calling, &proposals, ScuTimeouts::default()).await?;
     let count = phantoms.len();
     for item in phantoms {
         let class = SopClassUid::parse(&item.sop_class_uid)?;

@@ -14,6 +14,7 @@ use super::{CommitmentConfig, can_be_called, event::proposal};
 use crate::{
     archive_commitment::{LookError, look},
     backoff::milliseconds,
+    call::{CallConfig, Callee},
     config::PacsConfig,
     registry::Registry,
     store_scu::{ScuAssociation, ScuError, ScuTimeouts},
@@ -57,6 +58,7 @@ impl ReportError {
 pub struct Reporter {
     archive: Archive,
     registry: Registry,
+    call: CallConfig,
     config: CommitmentConfig,
     requested: Arc<Notify>,
 }
@@ -65,7 +67,8 @@ impl Reporter {
     /// For the requests that wait in the archive's database. `requested` tells of new ones.
     pub fn new(archive: Archive, config: &PacsConfig, requested: Arc<Notify>) -> Self {
         let registry = Registry::new(archive.database().clone());
-        Self { archive, registry, config: config.commitment.clone(), requested }
+        let (call, config) = (config.call.clone(), config.commitment.clone());
+        Self { archive, registry, call, config, requested }
     }
 
     /// Works until the shutdown begins. An attempt that it cuts off is made again after the next start.
@@ -166,10 +169,10 @@ impl Reporter {
             .filter(|ae| can_be_called(ae) && ae.profile.operations.contains(&AeOperation::Commit))
             .ok_or(ReportError::NotRegistered)?;
         let findings = look(&self.archive, commitment, ae).await?;
-        let address = (ae.profile.host.as_str(), ae.profile.port);
         let (us, timeouts) = (&commitment.called_ae_title, ScuTimeouts::default());
         let proposals: Vec<_> = proposal().into_iter().collect();
-        let association = ScuAssociation::connect(address, us, &ae.title, &proposals, timeouts).await;
+        let association =
+            ScuAssociation::connect(&self.call, &Callee::of(ae), us, &proposals, timeouts).await;
         let mut association = association.map_err(ReportError::Unreachable)?;
         let response = association.report_commitment(&commitment.transaction_uid, us, &findings).await;
         match response {

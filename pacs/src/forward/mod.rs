@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 pub use self::config::ForwardingConfig;
 use self::{plan::Planner, rest::Resting};
-use crate::{archive_backend::House, backoff::milliseconds, config::PacsConfig};
+use crate::{archive_backend::House, backoff::milliseconds, call::CallConfig, config::PacsConfig};
 
 /// Time between two looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,6 +40,7 @@ pub struct Forwarder {
     house: House,
     config: ForwardingConfig,
     our_title: AeTitle,
+    call: CallConfig,
     /// Reads every study.
     scope: Scope,
     /// Destinations that are being sent to by this process.
@@ -55,9 +56,10 @@ impl Forwarder {
         let reader = Principal::new(Uuid::nil(), Role::Service, None);
         let scope = reader.authorize(Action::ReadStudy).ok()?;
         let (busy, awake) = (Mutex::default(), Notify::new());
-        let (our_title, config) = (config.ae_title.clone(), config.forwarding.clone());
+        let (our_title, call, config) =
+            (config.ae_title.clone(), config.call.clone(), config.forwarding.clone());
         let resting = Resting::new(&config);
-        Some(Self { house, config, our_title, scope, busy, resting, awake })
+        Some(Self { house, config, our_title, call, scope, busy, resting, awake })
     }
 
     fn database(&self) -> &Database {

@@ -18,7 +18,7 @@ use crate::{
     backend::Backend as _,
     backoff::{milliseconds, wait_after},
     commitment_scp::can_be_called,
-    destination::{Destination, Offered},
+    destination::{Destination, Offered, Us},
     store_scu::ScuError,
 };
 
@@ -117,7 +117,8 @@ impl Forwarder {
     ) -> Result<(), DatabaseError> {
         let (forwards, instances): (Vec<Forward>, Vec<StoredInstance>) = instances.into_iter().unzip();
         let title = ae.title.clone();
-        let mut destination = Destination::new(ae, self.our_title.clone(), None, &instances);
+        let us = Us { title: &self.our_title, call: &self.call };
+        let mut destination = Destination::new(&ae, us, None, &instances);
         let mut settled = Ok(());
         for (index, (forward, instance)) in forwards.iter().zip(&instances).enumerate() {
             let offered = destination.offer(&self.house, instance).await;

@@ -4,6 +4,7 @@ use std::io;
 
 use dicom_header::HeaderError;
 use model::{SopClassUid, TransferSyntaxUid};
+use service::tls::HandshakeError;
 
 use crate::upper_layer::{End, message::SendError};
 
@@ -13,6 +14,9 @@ pub enum ScuError {
     /// No connection.
     #[error("no connection: {0}")]
     Connect(#[source] io::Error),
+    /// No TLS, or not with the one who was meant.
+    #[error("{0}")]
+    Tls(#[source] HandshakeError),
     /// The peer rejected the association (PS3.8 table 9-21).
     #[error("the association was rejected (result {result}, source {source_}, reason {reason})")]
     Rejected {

@@ -11,10 +11,10 @@ use model::{AeTitle, TransferSyntaxUid};
 use tokio::{
     fs::File,
     io::{AsyncReadExt, AsyncSeekExt},
-    net::ToSocketAddrs,
 };
 
 use super::{Proposal, ScuAssociation, ScuError, ScuTimeouts, StoreResponse, proposal::PROPOSALS_MAX};
+use crate::call::{CallConfig, Callee};
 
 /// Bytes read at once while looking for the end of the file meta group, and for the identity after it.
 const HEAD_READ_BYTES: usize = 16 * 1024;
@@ -69,9 +69,9 @@ struct FileInstance {
 /// # Errors
 /// When an association cannot be made. What becomes of single files is in their outcomes.
 pub async fn store_files(
-    address: impl ToSocketAddrs + Clone,
+    config: &CallConfig,
+    callee: &Callee,
     calling_ae_title: &AeTitle,
-    called_ae_title: &AeTitle,
     paths: &[PathBuf],
 ) -> Result<Vec<FileOutcome>, ScuError> {
     let mut outcomes = Vec::with_capacity(paths.len());
@@ -82,13 +82,7 @@ pub async fn store_files(
         let sent = if proposals.is_empty() {
             batch.into_iter().map(|instance| instance.and(Err(FileError::Unnamed))).collect()
         } else {
-            let association = ScuAssociation::connect(
-                address.clone(),
-                calling_ae_title,
-                called_ae_title,
-                &proposals,
-                timeouts,
-            );
+            let association = ScuAssociation::connect(config, callee, calling_ae_title, &proposals, timeouts);
             store_batch(association.await?, rest, batch).await
         };
         let (done, left) = rest.split_at(sent.len());

@@ -9,15 +9,11 @@ mod proposal;
 mod request;
 mod response;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use dicom_ul::pdu::{Pdu, write_pdu};
 use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid};
-use tokio::{
-    io::AsyncRead,
-    net::{TcpStream, ToSocketAddrs},
-    time::{Instant, timeout},
-};
+use tokio::{io::AsyncRead, time::Instant};
 
 pub use error::ScuError;
 pub use files::{FileError, FileOutcome, store_files};
@@ -32,6 +28,7 @@ use self::{
     response::read_response,
 };
 use crate::{
+    call::{CallConfig, Callee},
     dimse::{
         command_set::{CommandSetBuilder, NO_DATA_SET, command_field, element},
         message::receive_command,
@@ -75,31 +72,27 @@ pub struct StoreItem<'a> {
 }
 
 /// An association that we asked for.
-pub struct ScuAssociation<S = TcpStream> {
+pub struct ScuAssociation<S = Box<dyn Transport>> {
     pub(crate) upper_layer: UpperLayer<S>,
     contexts: Vec<AcceptedContext>,
     timeouts: ScuTimeouts,
     message_id: u16,
 }
 
-impl ScuAssociation<TcpStream> {
+impl ScuAssociation {
     /// Connects and asks for an association. Verification is always proposed as well.
     ///
     /// # Errors
     /// See [`ScuError`].
     pub async fn connect(
-        address: impl ToSocketAddrs,
+        config: &CallConfig,
+        callee: &Callee,
         calling_ae_title: &AeTitle,
-        called_ae_title: &AeTitle,
         proposals: &[Proposal],
         timeouts: ScuTimeouts,
     ) -> Result<Self, ScuError> {
-        let stream = match timeout(timeouts.associate, TcpStream::connect(address)).await {
-            Ok(connected) => connected.map_err(ScuError::Connect)?,
-            Err(_) => return Err(ScuError::Connect(io::ErrorKind::TimedOut.into())),
-        };
-        stream.set_nodelay(true).map_err(ScuError::Connect)?;
-        Self::request(stream, calling_ae_title, called_ae_title, proposals, timeouts).await
+        let stream = config.connect(callee, timeouts.associate).await?;
+        Self::request(stream, calling_ae_title, &callee.title, proposals, timeouts).await
     }
 }
 

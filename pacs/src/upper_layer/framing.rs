@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server::TlsStream};
 
 use super::{
     pace::{Overdue, Pace},
@@ -41,6 +41,18 @@ impl Transport for TcpStream {
 impl Transport for TlsStream<TcpStream> {
     fn acknowledge_quickly(&self) {
         self.get_ref().0.acknowledge_quickly();
+    }
+}
+
+impl Transport for client::TlsStream<TcpStream> {
+    fn acknowledge_quickly(&self) {
+        self.get_ref().0.acknowledge_quickly();
+    }
+}
+
+impl Transport for Box<dyn Transport> {
+    fn acknowledge_quickly(&self) {
+        (**self).acknowledge_quickly();
     }
 }
 

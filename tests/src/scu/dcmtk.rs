@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::tls::{Authority, Identity};
+
 /// How long storescp may take to listen.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -107,6 +109,21 @@ impl Reference {
     /// # Panics
     /// When storescp is missing or does not listen.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// As [`Self::start`]; it speaks TLS alone, and demands a certificate that the authority has signed.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_tls(folder: &Path, authority: &Authority, identity: &Identity) -> Self {
+        let paths =
+            [&identity.key, &identity.certificate, &authority.file()].map(|path| path.display().to_string());
+        let [key, certificate, root] = &paths;
+        Self::start_with(folder, &["+tls", key, certificate, "+cf", root])
+    }
+
+    fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port");
@@ -114,6 +131,7 @@ impl Reference {
             .env("TCP_NODELAY", "1")
             .args(["+B", "+uf", "--promiscuous", "-q", "-pdu", "131072", "-od"])
             .arg(folder)
+            .args(arguments)
             .args(["+xa", &address.port().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -92,9 +92,8 @@ pub(super) fn load(
         file: config.certificate_file.display().to_string(),
         reason: "the first certificate in it cannot be read".to_owned(),
     })?;
-    let key = private_key(name, config)?;
-    let provider =
-        Arc::new(CryptoProvider { cipher_suites: CIPHER_SUITES.to_vec(), ..aws_lc_rs::default_provider() });
+    let key = private_key(name, &config.key_file)?;
+    let provider = Arc::new(provider());
     let verifier = client_verifier(name, config, &provider)?;
     let mut server_config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(config.minimum_version))
@@ -109,7 +108,12 @@ pub(super) fn load(
     Ok(Loaded { server_config: Arc::new(server_config), expires_at })
 }
 
-fn versions(minimum: MinimumVersion) -> Vec<&'static SupportedProtocolVersion> {
+/// With our cipher suites alone.
+pub(super) fn provider() -> CryptoProvider {
+    CryptoProvider { cipher_suites: CIPHER_SUITES.to_vec(), ..aws_lc_rs::default_provider() }
+}
+
+pub(super) fn versions(minimum: MinimumVersion) -> Vec<&'static SupportedProtocolVersion> {
     match minimum {
         MinimumVersion::Tls12 => vec![&rustls::version::TLS13, &rustls::version::TLS12],
         MinimumVersion::Tls13 => vec![&rustls::version::TLS13],
@@ -128,15 +132,7 @@ fn client_verifier(
         let why = "client certificates are asked for, and it says which ones are good";
         return Err(TlsError::Missing { name, setting: "client_ca_file", why });
     }
-    let mut roots = RootCertStore::empty();
-    for root in certificates(name, "client_ca_file", &config.client_ca_file)? {
-        roots.add(root).map_err(|error| TlsError::File {
-            name,
-            setting: "client_ca_file",
-            file: config.client_ca_file.display().to_string(),
-            reason: error.to_string(),
-        })?;
-    }
+    let roots = roots(name, "client_ca_file", &config.client_ca_file)?;
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     if !is_empty(&config.client_crl_file) {
         let lists = pem_items::<CertificateRevocationListDer<'static>>(
@@ -153,7 +149,25 @@ fn client_verifier(
     builder.build().map_err(|error| TlsError::Together { name, reason: error.to_string() })
 }
 
-fn certificates(
+/// Authorities.
+pub(super) fn roots(
+    name: &'static str,
+    setting: &'static str,
+    path: &Path,
+) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(name, setting, path)? {
+        roots.add(root).map_err(|error| TlsError::File {
+            name,
+            setting,
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(roots)
+}
+
+pub(super) fn certificates(
     name: &'static str,
     setting: &'static str,
     path: &Path,
@@ -173,8 +187,7 @@ fn pem_items<T: PemObject>(
     if items.is_empty() { Err(broken("there is nothing of the kind in it".to_owned())) } else { Ok(items) }
 }
 
-fn private_key(name: &'static str, config: &TlsConfig) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let path = &config.key_file;
+pub(super) fn private_key(name: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     if is_empty(path) {
         let why = "it is the private key of certificate_file";
         return Err(TlsError::Missing { name, setting: "key_file", why });

@@ -1,8 +1,9 @@
-//! TLS for what listens: PS3.15 B.12 (BCP 195), client certificates, and new files taken without a restart.
+//! TLS for what listens, and for whom is called: PS3.15 B.12 (BCP 195), client certificates, and new files taken without a restart.
 //!
 //! A listener asks [`Tls::accept`] for each connection. Files are read again when they change or on SIGHUP
 //! ([`watch`]); connections that live go on with what they began with.
 
+mod call;
 mod certificate;
 mod config;
 mod load;
@@ -14,6 +15,7 @@ use rustls::ServerConfig;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+pub use call::{CallTlsConfig, Expected};
 pub use certificate::PeerCertificate;
 pub use config::{ClientCertificates, MinimumVersion, TlsConfig};
 pub use load::{CIPHER_SUITES, TlsError};
