@@ -22,6 +22,7 @@ mod forwarding;
 mod hostile;
 mod http_limits;
 mod identity;
+mod morning;
 mod mpps;
 mod nodes;
 mod notifications;
