@@ -20,6 +20,10 @@ pub const DATA: &str = "MAXRAY_TEST_DATA";
 pub const CRASH_ROUNDS: &str = "MAXRAY_TEST_CRASH_ROUNDS";
 /// Power cuts for each engine.
 pub const POWER_CUT_ROUNDS: &str = "MAXRAY_TEST_POWER_CUT_ROUNDS";
+/// Instances that a hospital sends in a morning.
+pub const MORNING_INSTANCES: &str = "MAXRAY_TEST_MORNING_INSTANCES";
+/// Seconds that the morning lasts.
+pub const MORNING_SECONDS: &str = "MAXRAY_TEST_MORNING_SECONDS";
 /// Requests of each kind for each route of the clinical door.
 pub const OPENAPI_EXAMPLES: &str = "MAXRAY_TEST_OPENAPI_EXAMPLES";
 /// Seed of the random choices, to repeat a run.

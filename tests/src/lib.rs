@@ -27,6 +27,7 @@
 //! | [`smtp`] | a mail server that can refuse |
 //! | [`fhir`] | a FHIR server that knows patients |
 //! | [`rabbitmq`] | a private RabbitMQ that can be killed |
+//! | [`orthanc`] | a private Orthanc, as a modality and as an archive |
 //! | [`pdf`] | a PDF that the server gave: its text, its fonts, its square code |
 //! | [`python`] | scripts for pydicom, pynetdicom and dicomweb-client |
 //! | [`cluster`] | a private PostgreSQL whose life ends with the test |
@@ -46,6 +47,7 @@ pub mod load;
 pub mod multipart;
 pub mod nodes;
 pub mod operator;
+pub mod orthanc;
 pub mod part10;
 pub mod pdf;
 pub mod platform;

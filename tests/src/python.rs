@@ -42,6 +42,17 @@ pub fn run_text(script: &str, arguments: &[&str]) -> String {
     output(Command::new(interpreter()).arg("-c").arg(script).args(arguments), "inline script")
 }
 
+/// A program of pynetdicom, as `python -m pynetdicom echoscu ...`: whether it went well, and all that it said.
+///
+/// # Panics
+/// When there is no Python.
+pub fn pynetdicom(arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(interpreter()).args(["-m", "pynetdicom"]).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("pynetdicom: {error}"));
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
 fn output(command: &mut Command, what: &str) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}"));
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -4,6 +4,7 @@ mod access;
 mod find;
 mod get;
 mod moving;
+mod pynetdicom;
 mod tools;
 
 use std::path::PathBuf;

@@ -18,6 +18,8 @@ const FRAGMENT_DEFAULT_BYTES: usize = 128 * 1024;
 /// Presentation contexts of one association: odd ids up to 255.
 const CONTEXTS_MAX: usize = 128;
 
+/// What we call ourselves.
+const CALLING: &str = "MAXRAY_TEST";
 /// Verification.
 const VERIFICATION: &str = "1.2.840.10008.1.1";
 
@@ -76,7 +78,23 @@ impl Association {
     /// # Panics
     /// With more than 128 proposals.
     pub fn request(peer: SocketAddr, called: &str, proposals: &[Proposal]) -> Result<Self, AssociationError> {
-        Self::request_behind(&[], peer, called, proposals)
+        Self::negotiate(&[], CALLING, peer, called, proposals)
+    }
+
+    /// The same by another AE title.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    ///
+    /// # Panics
+    /// As [`Self::request`].
+    pub fn request_as(
+        calling: &str,
+        peer: SocketAddr,
+        called: &str,
+        proposals: &[Proposal],
+    ) -> Result<Self, AssociationError> {
+        Self::negotiate(&[], calling, peer, called, proposals)
     }
 
     /// The same after some bytes that are not DICOM: what a proxy says first.
@@ -88,6 +106,16 @@ impl Association {
     /// As [`Self::request`].
     pub fn request_behind(
         said_first: &[u8],
+        peer: SocketAddr,
+        called: &str,
+        proposals: &[Proposal],
+    ) -> Result<Self, AssociationError> {
+        Self::negotiate(said_first, CALLING, peer, called, proposals)
+    }
+
+    fn negotiate(
+        said_first: &[u8],
+        calling: &str,
         peer: SocketAddr,
         called: &str,
         proposals: &[Proposal],
@@ -111,7 +139,7 @@ impl Association {
                 (2 * index as u8 + 1, one.sop_class_uid.as_str(), vec![one.transfer_syntax_uid.as_str()])
             })
             .collect();
-        association.stream.write_all(&associate_request(called, "MAXRAY_TEST", &contexts).encode())?;
+        association.stream.write_all(&associate_request(called, calling, &contexts).encode())?;
         let accept = association.receive(2)?;
         association.read_accept(&accept.body, proposals);
         Ok(association)

@@ -53,6 +53,8 @@ pub struct Dialogue {
     stream: TcpStream,
     /// The rest of a PDU.
     rest: Vec<u8>,
+    /// How long to wait after each PDU.
+    pause: Duration,
     /// The answer to the request.
     pub accept: Vec<u8>,
 }
@@ -76,12 +78,17 @@ impl Dialogue {
             .enumerate()
             .map(|(index, (class, syntax))| (2 * index as u8 + 1, *class, vec![*syntax]))
             .collect();
-        let mut dialogue = Self { stream, rest: Vec::new(), accept: Vec::new() };
+        let mut dialogue = Self { stream, rest: Vec::new(), pause: Duration::ZERO, accept: Vec::new() };
         dialogue.write(&associate_request_with("MAXRAY", calling, &numbered, sub_items).encode());
         let answer = read_pdu(&mut dialogue.stream).expect("an answer");
         assert_eq!(answer.kind, 2, "{answer:?}");
         dialogue.accept = answer.body;
         dialogue
+    }
+
+    /// Reads slowly from now on.
+    pub fn pause_after_each_pdu(&mut self, pause: Duration) {
+        self.pause = pause;
     }
 
     /// Bytes as they are.
@@ -143,6 +150,7 @@ impl Dialogue {
     /// # Panics
     /// When none comes.
     pub fn pdu(&mut self) -> Pdu {
+        std::thread::sleep(self.pause);
         read_pdu(&mut self.stream).expect("a PDU")
     }
 
