@@ -123,6 +123,14 @@ fn rejections() -> String {
         ),
         (Rejection::ProtocolVersionNotSupported, "bit 0 of the protocol version is not set"),
         (
+            Rejection::UserIdentityNotProved,
+            "the user identity is not proved, or came in the clear from another machine",
+        ),
+        (
+            Rejection::UserIdentityTriedTooOften,
+            "too many user identities under that name or from that address were not proved",
+        ),
+        (
             Rejection::TemporaryCongestion,
             "the server stops, or the registry or the audit trail cannot be reached now",
         ),

@@ -19,7 +19,7 @@ use crate::{
     upper_layer::{
         End, UpperLayer,
         framing::{Framing, Transport},
-        negotiation::{Agreement, NegotiationRules, Refusal, negotiate, parse_request, read_titles},
+        negotiation::{Agreement, NegotiationRules, Refusal, Request, negotiate, parse_request, read_titles},
         pace::Pace,
         pdu::{Rejection, encode_associate_rj},
         state::State,
@@ -123,6 +123,7 @@ impl<B: Backend> Door<B> {
             calling_ae_title = %peer.calling_ae_title,
             called_ae_title = %peer.called_ae_title,
             certificate = peer.certificate.as_ref().map(tracing::field::display),
+            user_id = peer.person.as_ref().map(|person| tracing::field::display(person.principal.user_id)),
             presentation_contexts = agreement.contexts.len(),
             "association accepted"
         );
@@ -133,6 +134,7 @@ impl<B: Backend> Door<B> {
             peer,
             rights,
             rights_read_at: Instant::now(),
+            person_proved_at: Instant::now(),
             door: self,
             denied_operations: 0,
             backend: Arc::clone(&self.backend),
@@ -162,22 +164,24 @@ impl<B: Backend> Door<B> {
         association_id: Uuid,
     ) -> Result<Established, End> {
         let (_, body) = upper_layer.receive_associate().await?;
-        let request = match parse_request(body) {
+        let Request { association: request, user_identity } = match parse_request(body) {
             Ok(request) => request,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };
+        let asks_for_answer = user_identity.as_ref().is_some_and(|one| one.positive_response_requested);
         let (called_ae_title, calling_ae_title) = match read_titles(&request) {
             Ok(titles) => titles,
             Err(rejection) => return Err(refuse(upper_layer, Refusal::Reject(rejection)).await),
         };
-        let peer = Peer {
+        let mut peer = Peer {
             association_id,
             address: origin.address,
             calling_ae_title,
             called_ae_title,
             certificate: origin.certificate,
+            person: None,
         };
-        let (rights, permit) = match self.admit(&peer).await {
+        let (rights, permit) = match self.receive(&mut peer, user_identity, origin.is_encrypted).await {
             Ok(admitted) => admitted,
             Err(turned_away) => {
                 let end = refuse(upper_layer, Refusal::Reject(turned_away.rejection())).await;
@@ -185,7 +189,9 @@ impl<B: Backend> Door<B> {
                 return Err(end);
             }
         };
-        let (agreement, answer) = match negotiate(&request, &rights.narrow(&self.rules)) {
+        let confirms_identity = asks_for_answer && peer.person.is_some();
+        let rules = NegotiationRules { confirms_identity, ..rights.narrow(&self.rules) };
+        let (agreement, answer) = match negotiate(&request, &rules) {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };

@@ -10,7 +10,9 @@ pub mod negotiation;
 pub mod pace;
 pub mod pdu;
 pub mod presentation_context;
+pub mod request;
 pub mod state;
+pub mod user_identity;
 
 use std::io;
 

@@ -5,6 +5,7 @@ mod find;
 mod get;
 mod moving;
 mod tools;
+mod user_identity;
 
 use std::path::PathBuf;
 

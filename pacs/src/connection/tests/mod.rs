@@ -4,6 +4,7 @@ mod limits;
 mod messages;
 mod states;
 mod stopping;
+mod user_identity;
 
 use std::{
     net::IpAddr,
