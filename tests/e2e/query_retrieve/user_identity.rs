@@ -405,7 +405,7 @@ async fn dcmtk_says_for_whom_it_sends() {
 /// What a door answers to somebody who says a passcode from elsewhere, through a proxy of this machine.
 fn said_from_elsewhere(platform: &Platform, identity: &(u8, Vec<u8>)) -> Vec<u8> {
     let mut stream = TcpStream::connect(platform.dicom()).expect("connected");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("an option");
+    stream.set_read_timeout(Some(Duration::from_mins(1))).expect("an option");
     stream.write_all(&speaking_for([192, 0, 2, 17])).expect("written");
     let contexts = [(1, STUDY_FIND, vec![IMPLICIT])];
     let request = associate_request_with("MAXRAY", "FINDSCU", &contexts, std::slice::from_ref(identity));
