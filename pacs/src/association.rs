@@ -18,6 +18,7 @@ use crate::{
         status,
     },
     echo_scp, find_scp, get_scp, move_scp, mpps_scp,
+    outstanding::Outstanding,
     query_retrieve::response::{Asked, Refused},
     store_scp,
     upper_layer::{
@@ -88,6 +89,8 @@ pub struct Association<'a, S, B> {
     pub(crate) tally: Tally,
     /// Of our last request.
     pub(crate) message_id: u16,
+    /// C-STOREs that are not answered yet.
+    pub(crate) outstanding: Outstanding,
 }
 
 impl<S: Transport, B: Backend> Association<'_, S, B> {
@@ -95,6 +98,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     pub async fn serve(&mut self, stopping: &CancellationToken) -> End {
         loop {
             if let Err(end) = self.serve_message(stopping).await {
+                self.outstanding.finish().await;
                 return end;
             }
         }
@@ -102,14 +106,24 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
 
     async fn serve_message(&mut self, stopping: &CancellationToken) -> Result<(), End> {
         self.upper_layer.await_message();
-        let indication = tokio::select! {
-            biased;
-            () = stopping.cancelled() => return Err(End::Stopping),
-            indication = self.upper_layer.receive() => indication?,
+        let indication = loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {
+                    self.answer_all().await?;
+                    return Err(End::Stopping);
+                }
+                Some(stored) = self.outstanding.next() => {
+                    let (storing, outcome) = stored?;
+                    store_scp::answer(self, &storing, outcome).await?;
+                }
+                indication = self.upper_layer.receive() => break indication?,
+            }
         };
         let first = match indication {
             Indication::Data(value) => value,
             Indication::ReleaseRequested => {
+                self.answer_all().await?;
                 self.upper_layer.send_pdu(&RELEASE_RP).await?;
                 return Err(End::Released);
             }
@@ -117,6 +131,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         };
         let context = self.context(first.context_id)?;
         let command = receive_command(self.upper_layer, first).await?;
+        if command.command_field != command_field::C_STORE_RQ {
+            self.answer_all().await?;
+        }
         self.dispatch(&context, &command).await
     }
 

@@ -111,7 +111,7 @@ pub enum RefusedAct {
 }
 
 /// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.
-pub trait InstanceSink: Send {
+pub trait InstanceSink: Send + 'static {
     /// The next bytes. After an error nothing more is written.
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Refused>> + Send;
 

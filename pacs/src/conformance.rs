@@ -87,7 +87,10 @@ fn association() -> String {
             "... of one address (`pacs.associations_per_address_max`)",
             config.associations_per_address_max.to_string(),
         ),
-        ("Operations outstanding at once on an association", "1".to_owned()),
+        (
+            "Operations outstanding at once on an association that asks for more than one (`pacs.operations_max`)",
+            config.operations_max.to_string(),
+        ),
         ("ARTIM time-out (`pacs.artim_timeout_ms`)", seconds(config.artim_timeout_ms)),
         (
             "Time without a message (`pacs.association_idle_timeout_ms`)",

@@ -16,10 +16,12 @@ use crate::{
     backend::{Backend, Peer},
     config::PacsConfig,
     origin::Origin,
+    outstanding::Outstanding,
     upper_layer::{
         End, UpperLayer,
         framing::{Framing, Transport},
         negotiation::{Agreement, NegotiationRules, Refusal, Request, negotiate, parse_request, read_titles},
+        operations_window,
         pace::Pace,
         pdu::{Rejection, encode_associate_rj},
         state::State,
@@ -115,7 +117,7 @@ impl<B: Backend> Door<B> {
                 return end;
             }
         };
-        let Established { peer, agreement, rights, permit } = established;
+        let Established { peer, agreement, rights, permit, operations_max } = established;
         *place = Place::Association { _permit: permit };
         fail_point::pass(Point::K2Associated);
         let _active = Active::begin();
@@ -140,6 +142,7 @@ impl<B: Backend> Door<B> {
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),
             message_id: 0,
+            outstanding: Outstanding::new(operations_max),
         };
         let end = association.serve(&self.stopping).await;
         let Tally { instances_stored, instances_refused, instances_sent, data_set_bytes } = association.tally;
@@ -164,7 +167,7 @@ impl<B: Backend> Door<B> {
         association_id: Uuid,
     ) -> Result<Established, End> {
         let (_, body) = upper_layer.receive_associate().await?;
-        let Request { association: request, user_identity } = match parse_request(body) {
+        let Request { association: request, user_identity, operations_invoked } = match parse_request(body) {
             Ok(request) => request,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };
@@ -190,7 +193,10 @@ impl<B: Backend> Door<B> {
             }
         };
         let confirms_identity = asks_for_answer && peer.person.is_some();
-        let rules = NegotiationRules { confirms_identity, ..rights.narrow(&self.rules) };
+        let operations_max = self.config.operations_max;
+        let operations_window =
+            operations_invoked.map(|proposed| operations_window::agree(proposed, operations_max));
+        let rules = NegotiationRules { confirms_identity, operations_window, ..rights.narrow(&self.rules) };
         let (agreement, answer) = match negotiate(&request, &rules) {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
@@ -201,7 +207,8 @@ impl<B: Backend> Door<B> {
         upper_layer.send_pdu(&answer).await?;
         upper_layer.establish(agreement.peer_pdu_length_max);
         metrics::counter!("maxray_dimse_associations_accepted_total").increment(1);
-        Ok(Established { peer, agreement, rights, permit })
+        let operations_max = operations_window.unwrap_or(1);
+        Ok(Established { peer, agreement, rights, permit, operations_max })
     }
 }
 
@@ -226,6 +233,8 @@ struct Established {
     agreement: Agreement,
     rights: Rights,
     permit: Permit,
+    /// Operations that the peer may have outstanding at once.
+    operations_max: u16,
 }
 
 /// The place that a connection takes among those that are allowed.

@@ -80,7 +80,8 @@ fn command_set(bytes: &Bytes) {
 /// When the answer is no A-ASSOCIATE-AC, does not answer each context once, or accepts what was not proposed, or a user
 /// identity shows what it holds.
 pub fn associate_request(input: &[u8]) {
-    let Ok(Request { association: request, user_identity }) = parse_request(Bytes::copy_from_slice(input))
+    let Ok(Request { association: request, user_identity, .. }) =
+        parse_request(Bytes::copy_from_slice(input))
     else {
         return;
     };

@@ -34,6 +34,7 @@ mod identification;
 mod move_scp;
 mod mpps_scp;
 mod origin;
+mod outstanding;
 mod query_retrieve;
 mod reception;
 mod registry;

@@ -26,6 +26,7 @@ mod mpps;
 mod nodes;
 mod notifications;
 mod openapi;
+mod operations_window;
 mod patient_service;
 mod power_cut;
 mod practice;

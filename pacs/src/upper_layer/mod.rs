@@ -7,6 +7,7 @@ pub mod extended;
 pub mod framing;
 pub mod message;
 pub mod negotiation;
+pub mod operations_window;
 pub mod pace;
 pub mod pdu;
 pub mod presentation_context;

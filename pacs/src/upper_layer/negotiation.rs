@@ -12,6 +12,7 @@ use model::{
 
 use super::{
     extended::answer_extended,
+    operations_window::{self, OPERATIONS_WINDOW_ITEM},
     pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection},
     user_identity::{EMPTY_SERVER_RESPONSE, USER_IDENTITY_ANSWER_ITEM},
 };
@@ -58,6 +59,8 @@ pub struct NegotiationRules {
     pub pdu_length_max_bytes: u32,
     /// The peer hears that its user identity was proved.
     pub confirms_identity: bool,
+    /// Operations that the peer may have outstanding at once, when it has asked for more than one.
+    pub operations_window: Option<u16>,
 }
 
 /// What was agreed.
@@ -201,6 +204,8 @@ fn encode_answer(
 ) -> Result<Vec<u8>, Refusal> {
     let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
     user_variables.extend(extended);
+    let window = rules.operations_window.map(operations_window::encode);
+    user_variables.extend(window.map(|window| UserVariableItem::Unknown(OPERATIONS_WINDOW_ITEM, window)));
     if rules.confirms_identity {
         let confirmation = EMPTY_SERVER_RESPONSE.to_vec();
         user_variables.push(UserVariableItem::Unknown(USER_IDENTITY_ANSWER_ITEM, confirmation));

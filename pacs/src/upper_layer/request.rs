@@ -5,6 +5,7 @@ use dicom_ul::pdu::{AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, read_pdu};
 
 use super::{
     negotiation::{INVALID, Refusal},
+    operations_window::{self, OPERATIONS_WINDOW_ITEM},
     pdu::Rejection,
     user_identity::{USER_IDENTITY_ITEM, UserIdentity},
 };
@@ -27,6 +28,29 @@ pub struct Request {
     pub association: AssociationRQ,
     /// Who is said to ask.
     pub user_identity: Option<UserIdentity>,
+    /// How many operations the requestor would like to have outstanding; 0 is no limit.
+    pub operations_invoked: Option<u16>,
+}
+
+/// What is read here and not by dicom-ul.
+#[derive(Default)]
+struct ReadHere {
+    user_identity: Option<UserIdentity>,
+    operations_invoked: Option<u16>,
+}
+
+impl ReadHere {
+    /// Takes what follows Item-length of a sub-item. `None`: it is broken, or there twice.
+    fn take(&mut self, item_type: u8, item: &[u8]) -> Option<()> {
+        let is_repeated = match item_type {
+            USER_IDENTITY_ITEM => self.user_identity.replace(UserIdentity::read(item)?).is_some(),
+            OPERATIONS_WINDOW_ITEM => {
+                self.operations_invoked.replace(operations_window::read(item)?).is_some()
+            }
+            _ => false,
+        };
+        (!is_repeated).then_some(())
+    }
 }
 
 /// Reads the body of an A-ASSOCIATE-RQ.
@@ -43,21 +67,24 @@ pub fn parse_request(body: Bytes) -> Result<Request, Refusal> {
     if version[1] & 1 == 0 {
         return Err(Refusal::Reject(Rejection::ProtocolVersionNotSupported));
     }
-    let mut user_identity = None;
-    let known = without_ignored_items(body, &mut user_identity).ok_or(INVALID)?;
+    let mut read_here = ReadHere::default();
+    let known = without_ignored_items(body, &mut read_here).ok_or(INVALID)?;
+    let ReadHere { user_identity, operations_invoked } = read_here;
     let mut header = BytesMut::with_capacity(6);
     header.put_slice(&[1, 0]);
     header.put_u32(known.len() as u32);
     match read_pdu(header.freeze().chain(known), MAXIMUM_PDU_SIZE, false) {
-        Ok(Some(Pdu::AssociationRQ(association))) => Ok(Request { association, user_identity }),
+        Ok(Some(Pdu::AssociationRQ(association))) => {
+            Ok(Request { association, user_identity, operations_invoked })
+        }
         _ => Err(INVALID),
     }
 }
 
 /// Leaves only the items that are looked at: types that this version does not know are to be ignored (PS3.8 9.3.1)
-/// where dicom-ul would refuse them, and a user identity, of which there is one at most (PS3.7 D.3.3.7.1), is read here:
-/// dicom-ul's would show its passcode in logs.
-fn without_ignored_items(mut body: Bytes, user_identity: &mut Option<UserIdentity>) -> Option<Bytes> {
+/// where dicom-ul would refuse them; it does not know the operations window, and would show the passcode of a user identity
+/// in logs. Of both there is one at most (PS3.7 D.3.3.3.1, D.3.3.7.1).
+fn without_ignored_items(mut body: Bytes, read_here: &mut ReadHere) -> Option<Bytes> {
     let mut kept = BytesMut::with_capacity(body.len());
     kept.put(body.split_to(FIXED_FIELDS_LENGTH_BYTES));
     while !body.is_empty() {
@@ -71,11 +98,8 @@ fn without_ignored_items(mut body: Bytes, user_identity: &mut Option<UserIdentit
                     let (sub_item_type, sub_item) = split_item(&mut sub_items)?;
                     if SUB_ITEMS_READ.contains(&sub_item_type) {
                         kept_sub_items.put(sub_item);
-                    } else if sub_item_type == USER_IDENTITY_ITEM {
-                        let identity = UserIdentity::read(&sub_item[ITEM_HEADER_LENGTH_BYTES..])?;
-                        if user_identity.replace(identity).is_some() {
-                            return None;
-                        }
+                    } else {
+                        read_here.take(sub_item_type, &sub_item[ITEM_HEADER_LENGTH_BYTES..])?;
                     }
                 }
                 kept.put_slice(&[item_type, 0]);

@@ -51,12 +51,14 @@ fn identity(content: &[u8]) -> UserVariableItem {
 }
 
 #[test]
-fn a_user_identity_is_read_apart_and_unknown_items_are_passed_over() {
+fn identity_and_window_are_read_apart_and_unknown_items_are_passed_over() {
     let window = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+    let unknown = UserVariableItem::Unknown(0x5a, vec![0]);
     let max_length = UserVariableItem::MaxLength(16_384);
-    let sent = vec![identity(b"\x02\x01\x00\x04user\x00\x04pass"), max_length.clone(), window];
+    let sent = vec![identity(b"\x02\x01\x00\x04user\x00\x04pass"), max_length.clone(), window, unknown];
     let read = parsed(sent).expect("read");
     assert_eq!(read.association.user_variables, [max_length]);
+    assert_eq!(read.operations_invoked, Some(9));
     let identity = read.user_identity.expect("an identity");
     assert!(identity.positive_response_requested);
     assert!(!format!("{identity:?}").contains("pass\""));
@@ -73,6 +75,17 @@ fn a_broken_or_second_user_identity_breaks_the_request() {
         assert_eq!(parsed(vec![identity(&whole[..length])]).err(), Some(INVALID), "{length}");
     }
     assert_eq!(parsed(vec![identity(b"\x02\x00\xff\xffuser\x00\x04pass")]).err(), Some(INVALID));
+}
+
+#[test]
+fn a_broken_or_second_window_breaks_the_request_and_one_is_answered() {
+    let window = |bytes: &[u8]| UserVariableItem::Unknown(0x53, bytes.to_vec());
+    assert_eq!(parsed(vec![window(&[0, 9, 0])]).err(), Some(INVALID));
+    assert_eq!(parsed(vec![window(&[0, 9, 0, 1]), window(&[0, 9, 0, 1])]).err(), Some(INVALID));
+    let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+    let rules = NegotiationRules { operations_window: Some(4), ..NegotiationRules::default() };
+    let (_, answered) = answer(&request(contexts, Vec::new()), &rules);
+    assert!(answered.user_variables.contains(&window(&[0, 4, 0, 1])));
 }
 
 #[test]
