@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{AuditActor, AuditOutcome, AuditRecord, DatabaseError};
+use database::{AuditOutcome, AuditRecord, DatabaseError};
 use model::access::Action;
 use service::http::problem::Problem;
 use uuid::Uuid;
@@ -132,18 +132,6 @@ fn record_of(caller: &Caller, what: &Looked<'_>) -> AuditRecord {
 /// Records that the rules said no.
 pub async fn refused(state: &AppState, caller: &Caller, action: &str) -> Result<(), Problem> {
     let mut record = AuditRecord::success(&caller.actor(), action);
-    record.outcome = AuditOutcome::Refused;
-    state.database().audit(record).await.map_err(errors::database)
-}
-
-/// Records a sign-in with a wrong password, or of nobody we know.
-pub async fn sign_in_failed(
-    state: &AppState,
-    user_id: Option<Uuid>,
-    actor: AuditActor,
-) -> Result<(), Problem> {
-    let actor = AuditActor { user_id, ..actor };
-    let mut record = AuditRecord::success(&actor, "create_session");
     record.outcome = AuditOutcome::Refused;
     state.database().audit(record).await.map_err(errors::database)
 }

@@ -1,6 +1,7 @@
 //! Settings of this door.
 
 use serde::{Deserialize, Serialize};
+use service::identity::SignInLimits;
 
 use crate::{
     prescriptions::config::PrescriptionConfig,
@@ -98,6 +99,16 @@ impl std::error::Error for DoctorApiConfigError {}
 const PUBLIC_URL_LENGTH_MAX: usize = 300;
 
 impl DoctorApiConfig {
+    /// How often a sign-in may fail, at this door and at others.
+    pub fn sign_in_limits(&self) -> SignInLimits {
+        SignInLimits {
+            per_minute_per_user: self.sign_ins_per_minute_per_user,
+            per_hour_per_user: self.sign_ins_per_hour_per_user,
+            per_minute_per_address: self.sign_ins_per_minute_per_address,
+            password_checks_max: self.password_checks_max,
+        }
+    }
+
     /// Says which setting makes no sense.
     ///
     /// # Errors

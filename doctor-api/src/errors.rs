@@ -1,8 +1,9 @@
 //! What the crates below report, as problems.
 
 use archive::{ReadError, StoreError};
+use axum::http::StatusCode;
 use database::DatabaseError;
-use service::http::problem::Problem;
+use service::{http::problem::Problem, identity::SignInRefused};
 
 /// Total on purpose: a new kind of error has to be answered here.
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
@@ -22,6 +23,19 @@ pub fn database(error: DatabaseError) -> Problem {
     }
 }
 
+/// Somebody who is not signed in.
+pub fn sign_in(error: SignInRefused) -> Problem {
+    match error {
+        SignInRefused::Wrong => Problem::unauthorized().detail(error.to_string()),
+        SignInRefused::TooMany { wait_seconds } => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS).detail(error.to_string()).retry_after(wait_seconds)
+        }
+        SignInRefused::Busy => Problem::unavailable("too many sign-ins at the same time"),
+        SignInRefused::Database(error) => database(error),
+        SignInRefused::Failed(error) => Problem::internal(&error),
+    }
+}
+
 /// An object that cannot be read: 503 when trying again may help.
 pub fn object(may_pass: bool, error: &(dyn std::error::Error + 'static)) -> Problem {
     if may_pass {
@@ -35,9 +49,7 @@ pub fn object(may_pass: bool, error: &(dyn std::error::Error + 'static)) -> Prob
 /// An instance that was not stored: 503 when trying again may help. The texts hold no patient data.
 pub fn store(error: &StoreError) -> Problem {
     match error {
-        StoreError::TooLarge { .. } => {
-            Problem::new(axum::http::StatusCode::PAYLOAD_TOO_LARGE).detail(error.to_string())
-        }
+        StoreError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE).detail(error.to_string()),
         _ if error.is_transient() => {
             tracing::warn!(%error, "request refused");
             Problem::unavailable("the X-ray cannot be stored now")

@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use archive::Archive;
 use axum::extract::FromRef;
@@ -9,7 +9,7 @@ use database::Database;
 use model::clock::Clock;
 use service::{
     events::EventBus,
-    identity::{Authenticator, DoctorKeys, Issuer},
+    identity::{Authenticator, DoctorKeys, Issuer, SignIn},
     notifications::WebhooksConfig,
     patient_service::PatientService,
     shutdown::Shutdown,
@@ -29,6 +29,8 @@ pub struct DoctorApiState {
     pub doctor_keys: DoctorKeys,
     /// Checks access tokens.
     pub authenticator: Authenticator,
+    /// Proves passwords.
+    pub sign_in: SignIn,
     /// Events as they happen.
     pub events: EventBus,
     /// Makes pictures, and has strangers' pixels decoded.
@@ -53,6 +55,7 @@ pub struct Inner {
     pub issuer: Issuer,
     pub doctor_keys: DoctorKeys,
     pub authenticator: Authenticator,
+    pub sign_in: SignIn,
     pub events: EventBus,
     pub converter: Converter,
     pub config: DoctorApiConfig,
@@ -61,16 +64,12 @@ pub struct Inner {
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
     pub shutdown: Shutdown,
-    /// Bounds the memory that password checks take together.
-    pub password_checks: Semaphore,
     /// Bounds the memory that decoded pictures take together.
     pub picture_decodes: Semaphore,
     /// Bounds the cores that PDFs take together.
     pub pdfs: Arc<Semaphore>,
     /// What documents are printed with.
     pub fonts: Fonts,
-    /// The hash that stands in for an unknown user's, so that both take the same time.
-    pub stand_in_hash: OnceLock<String>,
     /// Reads that were audited lately.
     pub recent_looks: RecentLooks,
     /// Bounds the listeners on `/events`.
@@ -84,11 +83,9 @@ impl AppState {
         let DoctorApiState { archive, issuer, doctor_keys, authenticator, events, converter, .. } = parts;
         let (config, webhooks, clock) = (parts.config, parts.webhooks, parts.clock);
         Self(Arc::new(Inner {
-            password_checks: Semaphore::new(config.password_checks_max),
             picture_decodes: Semaphore::new(config.picture_decodes_max),
             pdfs: Arc::new(Semaphore::new(config.prescription.pdfs_max)),
             fonts: Fonts::new(config.prescription.font_directories.clone()),
-            stand_in_hash: OnceLock::new(),
             recent_looks: RecentLooks::default(),
             hall: Arc::new(Hall::new(config.room.connections_max)),
             event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),
@@ -96,6 +93,7 @@ impl AppState {
             issuer,
             doctor_keys,
             authenticator,
+            sign_in: parts.sign_in,
             events,
             converter,
             config,

@@ -7,7 +7,7 @@ use conversion::Converter;
 use model::clock::Clock;
 use service::{
     events::EventBus,
-    identity::{DoctorKeys, Issuer},
+    identity::{Authenticator, DoctorKeys, Issuer, SignIn},
     patient_service::PatientService,
     shutdown::Shutdown,
 };
@@ -18,6 +18,8 @@ use crate::{home, settings::Settings};
 pub struct Parts {
     pub shutdown: Shutdown,
     pub issuer: Issuer,
+    pub authenticator: Authenticator,
+    pub sign_in: SignIn,
     pub doctor_keys: DoctorKeys,
     pub webhooks: worker::WebhookClient,
     pub mailer: Option<worker::Mailer>,
@@ -42,9 +44,13 @@ impl Parts {
         shutdown: Shutdown,
     ) -> anyhow::Result<Self> {
         let token_keys = directory.join(home::TOKEN_KEYS_FILE);
+        let issuer = Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?;
+        let database = archive.database();
         Ok(Self {
             shutdown,
-            issuer: Issuer::open(&token_keys, settings.identity.clone(), clock.clone())?,
+            authenticator: issuer.authenticator_with(database.clone())?,
+            sign_in: SignIn::new(database.clone(), settings.doctor_api.sign_in_limits()),
+            issuer,
             doctor_keys: DoctorKeys::configured(&settings.identity, &directory.join(home::DOCTOR_KEYS_FILE))?,
             webhooks: worker::WebhookClient::new(&settings.notifications.webhooks)?,
             mailer: worker::Mailer::new(&settings.notifications.mail)?,

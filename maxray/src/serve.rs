@@ -8,7 +8,6 @@ use std::{
 use anyhow::Context;
 use archive::Archive;
 use axum::{Router, response::Redirect, routing::get};
-use conversion::Converter;
 use model::clock::Clock;
 use service::{
     http::{health, limits, server},
@@ -79,14 +78,13 @@ impl Server {
         let notices = health::Notices::default();
         let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
         let health = health::router(metrics, ready_check(&archive), notices.clone());
-        let router = router(&settings, &archive, &parts, health)?;
+        let router = router(&settings, &archive, &parts, health);
         tokio::spawn(hardening::check_decoder(parts.converter.decoder().clone(), notices));
         let mut tasks = JoinSet::new();
         let https = http_tls.is_some();
         tasks.spawn(watch_tls([&http_tls, &dicom_tls], parts.clock.clone(), shutdown.clone()));
         tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
-        let converter = parts.converter.clone();
-        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, converter, shutdown.clone()));
+        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, &parts, shutdown.clone()));
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
         tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
@@ -156,11 +154,10 @@ async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListene
         .with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
 }
 
-fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> anyhow::Result<Router> {
-    let authenticator = parts.issuer.authenticator_with(archive.database().clone())?;
+fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
     let dicomweb = dicomweb::router(dicomweb::DicomwebState {
         archive: archive.clone(),
-        authenticator: authenticator.clone(),
+        authenticator: parts.authenticator.clone(),
         converter: parts.converter.clone(),
         config: settings.dicomweb.clone(),
         spool: parts.spool.clone(),
@@ -170,7 +167,8 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
             archive: archive.clone(),
             issuer: parts.issuer.clone(),
             doctor_keys: parts.doctor_keys.clone(),
-            authenticator,
+            authenticator: parts.authenticator.clone(),
+            sign_in: parts.sign_in.clone(),
             events: parts.events.clone(),
             converter: parts.converter.clone(),
             config: settings.doctor_api.clone(),
@@ -186,7 +184,7 @@ fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router)
         .merge(doctor_api)
         .nest("/dicomweb", dicomweb);
     let router = limits::harden(router);
-    Ok(if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router })
+    if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router }
 }
 
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
@@ -216,17 +214,22 @@ async fn serve_http(
     Ok(())
 }
 
-async fn serve_dicom(
+fn serve_dicom(
     listener: TcpListener,
     config: pacs::PacsConfig,
     tls: Option<Tls>,
-    converter: Converter,
+    parts: &Parts,
     shutdown: Shutdown,
-) -> anyhow::Result<()> {
+) -> impl Future<Output = anyhow::Result<()>> + use<> {
+    let identification =
+        pacs::Identification { sign_in: parts.sign_in.clone(), authenticator: parts.authenticator.clone() };
+    let converter = parts.converter.clone();
     // Its services are one large future together.
-    Box::pin(pacs::serve(listener, config, tls, converter, shutdown))
-        .await
-        .context("the DICOM listener ended")
+    async move {
+        Box::pin(pacs::serve(listener, config, tls, converter, identification, shutdown))
+            .await
+            .context("the DICOM listener ended")
+    }
 }
 
 fn serve_worker(

@@ -95,6 +95,12 @@ pub enum Denied {
     CertificateOfAnother,
     /// Certificates are demanded, and the title has none registered.
     CertificateNotRegistered,
+    /// A passcode or a token came unencrypted over a network: whoever listened has it, too.
+    IdentityInTheClear,
+    /// The peer is not who it says.
+    IdentityNotProved,
+    /// Somebody has said so too often.
+    IdentityTriedTooOften,
 }
 
 impl Denied {
@@ -109,6 +115,8 @@ impl Denied {
             | Self::OtherCertificate
             | Self::CertificateOfAnother
             | Self::CertificateNotRegistered => Rejection::CallingAeTitleNotRecognized,
+            Self::IdentityInTheClear | Self::IdentityNotProved => Rejection::UserIdentityNotProved,
+            Self::IdentityTriedTooOften => Rejection::UserIdentityTriedTooOften,
         }
     }
 
@@ -123,6 +131,9 @@ impl Denied {
             Self::OtherCertificate => "certificate_not_the_registered_one",
             Self::CertificateOfAnother => "certificate_of_another_ae",
             Self::CertificateNotRegistered => "no_certificate_registered",
+            Self::IdentityInTheClear => "user_identity_in_the_clear",
+            Self::IdentityNotProved => "user_identity_not_proved",
+            Self::IdentityTriedTooOften => "user_identity_tried_too_often",
         }
     }
 }

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use conversion::Converter;
 use database::{AuditActor, AuditRecord};
 use dicom_header::Identity;
-use model::{ae::Ae, text::hex};
+use model::{access::Principal, ae::Ae, text::hex};
 use tokio::sync::Notify;
 
 use crate::{
+    archive_identification::Identification,
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
     registry::Registry,
     upper_layer::negotiation::PresentationContext,
@@ -26,16 +27,22 @@ const NOT_NOW: &str = "the archive cannot store it now";
 /// The archive, and who is registered in it.
 pub struct House {
     converter: Converter,
+    identification: Identification,
     registry: Registry,
     commitments: Arc<Notify>,
 }
 
 impl House {
-    /// Around an open archive, with what makes its instances anew. `commitments` hears of each request for storage
-    /// commitment that is kept.
-    pub fn new(converter: Converter, commitments: Arc<Notify>) -> Self {
+    /// Around an open archive, with what makes its instances anew and what proves people. `commitments` hears of each
+    /// request for storage commitment that is kept.
+    pub fn new(converter: Converter, identification: Identification, commitments: Arc<Notify>) -> Self {
         let registry = Registry::new(converter.archive().database().clone());
-        Self { converter, registry, commitments }
+        Self { converter, identification, registry, commitments }
+    }
+
+    /// What proves people.
+    pub(crate) fn identification(&self) -> &Identification {
+        &self.identification
     }
 
     /// Wakes who reports on requests for storage commitment.
@@ -62,10 +69,13 @@ impl House {
     }
 }
 
-/// The peer of an association, for records.
+/// The peer of an association, for records: the person, when one was proved, at the AE.
 pub(crate) fn actor(peer: &Peer) -> AuditActor {
+    let person = peer.person.as_ref().map(|person| &person.principal);
     AuditActor {
-        role: ROLE.to_owned(),
+        user_id: person.map(|person| person.user_id),
+        session_id: person.and_then(|person| person.session_id),
+        role: person.map_or(ROLE, Principal::acts_as).to_owned(),
         calling_ae: peer.calling_ae_title.to_string(),
         certificate: peer
             .certificate
@@ -122,7 +132,8 @@ impl Backend for House {
             RefusedAct::Association(denied) => ("associate", denied.as_str()),
             RefusedAct::Operation(operation) => ("use_operation", operation.as_str()),
             RefusedAct::Step => ("update_performed_step", "no step of this AE"),
-            RefusedAct::Reading => ("use_operation", "the account of the AE may not read studies"),
+            RefusedAct::Reading => ("use_operation", "the account may not read that"),
+            RefusedAct::Person => ("use_operation", "the user identity is not good any more"),
         };
         let record = AuditRecord::refused(&actor(peer), action).about(&peer.called_ae_title).saying(detail);
         // The refusal stands either way, and the log has what is missing.

@@ -10,7 +10,7 @@ use database::{
 };
 use futures_util::{StreamExt as _, stream};
 use model::{
-    TransferSyntaxUid,
+    StudyInstanceUid, TransferSyntaxUid,
     access::{Action, Principal, Role, Scope},
 };
 use uuid::Uuid;
@@ -120,12 +120,23 @@ fn unreadable(instance: &StoredInstance, error: &ReadError) -> NotOpened {
 
 impl Lookup for House {
     async fn scope(&self, peer: &Peer, rights: &Rights) -> Result<Scope, Refused> {
-        let scope = reading_scope(self.archive().database(), rights.reads_as).await;
-        if let Some(scope) = scope.map_err(|error| not_now(&error))? {
+        let scope = match &peer.person {
+            // Not what the AE is registered to see besides: a person may see less, and who proves one asks as that one.
+            Some(person) => person.principal.authorize(Action::ReadStudy).ok(),
+            None => reading_scope(self.archive().database(), rights.reads_as)
+                .await
+                .map_err(|error| not_now(&error))?,
+        };
+        if let Some(scope) = scope {
             return Ok(scope);
         }
         self.record_refusal(peer, RefusedAct::Reading).await;
-        Err(Refused::saying(status::NOT_AUTHORIZED, "the account of this AE may not read studies"))
+        Err(Refused::saying(status::NOT_AUTHORIZED, "the account may not read studies"))
+    }
+
+    async fn is_in_reach(&self, scope: &Scope, study: &StudyInstanceUid) -> Result<bool, Refused> {
+        let found = self.archive().database().is_study_in_reach(scope, study).await;
+        found.map_err(|error| not_now(&error))
     }
 
     async fn search(&self, scope: &Scope, query: &SearchQuery) -> Result<SearchResult, Refused> {
@@ -164,7 +175,9 @@ impl Lookup for House {
     }
 
     async fn record(&self, peer: &Peer, rights: &Rights, looked: Looked) -> Result<(), Unavailable> {
-        let actor = database::AuditActor { user_id: rights.reads_as, ..actor(peer) };
+        let actor = actor(peer);
+        let user_id = actor.user_id.or(rights.reads_as);
+        let actor = database::AuditActor { user_id, ..actor };
         let record = match looked {
             Looked::Searched { filter, found, more, study } => {
                 let beyond = if more { " or more" } else { "" };

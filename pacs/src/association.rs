@@ -1,6 +1,6 @@
 //! PS3.7 and PS3.8 6: one established association, message by message.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::ae::AeOperation;
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Rights,
-    backend::{Backend, Peer, RefusedAct, Unavailable},
+    backend::{Backend, Peer, Unavailable},
     commitment_scp,
     connection::Door,
     dimse::{
@@ -18,8 +18,8 @@ use crate::{
         status,
     },
     echo_scp, find_scp, get_scp, move_scp, mpps_scp,
+    outstanding::Outstanding,
     query_retrieve::response::{Asked, Refused},
-    reception::TurnedAway,
     store_scp,
     upper_layer::{
         End, Indication, UpperLayer,
@@ -30,13 +30,8 @@ use crate::{
     worklist_scp,
 };
 
-/// How long what the registry said is good for what comes in bulk.
-const RIGHTS_FOR: Duration = Duration::from_secs(2);
-/// Who goes on asking for what is not allowed is cut off: each of them costs a record.
-const DENIED_OPERATIONS_MAX: u32 = 100;
-
 /// The right that a command needs; none when its context is not for it, or nobody here serves it.
-fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<AeOperation> {
+pub(crate) fn operation_of(context: &PresentationContext, command: &CommandSet) -> Option<AeOperation> {
     match command.command_field {
         command_field::C_ECHO_RQ => Some(AeOperation::Echo),
         command_field::C_STORE_RQ => Some(AeOperation::Store),
@@ -85,6 +80,8 @@ pub struct Association<'a, S, B> {
     pub(crate) rights: Rights,
     /// When the registry was asked for them.
     pub(crate) rights_read_at: Instant,
+    /// When the person of the peer was last known to be it.
+    pub(crate) person_proved_at: Instant,
     /// The door that it came through.
     pub(crate) door: &'a Door<B>,
     pub(crate) denied_operations: u32,
@@ -92,6 +89,8 @@ pub struct Association<'a, S, B> {
     pub(crate) tally: Tally,
     /// Of our last request.
     pub(crate) message_id: u16,
+    /// C-STOREs that are not answered yet.
+    pub(crate) outstanding: Outstanding,
 }
 
 impl<S: Transport, B: Backend> Association<'_, S, B> {
@@ -99,6 +98,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     pub async fn serve(&mut self, stopping: &CancellationToken) -> End {
         loop {
             if let Err(end) = self.serve_message(stopping).await {
+                self.outstanding.finish().await;
                 return end;
             }
         }
@@ -106,14 +106,24 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
 
     async fn serve_message(&mut self, stopping: &CancellationToken) -> Result<(), End> {
         self.upper_layer.await_message();
-        let indication = tokio::select! {
-            biased;
-            () = stopping.cancelled() => return Err(End::Stopping),
-            indication = self.upper_layer.receive() => indication?,
+        let indication = loop {
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {
+                    self.answer_all().await?;
+                    return Err(End::Stopping);
+                }
+                Some(stored) = self.outstanding.next() => {
+                    let (storing, outcome) = stored?;
+                    store_scp::answer(self, &storing, outcome).await?;
+                }
+                indication = self.upper_layer.receive() => break indication?,
+            }
         };
         let first = match indication {
             Indication::Data(value) => value,
             Indication::ReleaseRequested => {
+                self.answer_all().await?;
                 self.upper_layer.send_pdu(&RELEASE_RP).await?;
                 return Err(End::Released);
             }
@@ -121,6 +131,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         };
         let context = self.context(first.context_id)?;
         let command = receive_command(self.upper_layer, first).await?;
+        if command.command_field != command_field::C_STORE_RQ {
+            self.answer_all().await?;
+        }
         self.dispatch(&context, &command).await
     }
 
@@ -131,9 +144,9 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
 
     async fn dispatch(&mut self, context: &PresentationContext, command: &CommandSet) -> Result<(), End> {
         if let Some(operation) = operation_of(context, command) {
-            match self.may(operation).await {
-                Ok(true) => {}
-                Ok(false) => return self.deny(context, command, operation).await,
+            match self.refusal(operation).await {
+                Ok(None) => {}
+                Ok(Some(act)) => return self.deny(context, command, (operation, act)).await,
                 Err(Unavailable) => {
                     self.skip_data_set(context, command).await?;
                     let said = Refused::saying(unable(command), "the registry cannot be read now");
@@ -168,48 +181,6 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
                 self.respond(context, command, status::UNRECOGNIZED_OPERATION, "").await
             }
         }
-    }
-
-    /// Whether the peer may do it now. An association can live for days, so that the registry is asked each time: whom an
-    /// operator has taken the right from has lost it. For what comes in bulk, and shows nobody, once in a while.
-    async fn may(&mut self, operation: AeOperation) -> Result<bool, Unavailable> {
-        let in_bulk = matches!(operation, AeOperation::Echo | AeOperation::Store);
-        if in_bulk && self.rights_read_at.elapsed() < RIGHTS_FOR {
-            return Ok(self.rights.allow(operation));
-        }
-        match self.door.rights(&self.peer).await {
-            Ok(rights) => (self.rights, self.rights_read_at) = (rights, Instant::now()),
-            Err(TurnedAway::Denied(_)) => return Ok(false),
-            // What cannot be kept is refused later, with the reason, and without asking again each time.
-            Err(TurnedAway::Later(_)) if in_bulk => self.rights_read_at = Instant::now(),
-            Err(TurnedAway::Later(_)) => return Err(Unavailable),
-        }
-        Ok(self.rights.allow(operation))
-    }
-
-    /// PS3.7 9.1: Refused: Not Authorized.
-    async fn deny(
-        &mut self,
-        context: &PresentationContext,
-        command: &CommandSet,
-        operation: AeOperation,
-    ) -> Result<(), End> {
-        self.skip_data_set(context, command).await?;
-        tracing::warn!(operation = operation.as_str(), "operation not allowed");
-        metrics::counter!("maxray_dimse_operations_denied_total", "operation" => operation.as_str())
-            .increment(1);
-        self.record_denied(RefusedAct::Operation(operation)).await?;
-        self.respond(context, command, status::NOT_AUTHORIZED, "this AE may not do that here").await
-    }
-
-    /// Records that the peer tried what is not for it, and ends the association when it goes on trying.
-    pub(crate) async fn record_denied(&mut self, act: RefusedAct) -> Result<(), End> {
-        self.backend.record_refusal(&self.peer, act).await;
-        self.denied_operations += 1;
-        if self.denied_operations > DENIED_OPERATIONS_MAX {
-            return Err(End::Aborting(AbortReason::NotSpecified));
-        }
-        Ok(())
     }
 
     /// The next fragment of the data set that follows a command, and whether it is the last.

@@ -14,11 +14,17 @@ use service::tls::PeerCertificate;
 use uuid::Uuid;
 
 use crate::{
-    access::Denied, commitment_scp::KeepCommitments, mpps_scp::KeepSteps, query_retrieve::lookup::Lookup,
-    upper_layer::negotiation::PresentationContext, worklist_scp::Schedule,
+    access::Denied,
+    commitment_scp::KeepCommitments,
+    identification::{Identify, Person},
+    mpps_scp::KeepSteps,
+    query_retrieve::lookup::Lookup,
+    upper_layer::negotiation::PresentationContext,
+    worklist_scp::Schedule,
 };
 
-/// Who is at the other end of an association. All of it is claimed except the address and the certificate.
+/// Who is at the other end of an association. All of it is claimed except the address, the certificate and
+/// the person.
 #[derive(Debug, Clone)]
 pub struct Peer {
     /// Identity of the association in logs, audit records and events.
@@ -31,6 +37,8 @@ pub struct Peer {
     pub called_ae_title: AeTitle,
     /// The certificate that it has proved to own, when it showed one.
     pub certificate: Option<PeerCertificate>,
+    /// The person for whom it asks, when it has proved one.
+    pub person: Option<Person>,
 }
 
 /// Why an instance is not stored. No text holds patient data.
@@ -57,7 +65,7 @@ impl Refused {
 pub struct Unavailable;
 
 /// The house behind the door.
-pub trait Backend: Lookup + KeepCommitments + KeepSteps + Schedule {
+pub trait Backend: Identify + Lookup + KeepCommitments + KeepSteps + Schedule {
     /// Takes one data set.
     type Writer: InstanceSink;
 
@@ -96,12 +104,14 @@ pub enum RefusedAct {
     Operation(AeOperation),
     /// To change a performed procedure step that it has not made.
     Step,
-    /// To see anything: by the account that the AE is registered with.
+    /// To see anything: by the account of the person who asks, or that the AE is registered with.
     Reading,
+    /// To go on for a person who is not proved any more.
+    Person,
 }
 
 /// Takes the fragments of one data set in order. Dropped before `commit`, it leaves nothing behind.
-pub trait InstanceSink: Send {
+pub trait InstanceSink: Send + 'static {
     /// The next bytes. After an error nothing more is written.
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Refused>> + Send;
 

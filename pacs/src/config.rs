@@ -58,6 +58,8 @@ pub struct PacsConfig {
     pub accept_unknown_sop_classes: bool,
     /// Store data sets in transfer syntaxes that the Standard does not register.
     pub accept_unknown_transfer_syntaxes: bool,
+    /// Operations that a peer may have outstanding at once on an association on which it asks for more than one.
+    pub operations_max: u16,
     /// Instances of one C-GET or C-MOVE: their list is in memory while it runs.
     pub retrieve_instances_max: u32,
     /// Section `[pacs.call]`.
@@ -92,6 +94,7 @@ impl Default for PacsConfig {
             transfer_syntax_preferences: Vec::new(),
             accept_unknown_sop_classes: false,
             accept_unknown_transfer_syntaxes: false,
+            operations_max: 8,
             retrieve_instances_max: 100_000,
             call: CallConfig::default(),
             commitment: CommitmentConfig::default(),
@@ -145,6 +148,7 @@ impl PacsConfig {
             ("artim_timeout_ms", self.artim_timeout_ms),
             ("association_idle_timeout_ms", self.association_idle_timeout_ms),
             ("rate_window_ms", self.rate_window_ms),
+            ("operations_max", self.operations_max.into()),
             ("retrieve_instances_max", self.retrieve_instances_max.into()),
             ("commitment.references_max", self.commitment.references_max.into()),
             ("commitment.retry_first_ms", self.commitment.retry_first_ms),

@@ -87,7 +87,10 @@ fn association() -> String {
             "... of one address (`pacs.associations_per_address_max`)",
             config.associations_per_address_max.to_string(),
         ),
-        ("Operations outstanding at once on an association", "1".to_owned()),
+        (
+            "Operations outstanding at once on an association that asks for more than one (`pacs.operations_max`)",
+            config.operations_max.to_string(),
+        ),
         ("ARTIM time-out (`pacs.artim_timeout_ms`)", seconds(config.artim_timeout_ms)),
         (
             "Time without a message (`pacs.association_idle_timeout_ms`)",
@@ -122,6 +125,14 @@ fn rejections() -> String {
             "another AE title is called, and `pacs.accept_any_called_ae_title` is off",
         ),
         (Rejection::ProtocolVersionNotSupported, "bit 0 of the protocol version is not set"),
+        (
+            Rejection::UserIdentityNotProved,
+            "the user identity is not proved, or came in the clear from another machine",
+        ),
+        (
+            Rejection::UserIdentityTriedTooOften,
+            "too many user identities under that name or from that address were not proved",
+        ),
         (
             Rejection::TemporaryCongestion,
             "the server stops, or the registry or the audit trail cannot be reached now",

@@ -16,10 +16,12 @@ use crate::{
     backend::{Backend, Peer},
     config::PacsConfig,
     origin::Origin,
+    outstanding::Outstanding,
     upper_layer::{
         End, UpperLayer,
         framing::{Framing, Transport},
-        negotiation::{Agreement, NegotiationRules, Refusal, negotiate, parse_request, read_titles},
+        negotiation::{Agreement, NegotiationRules, Refusal, Request, negotiate, parse_request, read_titles},
+        operations_window,
         pace::Pace,
         pdu::{Rejection, encode_associate_rj},
         state::State,
@@ -115,7 +117,7 @@ impl<B: Backend> Door<B> {
                 return end;
             }
         };
-        let Established { peer, agreement, rights, permit } = established;
+        let Established { peer, agreement, rights, permit, operations_max } = established;
         *place = Place::Association { _permit: permit };
         fail_point::pass(Point::K2Associated);
         let _active = Active::begin();
@@ -123,6 +125,7 @@ impl<B: Backend> Door<B> {
             calling_ae_title = %peer.calling_ae_title,
             called_ae_title = %peer.called_ae_title,
             certificate = peer.certificate.as_ref().map(tracing::field::display),
+            user_id = peer.person.as_ref().map(|person| tracing::field::display(person.principal.user_id)),
             presentation_contexts = agreement.contexts.len(),
             "association accepted"
         );
@@ -133,11 +136,13 @@ impl<B: Backend> Door<B> {
             peer,
             rights,
             rights_read_at: Instant::now(),
+            person_proved_at: Instant::now(),
             door: self,
             denied_operations: 0,
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),
             message_id: 0,
+            outstanding: Outstanding::new(operations_max),
         };
         let end = association.serve(&self.stopping).await;
         let Tally { instances_stored, instances_refused, instances_sent, data_set_bytes } = association.tally;
@@ -162,22 +167,24 @@ impl<B: Backend> Door<B> {
         association_id: Uuid,
     ) -> Result<Established, End> {
         let (_, body) = upper_layer.receive_associate().await?;
-        let request = match parse_request(body) {
+        let Request { association: request, user_identity, operations_invoked } = match parse_request(body) {
             Ok(request) => request,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };
+        let asks_for_answer = user_identity.as_ref().is_some_and(|one| one.positive_response_requested);
         let (called_ae_title, calling_ae_title) = match read_titles(&request) {
             Ok(titles) => titles,
             Err(rejection) => return Err(refuse(upper_layer, Refusal::Reject(rejection)).await),
         };
-        let peer = Peer {
+        let mut peer = Peer {
             association_id,
             address: origin.address,
             calling_ae_title,
             called_ae_title,
             certificate: origin.certificate,
+            person: None,
         };
-        let (rights, permit) = match self.admit(&peer).await {
+        let (rights, permit) = match self.receive(&mut peer, user_identity, origin.is_encrypted).await {
             Ok(admitted) => admitted,
             Err(turned_away) => {
                 let end = refuse(upper_layer, Refusal::Reject(turned_away.rejection())).await;
@@ -185,7 +192,12 @@ impl<B: Backend> Door<B> {
                 return Err(end);
             }
         };
-        let (agreement, answer) = match negotiate(&request, &rights.narrow(&self.rules)) {
+        let confirms_identity = asks_for_answer && peer.person.is_some();
+        let operations_max = self.config.operations_max;
+        let operations_window =
+            operations_invoked.map(|proposed| operations_window::agree(proposed, operations_max));
+        let rules = NegotiationRules { confirms_identity, operations_window, ..rights.narrow(&self.rules) };
+        let (agreement, answer) = match negotiate(&request, &rules) {
             Ok(agreed) => agreed,
             Err(refusal) => return Err(refuse(upper_layer, refusal).await),
         };
@@ -195,7 +207,8 @@ impl<B: Backend> Door<B> {
         upper_layer.send_pdu(&answer).await?;
         upper_layer.establish(agreement.peer_pdu_length_max);
         metrics::counter!("maxray_dimse_associations_accepted_total").increment(1);
-        Ok(Established { peer, agreement, rights, permit })
+        let operations_max = operations_window.unwrap_or(1);
+        Ok(Established { peer, agreement, rights, permit, operations_max })
     }
 }
 
@@ -220,6 +233,8 @@ struct Established {
     agreement: Agreement,
     rights: Rights,
     permit: Permit,
+    /// Operations that the peer may have outstanding at once.
+    operations_max: u16,
 }
 
 /// The place that a connection takes among those that are allowed.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use dicom_header::Identity;
-use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu, PresentationContextResultReason, read_pdu};
+use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, Pdu, PresentationContextResultReason, UserVariableItem, read_pdu};
 use model::{
     TransferSyntaxUid,
     ae::{Ae, AeOperation},
@@ -25,15 +25,18 @@ use crate::{
     query_retrieve::{identifier::Identifier, information_model::InformationModel, options::QueryOptions},
     upper_layer::{
         negotiation::{
-            NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, negotiate, parse_request,
-            read_titles,
+            NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, Request, negotiate,
+            parse_request, read_titles,
         },
         pdu::{PDU_HEADER_LENGTH_BYTES, PduHeader, put_p_data, split_presentation_data_value},
+        user_identity::USER_IDENTITY_ANSWER_ITEM,
     },
 };
 
 /// Longest A-ASSOCIATE-AC: every context with a result and the longest UIDs.
 const ANSWER_LENGTH_MAX_BYTES: usize = 64 * 1024;
+/// Longest text that says of a user identity which kind it is.
+const IDENTITY_SHOWN_MAX: usize = 80;
 /// Most bytes that a door may answer to one connection that is under way: an acceptance, responses, an abort.
 const ANSWERS_LENGTH_MAX_BYTES: usize = 1 << 20;
 
@@ -74,9 +77,18 @@ fn command_set(bytes: &Bytes) {
 /// PS3.8 9.3.2: any bytes as the body of an A-ASSOCIATE-RQ.
 ///
 /// # Panics
-/// When the answer is no A-ASSOCIATE-AC, does not answer each context once, or accepts what was not proposed.
+/// When the answer is no A-ASSOCIATE-AC, does not answer each context once, or accepts what was not proposed, or a user
+/// identity shows what it holds.
 pub fn associate_request(input: &[u8]) {
-    let Ok(request) = parse_request(Bytes::copy_from_slice(input)) else { return };
+    let Ok(Request { association: request, user_identity, .. }) =
+        parse_request(Bytes::copy_from_slice(input))
+    else {
+        return;
+    };
+    if let Some(identity) = &user_identity {
+        let shown = format!("{identity:?}");
+        assert!(shown.len() < IDENTITY_SHOWN_MAX, "an identity shows more than its kind: {shown}");
+    }
     if let Ok((called, calling)) = read_titles(&request) {
         for title in [called, calling] {
             assert!(
@@ -89,6 +101,7 @@ pub fn associate_request(input: &[u8]) {
             accept_unknown_sop_classes: open,
             accept_unknown_transfer_syntaxes: open,
             pdu_length_max_bytes: 128 * 1024,
+            confirms_identity: open,
             ..NegotiationRules::default()
         };
         let Ok((agreement, answer)) = negotiate(&request, &rules) else { continue };
@@ -96,6 +109,8 @@ pub fn associate_request(input: &[u8]) {
         let Ok(Some(Pdu::AssociationAC(answer))) = read_pdu(&answer[..], MAXIMUM_PDU_SIZE, false) else {
             panic!("the answer is no A-ASSOCIATE-AC");
         };
+        let confirmation = UserVariableItem::Unknown(USER_IDENTITY_ANSWER_ITEM, vec![0, 0]);
+        assert_eq!(answer.user_variables.contains(&confirmation), open);
         let proposed = &request.presentation_contexts;
         assert!(proposed.len() <= PRESENTATION_CONTEXTS_MAX);
         assert_eq!(answer.presentation_contexts.len(), proposed.len());

@@ -52,9 +52,13 @@ async fn send_each<S: Transport, B: Backend>(
     sub_operations: &mut SubOperations,
 ) -> Result<bool, End> {
     let mut cancel = Cancel::of(asked.message_id);
-    for instance in instances {
+    for (index, instance) in instances.iter().enumerate() {
         if cancel.is_requested(association.upper_layer).await? {
             return Ok(true);
+        }
+        if !association.may_go_on_with(AeOperation::Get, &instance.study_instance_uid).await {
+            sub_operations.fail(&instances[index..]);
+            return Ok(false);
         }
         let outcome = send(association, &mut cancel, instance).await?;
         sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);

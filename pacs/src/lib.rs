@@ -7,10 +7,12 @@ mod admission;
 mod alarm;
 mod archive_backend;
 mod archive_commitment;
+mod archive_identification;
 mod archive_lookup;
 mod archive_mpps;
 mod archive_worklist;
 mod association;
+mod authority;
 mod backend;
 mod backoff;
 pub mod call;
@@ -29,9 +31,11 @@ mod forward;
 #[doc(hidden)]
 pub mod fuzzing;
 mod get_scp;
+mod identification;
 mod move_scp;
 mod mpps_scp;
 mod origin;
+mod outstanding;
 mod query_retrieve;
 mod reception;
 mod registry;
@@ -44,6 +48,7 @@ mod transfer_syntaxes;
 mod upper_layer;
 mod worklist_scp;
 
+pub use archive_identification::Identification;
 pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
 pub use forward::ForwardingConfig;
@@ -57,7 +62,7 @@ use service::{shutdown::Shutdown, tls::Tls};
 use tokio::{net::TcpListener, sync::Notify};
 
 /// Serves DICOM associations on `listener`, with the archive behind `converter`, until `shutdown` begins. Operations that run then may end within
-/// `drain_timeout_ms`. With `tls` nothing is spoken in the clear.
+/// `drain_timeout_ms`. With `tls` nothing is spoken in the clear. People are who `identification` says.
 ///
 /// # Errors
 /// When the configuration is unsafe for the listener's address.
@@ -66,14 +71,16 @@ pub async fn serve(
     config: PacsConfig,
     tls: Option<Tls>,
     converter: Converter,
+    identification: Identification,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let commitments = Arc::new(Notify::new());
     let archive = converter.archive().clone();
     let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
-    let sending = archive_backend::House::new(converter.clone(), Arc::clone(&commitments));
+    let sending =
+        archive_backend::House::new(converter.clone(), identification.clone(), Arc::clone(&commitments));
     let forwarder = forward::Forwarder::new(sending, &config);
-    let house = archive_backend::House::new(converter, commitments);
+    let house = archive_backend::House::new(converter, identification, commitments);
     let reporting = async {
         reporter.run(&shutdown).await;
         Ok(())

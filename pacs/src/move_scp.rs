@@ -50,9 +50,13 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     let mut cancel = Cancel::of(message_id);
     let backend = Arc::clone(&association.backend);
     let moved = async {
-        for instance in &instances {
+        for (index, instance) in instances.iter().enumerate() {
             if cancel.is_requested(association.upper_layer).await? {
                 return Ok(true);
+            }
+            if !association.may_go_on_with(AeOperation::Move, &instance.study_instance_uid).await {
+                sub_operations.fail(&instances[index..]);
+                return Ok(false);
             }
             let outcome = destination.send(backend.as_ref(), instance).await;
             sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);

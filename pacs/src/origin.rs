@@ -11,11 +11,13 @@ pub struct Origin {
     pub address: IpAddr,
     /// The certificate that the peer has proved to own, when it showed one.
     pub certificate: Option<PeerCertificate>,
+    /// Nobody on the way can read along.
+    pub is_encrypted: bool,
 }
 
 impl Origin {
     /// Without TLS.
     pub fn plain(address: IpAddr) -> Self {
-        Self { address, certificate: None }
+        Self { address, certificate: None, is_encrypted: false }
     }
 }

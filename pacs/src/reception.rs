@@ -10,7 +10,11 @@ use crate::{
     alarm::REFUSALS_MAX,
     backend::{Backend, Peer, RefusedAct},
     connection::Door,
-    upper_layer::pdu::Rejection,
+    identification::{NotProved, Person},
+    upper_layer::{
+        pdu::Rejection,
+        user_identity::{Claim, UserIdentity},
+    },
 };
 
 /// Why somebody is turned away.
@@ -57,6 +61,44 @@ impl<B: Backend> Door<B> {
             .admit(&peer.calling_ae_title, peer.address, rights.associations_max)
             .map(|permit| (rights, permit))
             .ok_or(TurnedAway::Later(Rejection::LocalLimitExceeded))
+    }
+
+    /// The person for whom the peer asks. Nobody hears whether a name is known, and a secret that everybody on the way can
+    /// read proves nothing.
+    pub(crate) async fn identify(
+        &self,
+        peer: &Peer,
+        claim: Claim,
+        is_encrypted: bool,
+    ) -> Result<Option<Person>, TurnedAway> {
+        let is_secret = match claim {
+            Claim::Unproved => false,
+            Claim::Passcode { .. } | Claim::Token(_) | Claim::Unreadable => true,
+        };
+        let is_private = is_encrypted || peer.address.is_loopback() || self.config.insecure;
+        if is_secret && !is_private {
+            return Err(TurnedAway::Denied(Denied::IdentityInTheClear));
+        }
+        self.backend.identify(peer, claim).await.map_err(|not_proved| match not_proved {
+            NotProved::Wrong => TurnedAway::Denied(Denied::IdentityNotProved),
+            NotProved::TriedTooOften => TurnedAway::Denied(Denied::IdentityTriedTooOften),
+            NotProved::Unavailable => TurnedAway::Later(Rejection::TemporaryCongestion),
+        })
+    }
+
+    /// Who may associate, for what, how many, and for whom.
+    pub(crate) async fn receive(
+        &self,
+        peer: &mut Peer,
+        user_identity: Option<UserIdentity>,
+        is_encrypted: bool,
+    ) -> Result<(Rights, Permit), TurnedAway> {
+        // The registration first: whom it does not let in guesses no passcodes.
+        let admitted = self.admit(peer).await?;
+        if let Some(UserIdentity { claim, .. }) = user_identity {
+            peer.person = self.identify(peer, claim, is_encrypted).await?;
+        }
+        Ok(admitted)
     }
 
     /// The audit trail hears of every refusal, the log not of each one in a flood.

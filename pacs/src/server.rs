@@ -132,7 +132,7 @@ async fn receive<B: Backend>(
     };
     match shaken {
         Ok((stream, certificate)) => {
-            let origin = Origin { address, certificate };
+            let origin = Origin { address, certificate, is_encrypted: true };
             door.serve_connection(stream, origin, Some(permit)).await;
         }
         Err(HandshakeError::Closed) => {}

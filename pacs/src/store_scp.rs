@@ -1,7 +1,7 @@
 //! PS3.4 Annex B and PS3.7 9.3.1, the Storage Service Class: C-STORE.
 //!
 //! Fragments go to the archive as they come, so memory does not grow with the instance. Success is answered after
-//! the commit and never before.
+//! the commit and never before; how many may wait for theirs at once is agreed on (PS3.7 D.3.3.3).
 
 use dicom_header::Identity;
 use fail_point::Point;
@@ -15,6 +15,7 @@ use crate::{
         command_set::{CommandSet, element},
         status,
     },
+    outstanding::Storing,
     upper_layer::{
         End,
         framing::Transport,
@@ -28,14 +29,32 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<(), End> {
-    let began = Instant::now();
-    let outcome = match read_identity(context, command) {
-        Ok(identity) => receive(association, context, identity).await?,
+    let storing = Storing { context: context.clone(), command: command.clone(), began: Instant::now() };
+    let identity = match read_identity(context, command) {
+        Ok(identity) => identity,
         Err(refused) => {
             association.skip_data_set(context, command).await?;
-            Err(refused)
+            return answer(association, &storing, Err(refused)).await;
         }
     };
+    let instance = identity.sop_instance_uid.clone();
+    match receive(association, context, identity).await? {
+        Err(refused) => answer(association, &storing, Err(refused)).await,
+        Ok(writer) if association.outstanding.is_synchronous() => {
+            let outcome = writer.commit().await;
+            answer(association, &storing, outcome).await
+        }
+        Ok(writer) => association.store_meanwhile(storing, instance, writer).await,
+    }
+}
+
+/// Answers a C-STORE.
+pub(crate) async fn answer<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    storing: &Storing,
+    outcome: Result<(), Refused>,
+) -> Result<(), End> {
+    let Storing { context, command, began } = storing;
     let (status, comment) = match outcome {
         Ok(()) => {
             association.tally.instances_stored += 1;
@@ -77,12 +96,13 @@ fn read_identity(context: &PresentationContext, command: &CommandSet) -> Result<
     Ok(Identity { sop_class_uid, sop_instance_uid })
 }
 
-/// Streams the data set into the archive. The inner result is the answer; the outer one ends the association.
+/// Streams the data set into the archive. The inner result is the whole instance, to be committed, or the answer; the outer one
+/// ends the association.
 async fn receive<S: Transport, B: Backend>(
     association: &mut Association<'_, S, B>,
     context: &PresentationContext,
     identity: Identity,
-) -> Result<Result<(), Refused>, End> {
+) -> Result<Result<B::Writer, Refused>, End> {
     let mut writer = association.backend.begin_instance(&association.peer, context, identity);
     loop {
         let (fragment, is_last) = match association.receive_fragment(context).await {
@@ -102,7 +122,7 @@ async fn receive<S: Transport, B: Backend>(
             return Ok(Err(refused));
         }
         if is_last {
-            return Ok(writer.commit().await);
+            return Ok(Ok(writer));
         }
     }
 }

@@ -75,7 +75,7 @@ async fn found(home: &Home, keys: &[(WorklistKey, &str)]) -> Vec<String> {
     };
     let conditions = keys.iter().filter_map(condition).collect();
     let query = WorklistQuery { conditions, after: None, limit: 100 };
-    let steps = home.database.worklist_steps(&query).await.expect("a search");
+    let steps = home.database.worklist_steps(&Scope::internal(), &query).await.expect("a search");
     steps.into_iter().map(|found| found.step.step_id).collect()
 }
 
@@ -132,7 +132,7 @@ async fn pages_hold_each_step_once(home: Home) {
     let mut query = WorklistQuery { limit: 3, ..WorklistQuery::default() };
     let mut seen = Vec::new();
     loop {
-        let page = home.database.worklist_steps(&query).await.expect("a page");
+        let page = home.database.worklist_steps(&Scope::internal(), &query).await.expect("a page");
         seen.extend(page.iter().map(|found| found.step.step_id.clone()));
         let Some(last) = page.last() else { break };
         query.after = Some(last.cursor.clone());

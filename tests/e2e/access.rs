@@ -136,7 +136,7 @@ async fn no_spelling_of_a_path_goes_around_the_policy() {
 }
 
 /// A doctor who books `patient_id`.
-async fn booked(platform: &Platform, username: &str, patient_id: &str) -> (Session, String) {
+pub(crate) async fn booked(platform: &Platform, username: &str, patient_id: &str) -> (Session, String) {
     let admin = platform.user(&format!("admin-of-{username}"), "admin").await;
     let account = json!({ "username": username, "password": PASSWORD });
     let doctor = admin.post_json("/doctors", &json!({ "name": username, "account": account })).await;

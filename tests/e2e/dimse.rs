@@ -18,6 +18,7 @@ use tests::{
     platform::{Options, Platform},
     python,
     scu::{Association, AssociationError, Proposal, Reference},
+    session::PASSWORD,
     synthetic::Synthetic,
 };
 
@@ -49,11 +50,11 @@ from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation, SOPClassExtendedNegotiation, UserIdentityNegotiation)
 from pynetdicom.sop_class import UnifiedProcedureStepPush, Verification
 
-port, data_set = int(sys.argv[1]), dcmread(sys.argv[2])
+port, data_set, passcode = int(sys.argv[1]), dcmread(sys.argv[2]), sys.argv[3].encode()
 window = AsynchronousOperationsWindowNegotiation()
 window.maximum_number_operations_invoked = window.maximum_number_operations_performed = 5
 user = UserIdentityNegotiation()
-user.user_identity_type, user.primary_field, user.secondary_field = 2, b'canary-user', b'canary-password'
+user.user_identity_type, user.primary_field, user.secondary_field = 2, b'canary-user', passcode
 extended = SOPClassExtendedNegotiation()
 extended.sop_class_uid, extended.service_class_application_information = data_set.SOPClassUID, b'\x02\x00\x03\x00'
 ae = AE('PYNET')
@@ -90,8 +91,10 @@ association.release()
     let file = platform.scratch().join("negotiated.dcm");
     std::fs::write(&file, Synthetic::cr("NEGOTIATED", 64, 64).part10()).expect("a file");
     let port = platform.dicom().port().to_string();
-    python::run_text(SCRIPT, &[&port, &file.display().to_string()]);
-    assert!(!platform.log().contains("canary"), "user identity in the log");
+    platform.add_user("canary-user", "viewer");
+    python::run_text(SCRIPT, &[&port, &file.display().to_string(), PASSWORD]);
+    let log = platform.log();
+    assert!(!log.contains("canary") && !log.contains(PASSWORD), "user identity in the log");
 }
 
 #[tokio::test]

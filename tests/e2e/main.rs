@@ -28,6 +28,7 @@ mod mpps;
 mod nodes;
 mod notifications;
 mod openapi;
+mod operations_window;
 mod orthanc;
 mod patient_service;
 mod power_cut;

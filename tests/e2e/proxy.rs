@@ -157,7 +157,7 @@ async fn haproxy_stands_in_front_of_three_nodes() {
 }
 
 /// What a proxy says first when it speaks for an address (PROXY protocol, version 2, over IPv4).
-fn speaking_for(address: [u8; 4]) -> Vec<u8> {
+pub(crate) fn speaking_for(address: [u8; 4]) -> Vec<u8> {
     let ends = [&address[..], &[127, 0, 0, 1], &[0xc0, 0, 0x2b, 0x68]].concat();
     [b"\r\n\r\n\0\r\nQUIT\n".as_slice(), &[0x21, 0x11, 0, 12], &ends].concat()
 }

@@ -10,11 +10,11 @@ use std::{
     },
 };
 
+use service::identity::network;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::Side;
-use crate::sessions::allowance::network;
 
 /// Sockets that have shown no ticket, at once.
 const DOORSTEPS_MAX: usize = 128;

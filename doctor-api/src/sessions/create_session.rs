@@ -7,26 +7,23 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
-use database::{AuditActor, DatabaseError, NewSession, SessionKind, User, UserKind};
+use database::{AuditActor, DatabaseError, NewSession, SessionKind, User};
 use serde::Deserialize;
 use service::{
     http::{problem::Problem, request_id},
-    identity::{REFRESH_TOKEN, Secret, generate_password, hash_password, verify_password},
+    identity::{Attempting, REFRESH_TOKEN, Secret, SignInRefused},
 };
 use utoipa::ToSchema;
 
-use super::{Tokens, allowance::Attempt, tokens};
+use super::{Tokens, tokens};
 use crate::{
-    audit, errors,
+    errors,
     input::{check::Checks, json::JsonBody},
     state::AppState,
 };
 
 /// Longest user name in characters.
 pub const USERNAME_LENGTH_MAX: usize = 64;
-
-/// How long a sign-in waits for its turn to have the password checked.
-const TURN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What signs an account in.
 #[derive(Deserialize, ToSchema)]
@@ -80,14 +77,7 @@ pub async fn prove_password(
     password: String,
     source: &SourceAddress,
 ) -> Result<User, Problem> {
-    let attempt = Attempt::take(state, username, source.0).await?;
-    let user = state.database().find_user(username).await.map_err(errors::database)?;
-    if !password_fits(state, user.as_ref(), password).await? {
-        audit::sign_in_failed(state, user.map(|user| user.id), source.actor()).await?;
-        return Err(wrong());
-    }
-    attempt.give_back(state).await?;
-    user.ok_or_else(wrong)
+    state.sign_in.prove_password(username, password, source.attempting()).await.map_err(errors::sign_in)
 }
 
 /// Opens a session for an account whose password was right a moment ago.
@@ -107,32 +97,8 @@ async fn open_session(state: &AppState, user: &User, actor: &AuditActor) -> Resu
     tokens(state, opened, Some(refresh))
 }
 
-/// Checks the password on a blocking thread; for an unknown user against a hash that nothing fits.
-async fn password_fits(state: &AppState, user: Option<&User>, password: String) -> Result<bool, Problem> {
-    let turn = tokio::time::timeout(TURN_TIMEOUT, state.password_checks.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
-        return Err(Problem::unavailable("too many sign-ins at the same time"));
-    };
-    // Service accounts and people of another issuer have no password: as if they were unknown.
-    let user = user.filter(|user| user.kind == UserKind::Person);
-    let known = user.map(|user| user.password_hash.clone());
-    let active = user.is_some_and(|user| user.active);
-    let state = state.clone();
-    let check = move || {
-        // Made before it is known whether it is needed: the first sign-in after a start tells nothing either.
-        let stand_in = state.stand_in_hash.get_or_init(make_stand_in_hash);
-        let fits = verify_password(&password, known.as_deref().unwrap_or(stand_in));
-        fits && known.is_some() && active
-    };
-    tokio::task::spawn_blocking(check).await.map_err(|error| Problem::internal(&error))
-}
-
-fn make_stand_in_hash() -> String {
-    generate_password().and_then(|password| hash_password(&password)).unwrap_or_default()
-}
-
 fn wrong() -> Problem {
-    Problem::unauthorized().detail("the user name or the password is wrong")
+    errors::sign_in(SignInRefused::Wrong)
 }
 
 /// Address of the peer, when the server was started so that it is known.
@@ -146,6 +112,11 @@ impl SourceAddress {
             request_id: request_id::current().unwrap_or_default(),
             ..AuditActor::default()
         }
+    }
+
+    /// The same, about to prove it.
+    pub fn attempting(&self) -> Attempting {
+        Attempting { address: self.0, actor: self.actor(), action: "create_session" }
     }
 }
 

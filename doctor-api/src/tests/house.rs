@@ -24,7 +24,7 @@ use service::{
     decoder::DecoderPool,
     events::EventBus,
     http::limits::harden,
-    identity::{Authenticator, DoctorKeys, IdentityConfig, Issuer, TokenRefused, hash_password},
+    identity::{Authenticator, DoctorKeys, IdentityConfig, Issuer, SignIn, TokenRefused, hash_password},
     notifications::WebhooksConfig,
     patient_service::{PatientService, PatientServiceConfig},
     shutdown::Shutdown,
@@ -98,7 +98,9 @@ impl House {
         let issuer = Issuer::ephemeral(IdentityConfig::default(), clock.clone()).expect("issuer");
         let authenticator = issuer.authenticator_with(archive.database().clone()).expect("authenticator");
         let (events, shutdown) = (EventBus::new(), Shutdown::new());
+        let sign_in = SignIn::new(archive.database().clone(), config.sign_in_limits());
         let state = DoctorApiState {
+            sign_in,
             archive: archive.clone(),
             authenticator: authenticator.clone(),
             issuer: issuer.clone(),

@@ -11,18 +11,16 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
 use database::{NewSession, SessionKind, User, UserKind};
 use serde::{Deserialize, Serialize};
-use service::{http::problem::Problem, identity::is_hashed_secret};
+use service::{
+    http::problem::Problem,
+    identity::{allowance, is_hashed_secret},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    audit, errors,
-    sessions::{
-        allowance::{Attempt, allowance, take},
-        create_session::SourceAddress,
-        refresh_session::continue_session,
-        tokens,
-    },
+    errors,
+    sessions::{allowance::take, create_session::SourceAddress, refresh_session::continue_session, tokens},
     state::AppState,
 };
 
@@ -186,7 +184,7 @@ async fn prove_client(
     id: &str,
     secret: &str,
 ) -> Result<User, Refused> {
-    let attempt = Attempt::take(state, id, source.0).await?;
+    let attempt = state.sign_in.attempt(id, source.0).await.map_err(errors::sign_in)?;
     let found = match id.parse::<Uuid>() {
         Ok(id) => state.database().user(id).await.map_err(errors::database)?,
         Err(_) => None,
@@ -197,10 +195,10 @@ async fn prove_client(
         fits && user.kind == UserKind::Client && user.active
     });
     let Some(client) = proved else {
-        audit::sign_in_failed(state, user_id, source.actor()).await?;
+        state.sign_in.record_failure(user_id, source.attempting()).await.map_err(errors::database)?;
         return refused("invalid_client", "the client is unknown, or its secret is wrong");
     };
-    attempt.give_back(state).await?;
+    state.sign_in.give_back(attempt).await.map_err(errors::database)?;
     Ok(client)
 }
 

@@ -96,7 +96,7 @@ pub fn check_password(checks: &mut Checks, field: &str, password: &str) {
 
 /// Hashes a new password on a blocking thread.
 pub async fn hash(state: &AppState, field: &str, password: String) -> Result<String, Problem> {
-    let turn = state.password_checks.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let turn = state.sign_in.turn().await.ok_or_else(|| Problem::unavailable("the server stops"))?;
     let hash = tokio::task::spawn_blocking(move || hash_password(&password)).await;
     drop(turn);
     hash.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {

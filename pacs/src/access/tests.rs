@@ -31,6 +31,7 @@ fn peer(calling: &str, address: [u8; 4], certificate: Option<&PeerCertificate>) 
         calling_ae_title: AeTitle::parse(calling).expect("a title"),
         called_ae_title: AeTitle::parse("MAXRAY").expect("a title"),
         certificate: certificate.cloned(),
+        person: None,
     }
 }
 

@@ -8,18 +8,24 @@ macro_rules! empty_lookup {
                 InstanceKeys, PatientRow, SearchQuery, SearchResult, StoredInstance, WorklistQuery,
                 WorklistStep,
             };
-            use model::{SopInstanceUid, TransferSyntaxUid, access::Scope, performed_step::PerformedStep};
+            use model::{
+                SopInstanceUid, StudyInstanceUid, TransferSyntaxUid,
+                access::{Principal, Role, Scope},
+                performed_step::PerformedStep,
+            };
             use uuid::Uuid;
 
             use $crate::{
                 access::Rights,
                 backend::{Peer, Unavailable},
                 commitment_scp::{CommitmentRequest, KeepCommitments},
+                identification::{Identify, NotProved, Person, Proof},
                 mpps_scp::KeepSteps,
                 query_retrieve::{
                     lookup::{Looked, Lookup, NotOpened, Opened},
                     response::Refused as Refusal,
                 },
+                upper_layer::user_identity::Claim,
                 worklist_scp::Schedule,
             };
 
@@ -50,6 +56,10 @@ macro_rules! empty_lookup {
                     Ok(Vec::new())
                 }
 
+                async fn is_in_reach(&self, _: &Scope, _: &StudyInstanceUid) -> Result<bool, Refusal> {
+                    Ok(true)
+                }
+
                 async fn open(
                     &self,
                     _: &StoredInstance,
@@ -63,8 +73,34 @@ macro_rules! empty_lookup {
                 }
             }
 
+            impl Identify for $house {
+                /// There is one account; its passcode and its token are `right`.
+                async fn identify(&self, _: &Peer, claim: Claim) -> Result<Option<Person>, NotProved> {
+                    let proof = match claim {
+                        Claim::Unproved => return Ok(None),
+                        Claim::Passcode { passcode, .. } if *passcode == "right" => {
+                            Proof::Passcode { password_hash: String::new() }
+                        }
+                        Claim::Token(token) if *token == "right" => Proof::Token(token),
+                        Claim::Passcode { .. } | Claim::Token(_) | Claim::Unreadable => {
+                            return Err(NotProved::Wrong);
+                        }
+                    };
+                    let principal = Principal::new(Uuid::nil(), Role::Viewer, None);
+                    Ok(Some(Person { principal, proof }))
+                }
+
+                async fn identify_again(&self, person: &Person) -> Result<Principal, NotProved> {
+                    Ok(person.principal.clone())
+                }
+            }
+
             impl Schedule for $house {
-                async fn steps(&self, _: &WorklistQuery) -> Result<Vec<WorklistStep>, Refusal> {
+                async fn schedule_scope(&self, _: &Peer) -> Result<Scope, Refusal> {
+                    Ok(Scope::internal())
+                }
+
+                async fn steps(&self, _: &Scope, _: &WorklistQuery) -> Result<Vec<WorklistStep>, Refusal> {
                     Ok(Vec::new())
                 }
             }

@@ -12,7 +12,7 @@ use super::{
     response::{Asked, Refused, Response},
 };
 use crate::{
-    association::Association,
+    association::{Association, operation_of},
     backend::Backend,
     dimse::status,
     upper_layer::{End, framing::Transport},
@@ -58,6 +58,12 @@ pub(crate) async fn send<S: Transport, B: Backend, A: Answers>(
                 continue;
             }
         };
+        if let Some(operation) = operation_of(asked.context, asked.command)
+            && !association.may_go_on(operation).await
+        {
+            let said = Refused::saying(status::NOT_AUTHORIZED, "the user identity is not good any more");
+            return asked.refuse(association, said).await;
+        }
         let page = match page {
             Ok(page) => page,
             Err(refused) => return asked.refuse(association, refused).await,

@@ -95,7 +95,7 @@ pub enum NotOpened {
 
 /// The reading half of the house behind the door.
 pub trait Lookup: Send + Sync + 'static {
-    /// How far an AE sees.
+    /// How far a peer sees: as far as the person for whom it asks, else as its AE.
     fn scope(&self, peer: &Peer, rights: &Rights) -> impl Future<Output = Result<Scope, Refused>> + Send;
 
     /// Studies, series or instances: the same search as behind QIDO-RS.
@@ -120,6 +120,13 @@ pub trait Lookup: Send + Sync + 'static {
         keys: InstanceKeys<'_>,
         limit: u64,
     ) -> impl Future<Output = Result<Vec<StoredInstance>, Refused>> + Send;
+
+    /// Whether a study is in that scope by now.
+    fn is_in_reach(
+        &self,
+        scope: &Scope,
+        study: &StudyInstanceUid,
+    ) -> impl Future<Output = Result<bool, Refused>> + Send;
 
     /// Opens an instance in the first of the transfer syntaxes that it can be had in, as it is stored if that is
     /// among them.

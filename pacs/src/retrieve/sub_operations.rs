@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use database::StoredInstance;
 use dicom_header::VR;
 use model::{SopInstanceUid, StudyInstanceUid};
 
@@ -77,6 +78,13 @@ impl SubOperations {
         }
         if outcome == Outcome::Failed && self.failed.len() < FAILED_LISTED_MAX {
             self.failed.push(sop_instance_uid.clone());
+        }
+    }
+
+    /// These are not done any more.
+    pub fn fail(&mut self, instances: &[StoredInstance]) {
+        for instance in instances {
+            self.note(Outcome::Failed, &instance.study_instance_uid, &instance.sop_instance_uid);
         }
     }
 

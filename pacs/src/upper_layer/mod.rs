@@ -7,10 +7,13 @@ pub mod extended;
 pub mod framing;
 pub mod message;
 pub mod negotiation;
+pub mod operations_window;
 pub mod pace;
 pub mod pdu;
 pub mod presentation_context;
+pub mod request;
 pub mod state;
+pub mod user_identity;
 
 use std::io;
 

@@ -1,20 +1,24 @@
 //! PS3.8 7.1 and 9.3.2 to 9.3.3; PS3.7 D.3: what is proposed, and what is answered.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
-    PresentationContextResult, PresentationContextResultReason, UserVariableItem, read_pdu, write_pdu,
+    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResult,
+    PresentationContextResultReason, UserVariableItem, write_pdu,
 };
 use model::{
     AeTitle, SopClassUid, TransferSyntaxUid,
     transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
 };
 
-pub use super::presentation_context::{PresentationContext, Service};
 use super::{
     extended::answer_extended,
+    operations_window::{self, OPERATIONS_WINDOW_ITEM},
     pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, Rejection},
+    user_identity::{EMPTY_SERVER_RESPONSE, USER_IDENTITY_ANSWER_ITEM},
+};
+pub use super::{
+    presentation_context::{PresentationContext, Service},
+    request::{Request, parse_request},
 };
 use crate::{
     query_retrieve::{information_model::of_sop_class, options::QueryOptions},
@@ -26,16 +30,6 @@ use crate::{
 pub const APPLICATION_CONTEXT_NAME: &str = uids::DICOM_APPLICATION_CONTEXT;
 /// Presentation-context-IDs are odd and at most 255.
 pub const PRESENTATION_CONTEXTS_MAX: usize = 128;
-/// Protocol-version, reserved, two titles, reserved: what comes before the items (PS3.8 table 9-11).
-const FIXED_FIELDS_LENGTH_BYTES: usize = 68;
-/// Type, reserved byte and length in front of every item.
-const ITEM_HEADER_LENGTH_BYTES: usize = 4;
-const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
-const PRESENTATION_CONTEXT_ITEM: u8 = 0x20;
-const USER_INFORMATION_ITEM: u8 = 0x50;
-/// Maximum length, implementation class, role selection, implementation version, extended negotiation (PS3.7 D.3.3.1,
-/// .2, .4, .5).
-const SUB_ITEMS_READ: [u8; 5] = [0x51, 0x52, 0x54, 0x55, 0x56];
 
 /// What a request can be answered with other than acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +40,7 @@ pub enum Refusal {
     Abort(AbortReason),
 }
 
-const INVALID: Refusal = Refusal::Abort(AbortReason::InvalidPduParameterValue);
+pub(super) const INVALID: Refusal = Refusal::Abort(AbortReason::InvalidPduParameterValue);
 
 /// What the acceptor takes.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +57,10 @@ pub struct NegotiationRules {
     pub transfer_syntaxes: Vec<TransferSyntaxUid>,
     /// Announced to the peer.
     pub pdu_length_max_bytes: u32,
+    /// The peer hears that its user identity was proved.
+    pub confirms_identity: bool,
+    /// Operations that the peer may have outstanding at once, when it has asked for more than one.
+    pub operations_window: Option<u16>,
 }
 
 /// What was agreed.
@@ -72,65 +70,6 @@ pub struct Agreement {
     pub contexts: Vec<PresentationContext>,
     /// Longest P-DATA-TF that the peer takes; 0 is no limit.
     pub peer_pdu_length_max: u32,
-}
-
-/// Reads the body of an A-ASSOCIATE-RQ.
-///
-/// # Errors
-/// When it is for another protocol version or does not hold together.
-pub fn parse_request(body: Bytes) -> Result<AssociationRQ, Refusal> {
-    let Some((version, _)) =
-        body.split_first_chunk::<2>().filter(|_| body.len() >= FIXED_FIELDS_LENGTH_BYTES)
-    else {
-        return Err(INVALID);
-    };
-    // Only bit 0 is to be tested (PS3.8 table 9-11).
-    if version[1] & 1 == 0 {
-        return Err(Refusal::Reject(Rejection::ProtocolVersionNotSupported));
-    }
-    let known = without_ignored_items(body).ok_or(INVALID)?;
-    let mut header = BytesMut::with_capacity(6);
-    header.put_slice(&[1, 0]);
-    header.put_u32(known.len() as u32);
-    match read_pdu(header.freeze().chain(known), MAXIMUM_PDU_SIZE, false) {
-        Ok(Some(Pdu::AssociationRQ(request))) => Ok(request),
-        _ => Err(INVALID),
-    }
-}
-
-/// Leaves only the items that are looked at: types that this version does not know are to be ignored (PS3.8 9.3.1)
-/// where dicom-ul would refuse them, and a user identity (PS3.7 D.3.3.7) is better not even read.
-fn without_ignored_items(mut body: Bytes) -> Option<Bytes> {
-    let mut kept = BytesMut::with_capacity(body.len());
-    kept.put(body.split_to(FIXED_FIELDS_LENGTH_BYTES));
-    while !body.is_empty() {
-        let (item_type, mut item) = split_item(&mut body)?;
-        match item_type {
-            APPLICATION_CONTEXT_ITEM | PRESENTATION_CONTEXT_ITEM => kept.put(item),
-            USER_INFORMATION_ITEM => {
-                let mut sub_items = item.split_off(ITEM_HEADER_LENGTH_BYTES);
-                let mut kept_sub_items = BytesMut::new();
-                while !sub_items.is_empty() {
-                    let (sub_item_type, sub_item) = split_item(&mut sub_items)?;
-                    if SUB_ITEMS_READ.contains(&sub_item_type) {
-                        kept_sub_items.put(sub_item);
-                    }
-                }
-                kept.put_slice(&[item_type, 0]);
-                kept.put_u16(kept_sub_items.len() as u16);
-                kept.put(kept_sub_items);
-            }
-            _ => {}
-        }
-    }
-    Some(kept.freeze())
-}
-
-/// Takes the next item with its header off the front; nothing when its length runs past the end.
-fn split_item(items: &mut Bytes) -> Option<(u8, Bytes)> {
-    let [item_type, _reserved, length @ ..] = *items.first_chunk::<ITEM_HEADER_LENGTH_BYTES>()?;
-    let length = ITEM_HEADER_LENGTH_BYTES + usize::from(u16::from_be_bytes(length));
-    (length <= items.len()).then(|| (item_type, items.split_to(length)))
 }
 
 /// Called and calling AE title, when the request is for DICOM at all.
@@ -265,6 +204,12 @@ fn encode_answer(
 ) -> Result<Vec<u8>, Refusal> {
     let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
     user_variables.extend(extended);
+    let window = rules.operations_window.map(operations_window::encode);
+    user_variables.extend(window.map(|window| UserVariableItem::Unknown(OPERATIONS_WINDOW_ITEM, window)));
+    if rules.confirms_identity {
+        let confirmation = EMPTY_SERVER_RESPONSE.to_vec();
+        user_variables.push(UserVariableItem::Unknown(USER_IDENTITY_ANSWER_ITEM, confirmation));
+    }
     let answer = Pdu::AssociationAC(AssociationAC {
         protocol_version: 1,
         calling_ae_title: request.calling_ae_title.clone(),

@@ -92,6 +92,10 @@ pub enum Rejection {
     CalledAeTitleNotRecognized,
     /// Not version 1.
     ProtocolVersionNotSupported,
+    /// Not who it says (PS3.7 D.3.3.7: rejected-permanent, by the service-provider, ACSE related).
+    UserIdentityNotProved,
+    /// The same, and too often; try again.
+    UserIdentityTriedTooOften,
     /// Cannot tell now; try again.
     TemporaryCongestion,
     /// Too many associations; try again.
@@ -107,6 +111,8 @@ impl Rejection {
             Self::CallingAeTitleNotRecognized => [1, 1, 3],
             Self::CalledAeTitleNotRecognized => [1, 1, 7],
             Self::ProtocolVersionNotSupported => [1, 2, 2],
+            Self::UserIdentityNotProved => [1, 2, 1],
+            Self::UserIdentityTriedTooOften => [2, 2, 1],
             Self::TemporaryCongestion => [2, 3, 1],
             Self::LocalLimitExceeded => [2, 3, 2],
         }
@@ -120,6 +126,8 @@ impl Rejection {
             Self::CallingAeTitleNotRecognized => "calling_ae_title_not_recognized",
             Self::CalledAeTitleNotRecognized => "called_ae_title_not_recognized",
             Self::ProtocolVersionNotSupported => "protocol_version_not_supported",
+            Self::UserIdentityNotProved => "user_identity_not_proved",
+            Self::UserIdentityTriedTooOften => "user_identity_tried_too_often",
             Self::TemporaryCongestion => "temporary_congestion",
             Self::LocalLimitExceeded => "local_limit_exceeded",
         }

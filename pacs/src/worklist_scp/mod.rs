@@ -6,11 +6,12 @@ mod row;
 use std::{future::Future, sync::Arc};
 
 use database::{WorklistQuery, WorklistStep};
+use model::access::Scope;
 
 use self::query::Query;
 use crate::{
     association::Association,
-    backend::Backend,
+    backend::{Backend, Peer},
     dimse::command_set::CommandSet,
     query_retrieve::{
         answers::{self, Answers},
@@ -27,9 +28,15 @@ const PAGE_STEPS: u32 = 200;
 
 /// Where it stands what is scheduled.
 pub trait Schedule: Send + Sync + 'static {
-    /// Steps that match, in the order of their start.
-    fn steps(&self, query: &WorklistQuery)
-    -> impl Future<Output = Result<Vec<WorklistStep>, Refused>> + Send;
+    /// How much of it a peer sees: as much as the person for whom it asks, else all of it.
+    fn schedule_scope(&self, peer: &Peer) -> impl Future<Output = Result<Scope, Refused>> + Send;
+
+    /// Steps in reach that match, in the order of their start.
+    fn steps(
+        &self,
+        scope: &Scope,
+        query: &WorklistQuery,
+    ) -> impl Future<Output = Result<Vec<WorklistStep>, Refused>> + Send;
 }
 
 /// Answers a C-FIND-RQ in a context of the Modality Worklist Information Model.
@@ -59,14 +66,20 @@ async fn answer<S: Transport, B: Backend>(
     query: Query,
 ) -> Result<(), End> {
     let backend = Arc::clone(&association.backend);
+    let scope = match backend.schedule_scope(&association.peer).await {
+        Ok(scope) => scope,
+        Err(refused) => return asked.refuse(association, refused).await,
+    };
     let wanted = WorklistQuery { conditions: query.conditions.clone(), after: None, limit: PAGE_STEPS };
-    let mut steps = Steps { schedule: backend.as_ref(), wanted, more: true, query: &query, keys };
+    let mut steps =
+        Steps { schedule: backend.as_ref(), scope: &scope, wanted, more: true, query: &query, keys };
     answers::send(association, asked, &mut steps).await
 }
 
 /// Scheduled procedure steps.
 struct Steps<'a, L> {
     schedule: &'a L,
+    scope: &'a Scope,
     wanted: WorklistQuery,
     more: bool,
     query: &'a Query,
@@ -77,7 +90,7 @@ impl<L: Schedule> Answers for Steps<'_, L> {
     type Found = WorklistStep;
 
     async fn next(&mut self) -> Result<Vec<WorklistStep>, Refused> {
-        let page = self.schedule.steps(&self.wanted).await?;
+        let page = self.schedule.steps(self.scope, &self.wanted).await?;
         self.more = page.len() >= PAGE_STEPS as usize;
         self.wanted.after = page.last().map(|last| last.cursor.clone());
         Ok(page)

@@ -6,6 +6,7 @@ mod get;
 mod moving;
 mod pynetdicom;
 mod tools;
+mod user_identity;
 
 use std::path::PathBuf;
 

@@ -7,5 +7,7 @@ mod pdu;
 
 pub use association::{Association, AssociationError, Proposal, padded, send_files};
 pub use dcmtk::{Dcmtk, Reference};
-pub use dialogue::{Context, Dialogue, Message, extended_negotiation, identifier, provider_role};
+pub use dialogue::{
+    Context, Dialogue, Message, extended_negotiation, identifier, provider_role, user_identity,
+};
 pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};

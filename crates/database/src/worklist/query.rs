@@ -1,13 +1,16 @@
 //! PS3.4 K.6.1.2: scheduled procedure steps by the keys of a modality, in the order in which they are to be done.
 
-use model::worklist::{ScheduledProcedureStep, WorklistItem};
+use model::{
+    access::Scope,
+    worklist::{ScheduledProcedureStep, WorklistItem},
+};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::row::{ITEM_COLUMNS, ItemRow, STEP_COLUMNS, StepRow};
 use crate::{
     Database, DatabaseError, Matching,
-    scope::ReachBind,
+    scope::{Reach, ReachBind},
     search::{Bind, Sql, bind_all, push_code, push_combined, push_person_name, push_text},
 };
 
@@ -142,7 +145,7 @@ fn range(query: &WorklistQuery, key: WorklistKey) -> Option<&Matching> {
     found.map(|condition| &condition.matching).filter(|one| matches!(one, Matching::Range { .. }))
 }
 
-fn build(sql: &mut Sql, query: &WorklistQuery) {
+fn build(sql: &mut Sql, reach: &Reach, query: &WorklistQuery) {
     use WorklistKey::{
         ScheduledProcedureStepStartDate as StartDate, ScheduledProcedureStepStartTime as StartTime,
         ScheduledProcedureStepStatus as Status,
@@ -152,6 +155,9 @@ fn build(sql: &mut Sql, query: &WorklistQuery) {
     ));
     let names_status = query.conditions.iter().any(|condition| condition.key == Status);
     sql.push(if names_status { "1 = 1" } else { "s.open" });
+    // The reach has the first parameters.
+    sql.push(&reach.sql);
+    sql.binds.extend(reach.binds.iter().copied().map(Bind::Reach));
     // A range of days and one of times are one range of moments: remark below PS3.4 table K.6-1.
     let combined = range(query, StartDate).zip(range(query, StartTime));
     if let Some((date, time)) = combined {
@@ -186,13 +192,18 @@ struct Found {
 }
 
 impl Database {
-    /// Steps that match, in the order of their start. Those that are over are found when a status is asked for.
+    /// Steps in reach of `scope` that match, in the order of their start. Those that are over are found when a status is asked for.
     ///
     /// # Errors
     /// Failures of the database.
-    pub async fn worklist_steps(&self, query: &WorklistQuery) -> Result<Vec<WorklistStep>, DatabaseError> {
+    pub async fn worklist_steps(
+        &self,
+        scope: &Scope,
+        query: &WorklistQuery,
+    ) -> Result<Vec<WorklistStep>, DatabaseError> {
+        let reach = self.worklist_reach(scope, 1);
         let mut sql = Sql::new(self.dialect());
-        build(&mut sql, query);
+        build(&mut sql, &reach, query);
         let found: Vec<Found> = on!(self, engine =>
             bind_all!(sqlx::query_as(AssertSqlSafe(sql.text)), sql.binds).fetch_all(&engine.read).await?);
         let step = |Found { step, item }: Found| {

@@ -10,6 +10,7 @@ mod oidc;
 mod password;
 mod secret;
 mod shared_secret;
+mod sign_in;
 mod token;
 
 pub use authenticator::Authenticator;
@@ -23,4 +24,5 @@ pub use secret::{
     CLIENT_SECRET, DEVICE_TOKEN, NoRandomness, REFRESH_TOKEN, Secret, hashed_secret, is_hashed_secret,
     sha256, sha256_of,
 };
+pub use sign_in::{Attempt, Attempting, SignIn, SignInLimits, SignInRefused, allowance, network};
 pub use token::{IssuedToken, Issuer, NotSigned, TOKEN_LIFETIME_MAX_SECONDS};

@@ -2,8 +2,10 @@
 
 mod limits;
 mod messages;
+mod operations_window;
 mod states;
 mod stopping;
+mod user_identity;
 
 use std::{
     net::IpAddr,
@@ -60,6 +62,8 @@ struct Memory {
     room: Option<usize>,
     /// Committing takes this long.
     commit_time: Duration,
+    /// Commits that run, and the most that ran at once.
+    commits: Arc<Mutex<(usize, usize)>>,
 }
 
 struct MemoryWriter {
@@ -111,7 +115,13 @@ impl InstanceSink for MemoryWriter {
     }
 
     async fn commit(self) -> Result<(), Refused> {
+        {
+            let mut commits = self.memory.commits.lock().unwrap();
+            commits.0 += 1;
+            commits.1 = commits.1.max(commits.0);
+        }
         tokio::time::sleep(self.memory.commit_time).await;
+        self.memory.commits.lock().unwrap().0 -= 1;
         self.memory.stored.lock().unwrap().push((self.sop_instance_uid, self.bytes));
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! What `negotiation` must hold.
 
-use dicom_ul::pdu::RequestorRoles;
+use bytes::Bytes;
+use dicom_ul::pdu::{MAXIMUM_PDU_SIZE, RequestorRoles, read_pdu};
 
 use super::*;
+use crate::upper_layer::user_identity::USER_IDENTITY_ITEM;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
@@ -37,17 +39,65 @@ fn answer(request: &AssociationRQ, rules: &NegotiationRules) -> (Agreement, Asso
     }
 }
 
-#[test]
-fn a_user_identity_is_not_even_read() {
-    let identity = UserVariableItem::Unknown(0x58, b"\x02\x00\x00\x04user\x00\x04pass".to_vec());
-    let window = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
-    let max_length = UserVariableItem::MaxLength(16_384);
+fn parsed(user_variables: Vec<UserVariableItem>) -> Result<Request, Refusal> {
     let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
-    let sent = request(contexts, vec![identity, max_length.clone(), window]);
     let mut bytes = Vec::new();
-    write_pdu(&mut bytes, &Pdu::AssociationRQ(sent)).expect("encoded");
-    let read = parse_request(Bytes::from(bytes).slice(6..)).expect("read");
-    assert_eq!(read, request(contexts, vec![max_length]));
+    write_pdu(&mut bytes, &Pdu::AssociationRQ(request(contexts, user_variables))).expect("encoded");
+    parse_request(Bytes::from(bytes).slice(6..))
+}
+
+fn identity(content: &[u8]) -> UserVariableItem {
+    UserVariableItem::Unknown(USER_IDENTITY_ITEM, content.to_vec())
+}
+
+#[test]
+fn identity_and_window_are_read_apart_and_unknown_items_are_passed_over() {
+    let window = UserVariableItem::Unknown(0x53, vec![0, 9, 0, 9]);
+    let unknown = UserVariableItem::Unknown(0x5a, vec![0]);
+    let max_length = UserVariableItem::MaxLength(16_384);
+    let sent = vec![identity(b"\x02\x01\x00\x04user\x00\x04pass"), max_length.clone(), window, unknown];
+    let read = parsed(sent).expect("read");
+    assert_eq!(read.association.user_variables, [max_length]);
+    assert_eq!(read.operations_invoked, Some(9));
+    let identity = read.user_identity.expect("an identity");
+    assert!(identity.positive_response_requested);
+    assert!(!format!("{identity:?}").contains("pass\""));
+    assert!(parsed(Vec::new()).expect("read").user_identity.is_none());
+}
+
+// threats.md row 12: what is hostile is ended, not guessed at.
+#[test]
+fn a_broken_or_second_user_identity_breaks_the_request() {
+    let whole = b"\x02\x00\x00\x04user\x00\x04pass";
+    let twice = parsed(vec![identity(whole), identity(whole)]);
+    assert_eq!(twice.err(), Some(INVALID));
+    for length in 0..whole.len() {
+        assert_eq!(parsed(vec![identity(&whole[..length])]).err(), Some(INVALID), "{length}");
+    }
+    assert_eq!(parsed(vec![identity(b"\x02\x00\xff\xffuser\x00\x04pass")]).err(), Some(INVALID));
+}
+
+#[test]
+fn a_broken_or_second_window_breaks_the_request_and_one_is_answered() {
+    let window = |bytes: &[u8]| UserVariableItem::Unknown(0x53, bytes.to_vec());
+    assert_eq!(parsed(vec![window(&[0, 9, 0])]).err(), Some(INVALID));
+    assert_eq!(parsed(vec![window(&[0, 9, 0, 1]), window(&[0, 9, 0, 1])]).err(), Some(INVALID));
+    let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+    let rules = NegotiationRules { operations_window: Some(4), ..NegotiationRules::default() };
+    let (_, answered) = answer(&request(contexts, Vec::new()), &rules);
+    assert!(answered.user_variables.contains(&window(&[0, 4, 0, 1])));
+}
+
+#[test]
+fn a_proved_identity_is_confirmed_with_an_empty_response() {
+    let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
+    let request = request(contexts, Vec::new());
+    let confirmation = UserVariableItem::Unknown(0x59, vec![0, 0]);
+    for confirms_identity in [false, true] {
+        let rules = NegotiationRules { confirms_identity, ..NegotiationRules::default() };
+        let (_, answer) = answer(&request, &rules);
+        assert_eq!(answer.user_variables.contains(&confirmation), confirms_identity);
+    }
 }
 
 #[test]
