@@ -54,7 +54,7 @@ impl Site {
     }
 }
 
-fn data_sets(files: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+fn data_sets(files: &[Vec<u8>]) -> Vec<Vec<u8>> {
     files.iter().map(|file| part10::data_set(file).to_vec()).collect()
 }
 
@@ -74,21 +74,21 @@ async fn by_the_command_line_by_a_move_and_by_a_rule() {
     let (done, text) = site.maxray(&["send", "--tls", &target, &file.display().to_string()]);
     assert!(done, "{text}");
     let expected = padded(&sent.data_set()).into_owned();
-    assert!(data_sets(receiver.take()) == [expected.clone()], "sent otherwise than it lies in the file");
+    assert!(data_sets(&receiver.take()) == [expected.clone()], "sent otherwise than it lies in the file");
 
+    // Before anybody associates: what the registry says is good for some seconds.
     site.register("CENTRAL", receiver.address(), &[]);
+    site.platform.register_ae("MOVESCU", &["--operation", "move"]);
     let (told, text) = site.maxray(&["ae", "show", "CENTRAL"]);
     assert!(told && text.contains("by TLS"), "{text}");
     let (called, text) = site.maxray(&["echo", "CENTRAL"]);
     assert!(called, "{text}");
     assert_eq!(send_files(site.platform.dicom(), &[sent.part10()]).expect("an association"), [0]);
-    let movescu = ["--operation", "move", "--operation", "find"];
-    site.platform.register_ae("MOVESCU", &movescu);
     let key = format!("0020,000d={}", sent.study_instance_uid);
     let moved =
         Dcmtk::movescu(site.platform.dicom(), "CENTRAL", &["-S", "-k", "0008,0052=STUDY", "-k", &key]);
     assert!(moved.success && moved.text.contains("Success"), "{}", moved.text);
-    assert!(data_sets(receiver.take()) == [expected], "moved otherwise than it was sent");
+    assert!(data_sets(&receiver.take()) == [expected], "moved otherwise than it was sent");
 
     let (done, text) = site.maxray(&["forward", "add", "all", "CENTRAL"]);
     assert!(done, "{text}");
@@ -96,7 +96,7 @@ async fn by_the_command_line_by_a_move_and_by_a_rule() {
     assert_eq!(send_files(site.platform.dicom(), &[next.part10()]).expect("an association"), [0]);
     let arrived =
         wait::until("the instance", async || Some(receiver.take()).filter(|files| !files.is_empty()));
-    assert!(data_sets(arrived.await) == [padded(&next.data_set()).into_owned()]);
+    assert!(data_sets(&arrived.await) == [padded(&next.data_set()).into_owned()]);
 }
 
 // threats.md row 2: who answers at the address is not yet the one who was meant.
