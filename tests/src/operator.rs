@@ -12,8 +12,18 @@ use crate::platform::Platform;
 /// # Panics
 /// When there is none.
 pub fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").port()
+    let [port] = free_ports();
+    port
+}
+
+/// Several of them, each another one.
+///
+/// # Panics
+/// As [`free_port`].
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    // All are held until the last is known.
+    let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    held.map(|listener| listener.local_addr().expect("an address").port())
 }
 
 impl Platform {

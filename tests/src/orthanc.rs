@@ -10,12 +10,14 @@ use std::{
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::operator::free_port;
+use crate::operator::free_ports;
 
 /// How long it may take to start or to end; idle machines take a second.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Starts, each on other ports, while somebody else takes one of them before Orthanc does.
+const STARTS_MAX: u32 = 5;
 /// What a test that finds none says.
 const INSTALL: &str = "run ./test, or: RUNLEVEL=1 apt-get install --no-install-recommends orthanc";
 /// Where Debian has it; `/usr/sbin` is not on every PATH.
@@ -46,9 +48,14 @@ impl Orthanc {
             .timeout(Duration::from_mins(2))
             .build();
         let client = client.expect("an HTTP client");
-        let mut orthanc =
-            Self { folder, http_port: free_port(), dicom_port: free_port(), server: None, client };
-        orthanc.start_again().await;
+        let [http_port, dicom_port] = free_ports();
+        let mut orthanc = Self { folder, http_port, dicom_port, server: None, client };
+        let mut starts = 1;
+        while let Err(why) = orthanc.try_start().await {
+            assert!(why.contains("already in use") && starts < STARTS_MAX, "{why}");
+            starts += 1;
+            [orthanc.http_port, orthanc.dicom_port] = free_ports();
+        }
         orthanc
     }
 
@@ -58,6 +65,12 @@ impl Orthanc {
     /// As [`Self::start`]; when it runs.
     pub async fn start_again(&mut self) {
         assert!(self.server.is_none(), "stop Orthanc first");
+        if let Err(why) = self.try_start().await {
+            panic!("{why}");
+        }
+    }
+
+    async fn try_start(&mut self) -> Result<(), String> {
         let settings = self.folder.path().join("orthanc.json");
         fs::write(&settings, self.settings().to_string()).expect("a file");
         let log = self.folder.path().join("log");
@@ -76,10 +89,12 @@ impl Orthanc {
         let deadline = Instant::now() + PATIENCE;
         while self.client.get(self.url("/system")).send().await.is_err() {
             let ended = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
-            let is_given_up = ended.is_some() || Instant::now() > deadline;
-            assert!(!is_given_up, "Orthanc does not start ({ended:?}):\n{}", self.log());
+            if ended.is_some() || Instant::now() > deadline {
+                return Err(format!("Orthanc does not start ({ended:?}):\n{}", self.log()));
+            }
             tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
     }
 
     /// Stops it as systemd does, which keeps its data.
