@@ -172,8 +172,7 @@ impl Database {
         let inner = match self {
             Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
             Self::Sqlite(engine) => {
-                let closed = || DatabaseError::Unavailable("closing".to_owned());
-                TxInner::Sqlite(engine.turns.as_ref().ok_or_else(closed)?.take().await?)
+                TxInner::Sqlite(engine.turns.as_ref().ok_or_else(DatabaseError::closing)?.take().await?)
             }
         };
         Ok(Tx {

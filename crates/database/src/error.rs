@@ -80,6 +80,20 @@ fn from_engine(error: Box<dyn sqlx::error::DatabaseError>) -> DatabaseError {
 }
 
 impl DatabaseError {
+    /// The program ends, and what would do the work is gone.
+    pub(crate) fn closing() -> Self {
+        Self::Unavailable("closing".to_owned())
+    }
+
+    /// The same for another of those who shared a transaction.
+    pub(crate) fn for_another(&self) -> Self {
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(why.clone()),
+            Self::Busy => Self::Busy,
+            other => Self::Corrupt(other.to_string()),
+        }
+    }
+
     /// Whether the statement lost a race that running the transaction again decides.
     pub(crate) fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Sqlx(sqlx::Error::Database(error)) if error.is_unique_violation())

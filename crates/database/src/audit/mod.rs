@@ -33,10 +33,12 @@ impl Database {
     /// Records something that changes nothing else here: a read, a login, a refusal.
     /// It is durable when this returns; concurrent calls share a transaction.
     pub async fn audit(&self, record: AuditRecord) -> Result<(), DatabaseError> {
-        let closed = || DatabaseError::Unavailable("closing".to_owned());
-        let queue = on!(self, engine => engine.ingest.as_ref()).ok_or_else(closed)?;
+        let queue = on!(self, engine => engine.ingest.as_ref()).ok_or_else(DatabaseError::closing)?;
         let (reply, recorded) = oneshot::channel();
-        queue.send(Waiting::Audit { record: Box::new(record), reply }).await.map_err(|_| closed())?;
-        recorded.await.map_err(|_| closed())?
+        queue
+            .send(Waiting::Audit { record: Box::new(record), reply })
+            .await
+            .map_err(|_| DatabaseError::closing())?;
+        recorded.await.map_err(|_| DatabaseError::closing())?
     }
 }

@@ -109,10 +109,10 @@ async fn commit_group(database: &Database, group: Group) {
         }
         Err(error) if alone || is_of_the_server(&error) => {
             for reply in outcomes {
-                let _ = reply.send(Err(repeat(&error).into()));
+                let _ = reply.send(Err(error.for_another().into()));
             }
             for reply in recorded {
-                let _ = reply.send(Err(repeat(&error)));
+                let _ = reply.send(Err(error.for_another()));
             }
         }
         // One of them may have spoilt the others' transaction: each alone, so that only that one fails.
@@ -134,15 +134,6 @@ async fn commit_group(database: &Database, group: Group) {
 /// Whether it would meet every instance alike.
 fn is_of_the_server(error: &DatabaseError) -> bool {
     matches!(error, DatabaseError::Unavailable(_))
-}
-
-/// The same error for another caller.
-fn repeat(error: &DatabaseError) -> DatabaseError {
-    match error {
-        DatabaseError::Unavailable(why) => DatabaseError::Unavailable(why.clone()),
-        DatabaseError::Busy => DatabaseError::Busy,
-        other => DatabaseError::Corrupt(other.to_string()),
-    }
 }
 
 /// Runs the transaction until it is known to be committed or known to have failed.

@@ -155,12 +155,14 @@ impl Database {
         &self,
         new: impl Into<Arc<NewInstance>>,
     ) -> Result<StoreOutcome, StoreInstanceError> {
-        let closed = || DatabaseError::Unavailable("closing".to_owned());
         let prepared = prepare(new.into()).await?;
-        let ingest = on!(self, engine => engine.ingest.as_ref()).ok_or_else(closed)?;
+        let ingest = on!(self, engine => engine.ingest.as_ref()).ok_or_else(DatabaseError::closing)?;
         let (reply, outcome) = oneshot::channel();
-        ingest.send(Waiting::Instance { prepared: Box::new(prepared), reply }).await.map_err(|_| closed())?;
-        outcome.await.map_err(|_| closed())?
+        ingest
+            .send(Waiting::Instance { prepared: Box::new(prepared), reply })
+            .await
+            .map_err(|_| DatabaseError::closing())?;
+        outcome.await.map_err(|_| DatabaseError::closing())?
     }
 
     /// The instance, current or a conflict version, with this UID and content.
