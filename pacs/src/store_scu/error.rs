@@ -15,8 +15,8 @@ pub enum ScuError {
     #[error("no connection: {0}")]
     Connect(#[source] io::Error),
     /// No TLS, or not with the one who was meant.
-    #[error("{0}")]
-    Tls(#[source] HandshakeError),
+    #[error(transparent)]
+    Tls(HandshakeError),
     /// The peer rejected the association (PS3.8 table 9-21).
     #[error("the association was rejected (result {result}, source {source_}, reason {reason})")]
     Rejected {

@@ -3,10 +3,10 @@
 //! The files are read for each connection. Those are few beside what goes over them, and files that were renewed are
 //! taken without a restart.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -24,7 +24,7 @@ use super::{
     load::{certificates, private_key, provider, roots, versions},
 };
 
-/// How others are called by TLS: section `[pacs.call_tls]`.
+/// How others are called by TLS: section `[pacs.call.tls]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallTlsConfig {
@@ -55,6 +55,10 @@ impl CallTlsConfig {
     /// # Errors
     /// When a file that is named is missing, broken or does not fit the others.
     pub fn check(&self, name: &'static str) -> Result<(), TlsError> {
+        if is_empty(&self.certificate_file) && !is_empty(&self.key_file) {
+            let why = "key_file is its private key, and without it we show nothing";
+            return Err(TlsError::Missing { name, setting: "certificate_file", why });
+        }
         let expected =
             if is_empty(&self.ca_file) { Expected::PublicKey([0; 32]) } else { Expected::Name("localhost") };
         self.client_config(name, expected).map(drop)
@@ -120,6 +124,20 @@ impl CallTlsConfig {
     }
 }
 
+/// Somebody else, or who was meant with a new key.
+#[derive(thiserror::Error)]
+#[error(
+    "it shows the key {0}, which is not the registered one: register that when the peer has got a new key"
+)]
+struct OtherKey(PeerCertificate);
+
+/// As the text: what rustls shows of it.
+impl fmt::Debug for OtherKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Takes the one key that is registered.
 #[derive(Debug)]
 struct Pinned {
@@ -141,7 +159,8 @@ impl ServerCertVerifier for Pinned {
         if shown.public_key_sha256() == &self.sha256 {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            let other = OtherError(Arc::new(OtherKey(shown)));
+            Err(Error::InvalidCertificate(CertificateError::Other(other)))
         }
     }
 
