@@ -115,7 +115,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
                 }
                 Some(stored) = self.outstanding.next() => {
                     let (storing, outcome) = stored?;
-                    store_scp::answer(self, &storing, outcome).await?;
+                    store_scp::answer(self, storing.request(), outcome).await?;
                 }
                 indication = self.upper_layer.receive() => break indication?,
             }

@@ -23,6 +23,13 @@ pub(crate) struct Storing {
     pub began: Instant,
 }
 
+impl Storing {
+    /// What is to be answered.
+    pub fn request(&self) -> (&PresentationContext, &CommandSet, Instant) {
+        (&self.context, &self.command, self.began)
+    }
+}
+
 /// A C-STORE that can be answered.
 type Stored = (Storing, Result<(), Refused>);
 
@@ -95,7 +102,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     async fn answer_next(&mut self) -> Result<bool, End> {
         let Some(stored) = self.outstanding.next().await else { return Ok(false) };
         let (storing, outcome) = stored?;
-        store_scp::answer(self, &storing, outcome).await?;
+        store_scp::answer(self, storing.request(), outcome).await?;
         Ok(true)
     }
 }

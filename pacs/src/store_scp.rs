@@ -29,32 +29,36 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     context: &PresentationContext,
     command: &CommandSet,
 ) -> Result<(), End> {
-    let storing = Storing { context: context.clone(), command: command.clone(), began: Instant::now() };
+    let request = (context, command, Instant::now());
     let identity = match read_identity(context, command) {
         Ok(identity) => identity,
         Err(refused) => {
             association.skip_data_set(context, command).await?;
-            return answer(association, &storing, Err(refused)).await;
+            return answer(association, request, Err(refused)).await;
         }
     };
-    let instance = identity.sop_instance_uid.clone();
-    match receive(association, context, identity).await? {
-        Err(refused) => answer(association, &storing, Err(refused)).await,
-        Ok(writer) if association.outstanding.is_synchronous() => {
+    // Nothing is copied for those who wait for each answer.
+    let instance = (!association.outstanding.is_synchronous()).then(|| identity.sop_instance_uid.clone());
+    match (receive(association, context, identity).await?, instance) {
+        (Err(refused), _) => answer(association, request, Err(refused)).await,
+        (Ok(writer), None) => {
             let outcome = writer.commit().await;
-            answer(association, &storing, outcome).await
+            answer(association, request, outcome).await
         }
-        Ok(writer) => association.store_meanwhile(storing, instance, writer).await,
+        (Ok(writer), Some(instance)) => {
+            let (context, command, began) = request;
+            let storing = Storing { context: context.clone(), command: command.clone(), began };
+            association.store_meanwhile(storing, instance, writer).await
+        }
     }
 }
 
-/// Answers a C-STORE.
+/// Answers a C-STORE that came then.
 pub(crate) async fn answer<S: Transport, B: Backend>(
     association: &mut Association<'_, S, B>,
-    storing: &Storing,
+    (context, command, began): (&PresentationContext, &CommandSet, Instant),
     outcome: Result<(), Refused>,
 ) -> Result<(), End> {
-    let Storing { context, command, began } = storing;
     let (status, comment) = match outcome {
         Ok(()) => {
             association.tally.instances_stored += 1;
