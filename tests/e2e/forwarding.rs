@@ -14,7 +14,7 @@ use tests::{
     operator::free_port,
     part10,
     platform::{Engine, Options, Platform},
-    scu::{Dcmtk, Reference, padded, send_files},
+    scu::{Dcmtk, Reference, padded, store},
     synthetic::Synthetic,
     wait,
 };
@@ -39,12 +39,6 @@ fn register(platform: &Platform, title: &str, peer: SocketAddr) {
     platform.register_ae(title, &["--call-host", "127.0.0.1", "--call-port", &port]);
 }
 
-fn send(platform: &Platform, instances: &[Synthetic]) {
-    let files: Vec<Vec<u8>> = instances.iter().map(Synthetic::part10).collect();
-    let statuses = send_files(platform.dicom(), &files).expect("an association");
-    assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
-}
-
 /// Lines of the queue in a state.
 fn queue(platform: &Platform, state: &str) -> Vec<String> {
     let text = forward(platform, &["queue", "--state", state, "--limit", "1000"]);
@@ -58,7 +52,7 @@ async fn what_a_rule_asks_for_arrives_bit_for_bit() {
     let receiver = Reference::start(folder.path());
     register(&platform, "CENTRAL", receiver.address());
     let before = Synthetic::cr("P0", 64, 64);
-    send(&platform, &[before]);
+    store(&platform, &[before]);
     forward(&platform, &["add", "crs", "CENTRAL", "--where", "Modality=CR,DX", "--where", "PatientID=P*"]);
     forward(&platform, &["add", "twice", "CENTRAL", "--where", "Modality=CR", "--priority", "high"]);
     forward(&platform, &["add", "other-machine", "CENTRAL", "--from", "CR_ROOM_9"]);
@@ -69,8 +63,8 @@ async fn what_a_rule_asks_for_arrives_bit_for_bit() {
         Synthetic { modality: "OT".to_owned(), ..Synthetic::cr("P3", 64, 64) },
         Synthetic { modality: "DX".to_owned(), ..Synthetic::cr("Q4", 64, 64) },
     ];
-    send(&platform, &wanted);
-    send(&platform, &others);
+    store(&platform, &wanted);
+    store(&platform, &others);
     let ninth = Synthetic { modality: "OT".to_owned(), ..Synthetic::cr("R5", 64, 64) };
     let file = folder.path().with_extension("dcm");
     std::fs::write(&file, ninth.part10()).expect("a file");
@@ -114,7 +108,7 @@ async fn two_archives_are_one(engine: Engine) {
     for instance in &instances {
         ledger.acknowledge_synthetic(instance, &instance.data_set());
     }
-    send(&site, &instances[..10]);
+    store(&site, &instances[..10]);
     // Nobody is there yet.
     wait::until("a failed attempt", async || {
         queue(&site, "pending").iter().any(|line| line.contains(": ")).then_some(())
@@ -127,7 +121,7 @@ async fn two_archives_are_one(engine: Engine) {
     central.stop().await;
     central.set("MAXRAY_PACS__LISTEN", &format!("127.0.0.1:{port}"));
     central.restart().await;
-    send(&site, &instances[10..]);
+    store(&site, &instances[10..]);
     wait::until("the first to arrive", async || queue(&site, "sent").first().map(|_| ())).await;
     site.kill();
     site.restart().await;
@@ -157,7 +151,7 @@ async fn what_is_refused_is_given_up_and_sent_again_when_somebody_asks() {
     central.register_ae("MAXRAY", &["--operation", "echo"]);
     forward(&site, &["add", "everything", "CENTRAL"]);
     let instance = Synthetic::cr("P1", 64, 64);
-    send(&site, std::slice::from_ref(&instance));
+    store(&site, std::slice::from_ref(&instance));
     let waiting = wait::until("an attempt without a destination", async || {
         queue(&site, "pending").pop().filter(|line| line.contains("is not registered with a host and a port"))
     });
@@ -166,6 +160,7 @@ async fn what_is_refused_is_given_up_and_sent_again_when_somebody_asks() {
     let dead = wait::until("the end of attempts", async || queue(&site, "dead").pop()).await;
     assert!(dead.contains("it was refused with status 0x0124"), "{dead}");
     central.ae(&["set", "MAXRAY", "--operation", "echo", "--operation", "store"]);
+    central.registry_read_again().await;
     assert_eq!(forward(&site, &["retry"]).trim(), "1 instances are sent again");
     wait::until("the instance", async || queue(&site, "sent").pop()).await;
     let reader = central.user("reader", "service").await;
@@ -194,7 +189,7 @@ async fn who_does_not_answer_is_asked_for_all_that_waits_together() {
     });
     forward(&platform, &["add", "everything", "CENTRAL"]);
     // More than three associations take.
-    send(&platform, &Synthetic::cr("P1", 8, 8).series(160));
+    store(&platform, &Synthetic::cr("P1", 8, 8).series(160));
     wait::until("attempts that failed", async || {
         Some(queue(&platform, "pending")).filter(|lines| lines.iter().any(|line| line.contains("1 attempts")))
     })

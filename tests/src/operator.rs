@@ -1,6 +1,6 @@
 //! What an operator does at the command line, and what metrics and the audit trail say afterwards.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 use database::{AuditRecord, Database, DatabaseConfig};
 use model::clock::Clock;
@@ -48,17 +48,23 @@ impl Platform {
         values.sum()
     }
 
+    /// `maxray ARGUMENTS`: whether it went well, and all that it said.
+    ///
+    /// # Panics
+    /// When it does not run at all.
+    pub fn operate(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.command(arguments).output().expect("maxray runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.success(), text)
+    }
+
     /// `maxray ae ARGUMENTS`.
     ///
     /// # Panics
     /// With its output when it fails.
     pub fn ae(&self, arguments: &[&str]) {
-        let output = self.command(&[&["ae"], arguments].concat()).output().expect("maxray runs");
-        assert!(
-            output.status.success(),
-            "maxray ae {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let (done, text) = self.operate(&[&["ae"], arguments].concat());
+        assert!(done, "maxray ae {arguments:?}: {text}");
     }
 
     /// Registers an AE that calls from this machine.
@@ -67,6 +73,12 @@ impl Platform {
     /// As [`Self::ae`].
     pub fn register_ae(&self, title: &str, arguments: &[&str]) {
         self.ae(&[&["add", title, "127.0.0.1"], arguments].concat());
+    }
+
+    /// Waits until the server has seen what [`Self::ae`] changed: it looks at its registry every two seconds. What is changed
+    /// before the first association needs no waiting.
+    pub async fn registry_read_again(&self) {
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
     }
 
     /// The database beside the server, on SQLite.

@@ -91,6 +91,7 @@ async fn orthanc_hears_it_after_both_were_away() {
     let (ids, _) = sent_by(&orthanc, &instances).await;
     let later = free_port();
     platform.ae(&["set", "ORTHANC", "--call-port", &later.to_string()]);
+    platform.registry_read_again().await;
     let transaction = ask(&orthanc, &json!({ "Resources": ids })).await;
     let failed = |platform: &Platform| platform.log().matches("storage commitment not reported").count();
     wait::until("attempts", async || (failed(&platform) >= 2).then_some(())).await;

@@ -19,6 +19,10 @@ fn program(platform: &Platform, arguments: &[&str]) -> String {
 async fn every_program_of_pynetdicom_is_served() {
     let everything = [FINDS, RETRIEVES, &["--operation", "store", "--operation", "worklist"]].concat();
     let platform = platform(Options::default(), &[("PYNET", &everything)]).await;
+    // Before the first association: the server looks at its registry only every two seconds.
+    let port = free_port().to_string();
+    platform.register_ae("STORESCP", &["--call-host", "127.0.0.1", "--call-port", &port]);
+
     let text = program(&platform, &["echoscu", "--repeat", "3"]);
     assert_eq!(text.matches("Received Echo Response (Status: 0x0000").count(), 3, "{text}");
 
@@ -52,8 +56,6 @@ async fn every_program_of_pynetdicom_is_served() {
     let into = |folder: &std::path::Path| format!("--output-directory={}", folder.display());
     let text = program(&platform, &[&["getscu", &into(&got)], &keys[..]].concat());
     assert!(text.contains("Get SCP Result: 0x0000") && text.contains("Completed: 1"), "{text}");
-    let port = free_port().to_string();
-    platform.register_ae("STORESCP", &["--call-host", "127.0.0.1", "--call-port", &port]);
     let listens = ["--store", "--store-port", &port, "--store-aet", "STORESCP", "-aem", "STORESCP"];
     let text = program(&platform, &[&["movescu", &into(&moved)], &listens[..], &keys].concat());
     assert!(text.contains("Move SCP Result: 0x0000") && text.contains("Completed: 1"), "{text}");
