@@ -124,11 +124,11 @@ fn rejections() -> String {
             Rejection::CalledAeTitleNotRecognized,
             "another AE title is called, and `pacs.accept_any_called_ae_title` is off",
         ),
-        (Rejection::ProtocolVersionNotSupported, "bit 0 of the protocol version is not set"),
         (
             Rejection::UserIdentityNotProved,
             "the user identity is not proved, or came in the clear from another machine",
         ),
+        (Rejection::ProtocolVersionNotSupported, "bit 0 of the protocol version is not set"),
         (
             Rejection::UserIdentityTriedTooOften,
             "too many user identities under that name or from that address were not proved",

@@ -28,17 +28,6 @@ fn strict() -> Options {
     Options::default().with("MAXRAY_PACS__ACCEPT_ANY_CALLING_AE_TITLE_FROM_LOOPBACK", "false")
 }
 
-fn ae(platform: &Platform, arguments: &[&str]) -> (bool, String) {
-    let output = platform.command(&[&["ae"], arguments].concat()).output().expect("maxray runs");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-fn register(platform: &Platform, arguments: &[&str]) {
-    let (done, text) = ae(platform, arguments);
-    assert!(done, "maxray ae {arguments:?}: {text}");
-}
-
 async fn associate(platform: &Platform, calling: &str) -> Result<ScuAssociation, ScuError> {
     let proposal = Proposal {
         sop_class_uid: SopClassUid::parse(CR_IMAGE_STORAGE).expect("a UID"),
@@ -84,22 +73,25 @@ async fn eventually(platform: &Platform, calling: &str, unknown: bool) {
 async fn only_registered_machines_from_their_address_are_let_in() {
     let platform = Platform::start(strict()).await;
     assert!(is_unknown(&platform, "CR1").await);
-    register(&platform, &["add", "CR1", "127.0.0.0/8"]);
-    register(&platform, &["add", "CR2", "127.0.0.2", "192.0.2.0/24"]);
+    platform.ae(&["add", "CR1", "127.0.0.0/8"]);
+    platform.ae(&["add", "CR2", "127.0.0.2", "192.0.2.0/24"]);
     eventually(&platform, "CR1", false).await;
     assert!(is_unknown(&platform, "CR2").await, "it is registered for another address");
     assert!(is_unknown(&platform, "CR3").await);
-    register(&platform, &["set", "CR1", "--enabled", "false"]);
+    platform.ae(&["set", "CR1", "--enabled", "false"]);
     eventually(&platform, "CR1", true).await;
-    register(&platform, &["set", "CR1", "--enabled", "true"]);
+    platform.ae(&["set", "CR1", "--enabled", "true"]);
     eventually(&platform, "CR1", false).await;
-    let (_, listed) = ae(&platform, &["list"]);
+    let (_, listed) = platform.operate(&["ae", "list"]);
     assert!(listed.contains("CR1\t127.0.0.0/8\techo store") && listed.contains("192.0.2.0/24"), "{listed}");
-    register(&platform, &["remove", "CR1"]);
+    platform.ae(&["remove", "CR1"]);
     eventually(&platform, "CR1", true).await;
-    assert!(!ae(&platform, &["show", "CR1"]).0);
-    assert!(!ae(&platform, &["add", "CR2", "192.0.2.1"]).0, "there is one registration for each title");
-    assert!(!ae(&platform, &["add", "CR4", "modality.example"]).0, "names are no addresses");
+    assert!(!platform.operate(&["ae", "show", "CR1"]).0);
+    assert!(
+        !platform.operate(&["ae", "add", "CR2", "192.0.2.1"]).0,
+        "there is one registration for each title"
+    );
+    assert!(!platform.operate(&["ae", "add", "CR4", "modality.example"]).0, "names are no addresses");
 
     // Each refusal is in the audit trail, and the third raised one alert.
     let database = database(&platform).await;
@@ -124,8 +116,8 @@ async fn only_registered_machines_from_their_address_are_let_in() {
 #[tokio::test]
 async fn a_machine_does_what_it_is_registered_for() {
     let platform = Platform::start(strict()).await;
-    register(&platform, &["add", "ECHO", "127.0.0.1", "--operation", "echo"]);
-    register(&platform, &["add", "CT", "127.0.0.1", "--sop-class", "1.2.840.10008.5.1.4.1.1.2"]);
+    platform.ae(&["add", "ECHO", "127.0.0.1", "--operation", "echo"]);
+    platform.ae(&["add", "CT", "127.0.0.1", "--sop-class", "1.2.840.10008.5.1.4.1.1.2"]);
     let instance = Synthetic::cr("RIGHTS", 64, 64);
     let file = instance.part10();
     let head = part10::head(&file).expect("a file");
@@ -146,10 +138,7 @@ async fn a_machine_does_what_it_is_registered_for() {
     assert!(!ct.accepts(&class, &syntax), "another class than it is registered for");
     ct.release().await.expect("released");
 
-    register(
-        &platform,
-        &["set", "ECHO", "--operation", "echo", "--operation", "store", "--associations-max", "1"],
-    );
+    platform.ae(&["set", "ECHO", "--operation", "echo", "--operation", "store", "--associations-max", "1"]);
     let deadline = Instant::now() + HEARD_WITHIN;
     loop {
         let mut echo = associate(&platform, "ECHO").await.expect("let in");
@@ -182,13 +171,10 @@ async fn the_certificate_has_to_be_that_of_the_title() {
     let platform = Platform::start(options).await;
     let [first, second, third] =
         ["cr1.example", "cr2.example", "cr3.example"].map(|name| authority.issue(name, |_| {}));
-    register(
-        &platform,
-        &["add", "CR1", "127.0.0.1", "--certificate", &first.certificate.display().to_string()],
-    );
-    register(&platform, &["add", "CR2", "127.0.0.1", "--certificate", "dns:cr2.example"]);
-    register(&platform, &["add", "CR3", "127.0.0.1"]);
-    let (_, shown) = ae(&platform, &["show", "CR1"]);
+    platform.ae(&["add", "CR1", "127.0.0.1", "--certificate", &first.certificate.display().to_string()]);
+    platform.ae(&["add", "CR2", "127.0.0.1", "--certificate", "dns:cr2.example"]);
+    platform.ae(&["add", "CR3", "127.0.0.1"]);
+    let (_, shown) = platform.operate(&["ae", "show", "CR1"]);
     assert!(shown.contains(&first.fingerprint), "{shown}");
 
     let path = platform.scratch().join("certificate.dcm");

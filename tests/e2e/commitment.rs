@@ -8,7 +8,7 @@ use tests::{
     operator::free_port,
     platform::{Engine, Options, Platform},
     python,
-    scu::{Dcmtk, Dialogue, identifier, send_files},
+    scu::{Dcmtk, Dialogue, identifier, store},
     synthetic::{CR_IMAGE_STORAGE, DX_IMAGE_STORAGE, Synthetic},
     wait,
 };
@@ -37,18 +37,12 @@ fn requestor(platform: &Platform, title: &str, more: &[&str]) -> u16 {
     port
 }
 
-fn store(platform: &Platform, instances: &[Synthetic]) {
-    let files: Vec<Vec<u8>> = instances.iter().map(Synthetic::part10).collect();
-    let statuses = send_files(platform.dicom(), &files).expect("sent");
-    assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
-}
-
-fn reference(instance: &Synthetic) -> String {
+pub(crate) fn reference(instance: &Synthetic) -> String {
     format!("{}={}", instance.sop_class_uid, instance.sop_instance_uid)
 }
 
 /// Runs pynetdicom: what it says, line by line.
-fn pynetdicom(arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn pynetdicom(arguments: &[&str]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/commitment_check.py");
     let said = python::run(&script, arguments);
     said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()

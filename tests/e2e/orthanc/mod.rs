@@ -13,7 +13,7 @@ use tests::{
     orthanc::Orthanc,
     part10,
     platform::{Options, Platform},
-    scu::Reference,
+    scu::{Reference, store},
     synthetic::Synthetic,
 };
 
@@ -91,18 +91,4 @@ fn by_instance(files: Vec<Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
         .into_iter()
         .map(|file| (part10::head(&file).expect("a Part 10 file").sop_instance_uid, file))
         .collect()
-}
-
-/// `maxray ARGUMENTS`: whether it went well, and what it said.
-fn maxray(platform: &Platform, arguments: &[&str]) -> (bool, String) {
-    let output = platform.command(arguments).output().expect("maxray runs");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-/// Stores instances as somebody who is not registered.
-fn store(platform: &Platform, instances: &[Synthetic]) {
-    let files: Vec<Vec<u8>> = instances.iter().map(Synthetic::part10).collect();
-    let statuses = tests::scu::send_files(platform.dicom(), &files).expect("sent");
-    assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
 }

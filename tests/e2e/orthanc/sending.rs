@@ -9,7 +9,7 @@ use super::*;
 async fn each_verifies_the_other() {
     let (platform, orthanc) = pair(Options::default()).await;
     orthanc.post("/modalities/maxray/echo", &json!({})).await;
-    let (answered, text) = maxray(&platform, &["echo", "ORTHANC"]);
+    let (answered, text) = platform.operate(&["echo", "ORTHANC"]);
     assert!(answered && text.contains("ORTHANC at 127.0.0.1:"), "{text}");
     platform.ae(&["set", "ORTHANC", "--enabled", "false"]);
     // Nodes look at the registry now and then.
@@ -48,7 +48,7 @@ async fn orthanc_is_queried_and_sent_to() {
     for (number, one) in made.iter().enumerate() {
         std::fs::write(folder.join(format!("{number}.dcm")), one.part10()).expect("a file");
     }
-    let (sent, text) = maxray(&platform, &["send", "ORTHANC", &folder.display().to_string()]);
+    let (sent, text) = platform.operate(&["send", "ORTHANC", &folder.display().to_string()]);
     assert!(sent && text.contains("2 of 2 sent"), "{text}");
     let kept = by_instance(orthanc.files().await);
     for one in &made {
@@ -63,7 +63,7 @@ async fn orthanc_is_queried_and_sent_to() {
         (&["--level", "series", "-k", &of_study], 1, series),
         (&["--level", "instance", "-k", &of_study, "-k", &of_series], 2, &made[1].sop_instance_uid),
     ] {
-        let (found, text) = maxray(&platform, &[&["query", "ORTHANC"], arguments].concat());
+        let (found, text) = platform.operate(&[&["query", "ORTHANC"], arguments].concat());
         assert!(
             found && text.contains(&format!("{count} found")) && text.contains(contains.as_str()),
             "{arguments:?}: {text}"
@@ -77,10 +77,10 @@ async fn what_a_rule_sends_to_orthanc_waits_while_it_is_away() {
         .with("MAXRAY_PACS__FORWARDING__RETRY_FIRST_MS", "200")
         .with("MAXRAY_PACS__FORWARDING__RETRY_LONGEST_MS", "500");
     let (platform, mut orthanc) = pair(options).await;
-    let (made, text) = maxray(&platform, &["forward", "add", "everything", "ORTHANC"]);
+    let (made, text) = platform.operate(&["forward", "add", "everything", "ORTHANC"]);
     assert!(made, "{text}");
     let queued = |state: &str| {
-        let (_, text) = maxray(&platform, &["forward", "queue", "--state", state, "--limit", "1000"]);
+        let (_, text) = platform.operate(&["forward", "queue", "--state", state, "--limit", "1000"]);
         text.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let instances = Synthetic::cr("P1", 64, 64).series(6);

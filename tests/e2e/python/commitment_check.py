@@ -1,10 +1,11 @@
 """pynetdicom as a modality: asks for storage commitment, and hears what came of it on an association of its own.
 
-commitment_check.py TITLE LISTEN_PORT SECONDS [SERVER_PORT TRANSACTION_UID CLASS=INSTANCE ...]
-Without a server it only listens. Prints one JSON object a line: the status of the request, then each report.
+commitment_check.py [--tls KEY CERTIFICATE AUTHORITY] TITLE LISTEN_PORT SECONDS [SERVER_PORT TRANSACTION_UID CLASS=INSTANCE ...]
+Without a server it only listens; with --tls to nobody without a certificate of that authority. Prints one JSON object a line: the status of the request, then each report.
 """
 
 import json
+import ssl
 import sys
 import threading
 
@@ -13,6 +14,13 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
 INSTANCE = "1.2.840.10008.1.20.1.1"
+tls = None
+if sys.argv[1] == "--tls":
+    key, certificate, authority = sys.argv[2:5]
+    del sys.argv[1:5]
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_cert_chain(certificate, key)
 title, listen_port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 heard = threading.Event()
 
@@ -41,7 +49,7 @@ def on_report(event):
 
 listener = AE(ae_title=title)
 listener.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
-server = listener.start_server(("127.0.0.1", listen_port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
+server = listener.start_server(("127.0.0.1", listen_port), block=False, ssl_context=tls, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)])
 
 if len(sys.argv) > 4:
     requestor = AE(ae_title=title)

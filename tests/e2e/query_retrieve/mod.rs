@@ -3,6 +3,7 @@
 mod access;
 mod find;
 mod get;
+mod identity_ends;
 mod moving;
 mod pynetdicom;
 mod tools;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use tests::{
     part10,
     platform::{Options, Platform},
-    scu::{Dialogue, Message, identifier, send_files},
+    scu::{Dialogue, Message, identifier, send_files, store},
     synthetic::Synthetic,
 };
 
@@ -49,13 +50,6 @@ async fn platform(options: Options, aes: &[(&str, &[&str])]) -> Platform {
 
 const FINDS: &[&str] = &["--operation", "echo", "--operation", "find"];
 const RETRIEVES: &[&str] = &["--operation", "find", "--operation", "get", "--operation", "move"];
-
-/// Sends instances as an AE that nobody has registered.
-fn store(platform: &Platform, instances: &[Synthetic]) {
-    let files: Vec<Vec<u8>> = instances.iter().map(Synthetic::part10).collect();
-    let statuses = send_files(platform.dicom(), &files).expect("sent");
-    assert!(statuses.iter().all(|status| *status == 0), "{statuses:?}");
-}
 
 /// One C-FIND in Implicit VR: pending responses and the last one.
 fn find(platform: &Platform, class: &str, keys: &[(u32, &[u8])], options: &[u8]) -> (Vec<Message>, Message) {

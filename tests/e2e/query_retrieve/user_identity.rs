@@ -1,33 +1,25 @@
 //! User identity (PS3.7 D.3.3.7) at the door: who proves a person sees what that person sees over DICOMweb, and nobody
 //! learns anything by guessing.
 
-use std::{
-    io::Write as _,
-    net::TcpStream,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{io::Write as _, net::TcpStream, path::Path, time::Duration};
 
 use database::{AuditOutcome, AuditRecord};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{
     python, qido,
-    scu::{Dcmtk, associate_request_with, provider_role, read_pdu, user_identity},
+    scu::{Dcmtk, associate_request_with, read_pdu, user_identity},
     session::{PASSWORD, Session},
-    synthetic::CR_IMAGE_STORAGE,
 };
 
 use super::*;
 use crate::{access::booked, proxy::speaking_for};
 
-/// Within this time what is taken from a person is taken from associations.
-const KNOWN_WITHIN: Duration = Duration::from_secs(5);
-const PASSCODE: u8 = 2;
-const TOKEN: u8 = 5;
+pub(super) const PASSCODE: u8 = 2;
+pub(super) const TOKEN: u8 = 5;
 /// Refused: Not Authorized (PS3.7 C.5.22).
-const NOT_AUTHORIZED: u16 = 0x0124;
-const WORKS: &[&str] = &[
+pub(super) const NOT_AUTHORIZED: u16 = 0x0124;
+pub(super) const WORKS: &[&str] = &[
     "--operation",
     "echo",
     "--operation",
@@ -240,130 +232,6 @@ async fn what_is_not_proved_is_rejected_alike_limited_told_and_recorded() {
     assert!((denied - 5.0).abs() < f64::EPSILON, "{denied}");
     let log = platform.log();
     assert!(!log.contains(wrong) && !log.contains(PASSWORD), "a passcode stands in the log");
-}
-
-/// An association for a person that can find, and get CR images; its answer confirms the identity.
-fn open_for(platform: &Platform, identity: (u8, Vec<u8>)) -> Dialogue {
-    let contexts = [(STUDY_FIND, IMPLICIT), (STUDY_GET, IMPLICIT), (CR_IMAGE_STORAGE, EXPLICIT)];
-    let items = [identity, provider_role(CR_IMAGE_STORAGE)];
-    let dialogue = Dialogue::open(platform.dicom(), "FINDSCU", &contexts, &items);
-    let confirmation = [0x59, 0, 0, 2, 0, 0];
-    assert!(dialogue.accept.windows(6).any(|bytes| bytes == confirmation), "not confirmed");
-    dialogue
-}
-
-fn find_studies(dialogue: &mut Dialogue) -> (usize, u16) {
-    let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, b"")]);
-    dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &keys));
-    let (found, last) = dialogue.responses();
-    (found.len(), last.status())
-}
-
-/// C-GET of a study in context 3; `between` runs after the first instance came, before it is answered.
-fn get_study(dialogue: &mut Dialogue, study: &str, mut between: impl FnMut()) -> (usize, Message) {
-    let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, study.as_bytes())]);
-    let command = [
-        (0x0002, STUDY_GET.into()),
-        (0x0100, C_GET.to_le_bytes().to_vec()),
-        (0x0110, vec![1, 0]),
-        (0x0700, vec![0, 0]),
-        (0x0800, vec![0, 0]),
-    ];
-    dialogue.write(&Dialogue::encode(3, &command, Some(&keys)));
-    let mut received = 0;
-    loop {
-        let message = dialogue.message();
-        if message.number(0x0100) == Some(0x0001) {
-            received += 1;
-            if received == 1 {
-                between();
-            }
-            dialogue.answer_store(&message, 0);
-        } else if message.status() != 0xff00 {
-            return (received, message);
-        }
-    }
-}
-
-fn within_five_seconds(what: &str, mut is_over: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_over() {
-        assert!(begun.elapsed() < KNOWN_WITHIN, "{what} is not known after {:?}", begun.elapsed());
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-// threats.md rows 42, 52
-#[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_token_opens_its_consultation_and_ends_with_it_also_in_the_middle() {
-    let platform = platform(Options::default(), &[("FINDSCU", WORKS)]).await;
-    let mine = Synthetic::cr("PAT-1", 8, 8);
-    let series = mine.series(4);
-    store(&platform, &series);
-    store(&platform, &[Synthetic::cr("PAT-2", 8, 8)]);
-    let (doctor, consultation) = booked(&platform, "ada", "PAT-1").await;
-    let path = format!("/consultations/{consultation}/viewer-token");
-    let issue = async || {
-        let issued = doctor.post_json(&path, &json!({})).await;
-        issued["access_token"].as_str().expect("a token").to_owned()
-    };
-    let token = issue().await;
-    let identity = || user_identity(TOKEN, token.as_bytes(), b"");
-    let mut dialogue = open_for(&platform, identity());
-    let mut getting = open_for(&platform, identity());
-    assert_eq!(find_studies(&mut dialogue), (1, 0));
-    let (received, last) = get_study(&mut dialogue, &mine.study_instance_uid, || {});
-    assert_eq!((received, last.status()), (series.len(), 0));
-
-    // Half of it is there when the token is taken back.
-    let mut revoked = Some(doctor.request(Method::DELETE, &path).send());
-    let handle = tokio::runtime::Handle::current();
-    let (received, last) = tokio::task::block_in_place(|| {
-        get_study(&mut getting, &mine.study_instance_uid, || {
-            let answer = handle.block_on(revoked.take().expect("once")).expect("an answer");
-            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
-            std::thread::sleep(Duration::from_millis(2_500));
-        })
-    });
-    assert!(received < series.len(), "{received} instances");
-    assert_eq!(last.number(0x1022), Some((series.len() - received) as u16), "the rest has failed");
-    within_five_seconds("the end of a token", || find_studies(&mut dialogue) == (0, NOT_AUTHORIZED));
-    let refused = platform.audit_records("use_operation").await;
-    assert!(refused.iter().any(|one| one.detail == "the user identity is not good any more"), "{refused:?}");
-
-    let token = issue().await;
-    let mut dialogue = open_for(&platform, user_identity(TOKEN, token.as_bytes(), b""));
-    assert_eq!(find_studies(&mut dialogue), (1, 0));
-    doctor.post_json(&format!("/consultations/{consultation}/cancel"), &json!({})).await;
-    within_five_seconds("the end of a consultation", || find_studies(&mut dialogue).0 == 0);
-    assert!(!platform.log().contains(&token), "a token stands in the log");
-}
-
-#[tokio::test]
-async fn what_is_taken_from_an_account_is_taken_from_its_open_associations() {
-    let platform = platform(Options::default(), &[("FINDSCU", WORKS)]).await;
-    let run = |arguments: &[&str]| {
-        let output = platform.command(arguments).output().expect("maxray runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    store(&platform, &[Synthetic::cr("P1", 8, 8)]);
-    for (name, command, status) in [
-        ("ann", &["user", "deactivate", "ann"][..], NOT_AUTHORIZED),
-        ("ben", &["user", "password", "ben"], NOT_AUTHORIZED),
-        ("cleo", &["user", "role", "cleo", "admin"], NOT_AUTHORIZED),
-    ] {
-        platform.add_user(name, "viewer");
-        let mut dialogue = open_for(&platform, user_identity(PASSCODE, name.as_bytes(), PASSWORD.as_bytes()));
-        assert_eq!(find_studies(&mut dialogue), (1, 0), "{name}");
-        run(command);
-        within_five_seconds(name, || find_studies(&mut dialogue) == (0, status));
-        dialogue.release();
-    }
-    let session = platform.user("dora", "viewer").await;
-    let mut dialogue = open_for(&platform, user_identity(TOKEN, session.token().as_bytes(), b""));
-    assert_eq!(find_studies(&mut dialogue), (1, 0));
-    run(&["user", "revoke", "dora"]);
-    within_five_seconds("dora", || find_studies(&mut dialogue) == (0, NOT_AUTHORIZED));
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 //! PS3.8: an association as a requestor, blocking, sending data sets exactly as given.
 
 use std::{
-    borrow::Cow,
     collections::HashMap,
     io::{self, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use super::pdu::{Pdu, associate_request, command_set, p_data, read_pdu};
-use crate::part10;
+use super::{
+    files::padded,
+    pdu::{Pdu, associate_request, command_set, items, p_data, read_pdu},
+};
 
 /// How long to wait for the peer.
 const READ_TIMEOUT: Duration = Duration::from_secs(90);
@@ -282,51 +283,6 @@ impl Association {
         self.stream.write_all(&Pdu { kind: 5, body: vec![0; 4] }.encode())?;
         self.receive(6).map(|_| ())
     }
-}
-
-/// A data set as it can travel: with a NUL behind it when its length is odd, as some deflated ones are (PS3.5 A.5).
-pub fn padded(data_set: &[u8]) -> Cow<'_, [u8]> {
-    if data_set.len().is_multiple_of(2) {
-        Cow::Borrowed(data_set)
-    } else {
-        Cow::Owned([data_set, &[0]].concat())
-    }
-}
-
-/// Sends Part 10 files over one association and gives each one's status.
-///
-/// # Errors
-/// At the first thing that is not a status: the statuses until then are lost.
-///
-/// # Panics
-/// When a file is no Part 10 file.
-pub fn send_files(peer: SocketAddr, files: &[Vec<u8>]) -> Result<Vec<u16>, AssociationError> {
-    let heads: Vec<part10::Head> =
-        files.iter().map(|file| part10::head(file).expect("a Part 10 file with a whole group 2")).collect();
-    let proposal = |head: &part10::Head| Proposal::new(&head.sop_class_uid, &head.transfer_syntax_uid);
-    let mut proposals: Vec<Proposal> = heads.iter().map(proposal).collect();
-    let mut seen = std::collections::HashSet::new();
-    proposals.retain(|one| seen.insert(one.clone()));
-    let mut association = Association::request(peer, "MAXRAY", &proposals)?;
-    let mut statuses = Vec::with_capacity(files.len());
-    for (file, head) in files.iter().zip(&heads) {
-        let data_set = &file[head.data_set_offset..];
-        statuses.push(association.store(&proposal(head), &head.sop_instance_uid, data_set)?);
-    }
-    association.release()?;
-    Ok(statuses)
-}
-
-/// Items of an A-ASSOCIATE PDU: type and content.
-fn items(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut items = Vec::new();
-    while let Some(([kind, _, high, low], rest)) = bytes.split_first_chunk::<4>() {
-        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
-        let (content, after) = rest.split_at(length);
-        items.push((*kind, content));
-        bytes = after;
-    }
-    items
 }
 
 fn status_of(mut command: &[u8]) -> Option<u16> {

@@ -123,6 +123,14 @@ impl Reference {
         Self::start_with(folder, &["+tls", key, certificate, "+cf", root])
     }
 
+    /// As [`Self::start`]; it is busy for a second after each instance.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_busy(folder: &Path) -> Self {
+        Self::start_with(folder, &["--sleep-after", "1"])
+    }
+
     fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());

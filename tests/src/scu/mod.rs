@@ -3,11 +3,13 @@
 mod association;
 mod dcmtk;
 mod dialogue;
+mod files;
 mod pdu;
 
-pub use association::{Association, AssociationError, Proposal, padded, send_files};
+pub use association::{Association, AssociationError, Proposal};
 pub use dcmtk::{Dcmtk, Reference};
 pub use dialogue::{
     Context, Dialogue, Message, extended_negotiation, identifier, provider_role, user_identity,
 };
+pub use files::{padded, send_files, store};
 pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};

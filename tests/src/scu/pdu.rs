@@ -107,3 +107,15 @@ pub fn command_set(elements: &[(u16, Vec<u8>)]) -> Vec<u8> {
     command.extend_from_slice(&group);
     command
 }
+
+/// Items of an A-ASSOCIATE PDU: type and content.
+pub(super) fn items(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut items = Vec::new();
+    while let Some(([kind, _, high, low], rest)) = bytes.split_first_chunk::<4>() {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (content, after) = rest.split_at(length);
+        items.push((*kind, content));
+        bytes = after;
+    }
+    items
+}
