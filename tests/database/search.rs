@@ -1,6 +1,6 @@
 //! Every kind of matching, at every level.
 
-use database::{Attribute, Condition, Level, Matching, Order, SearchQuery, SortKey};
+use database::{Attribute, Condition, Level, Matching, Order, SearchQuery, SortKey, StudyPlace};
 use model::access::Scope;
 
 use crate::support::{Home, instance, study_uids, with_uids};
@@ -411,6 +411,21 @@ async fn pages_do_not_overlap(home: Home) {
     assert_eq!(seen.len(), 23);
     assert!(seen.is_sorted_by(|one, other| one.0 > other.0 || (one.0 == other.0 && one.1 < other.1)));
     assert_eq!(page(23, Order::Standard).await.rows, []);
+    let dates =
+        Condition { attribute: Attribute::StudyDate, matching: range(Some("20260101"), Some("20260103")) };
+    // Few rows are sorted after they are found.
+    let uids: Vec<String> = seen.iter().map(|(_, uid)| uid.to_string()).collect();
+    let few = Condition { attribute: Attribute::StudyInstanceUID, matching: Matching::UidList(uids.clone()) };
+    for conditions in [vec![], vec![dates], vec![few]] {
+        for (index, (study_date, study_instance_uid)) in seen.iter().cloned().enumerate() {
+            let order = Order::StandardFrom(StudyPlace { study_date, study_instance_uid });
+            let query =
+                SearchQuery { limit: 23, order, conditions: conditions.clone(), ..SearchQuery::default() };
+            let found = home.database.search(&Scope::internal(), &query).await.expect("a page");
+            assert_eq!(study_uids(&found.rows), uids[index..]);
+            assert_eq!((found.more, found.total), (false, None));
+        }
+    }
     let oldest = page(0, Order::OldestFirst).await;
     assert_eq!(oldest.rows[0].study.study_date, "20260101");
 }

@@ -97,7 +97,7 @@ pub use quiet_study::Quiet;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
-    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey,
+    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey, StudyPlace,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use database::{Order, SearchQuery, SearchRow};
+use database::{Order, SearchQuery, SearchRow, StudyPlace};
 use model::access::Scope;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ pub struct Pages<'a, L> {
     query: SearchQuery,
     of_patients: bool,
     after: Option<Uuid>,
-    /// What the last page had: studies that come in meanwhile move older ones to the next page, once more.
+    /// What the last page had: its last row comes again, and more of them when a study comes in meanwhile.
     seen: HashSet<String>,
     more: bool,
 }
@@ -59,7 +59,7 @@ impl<'a, L: Lookup> Pages<'a, L> {
         }
         let found = self.lookup.search(self.scope, &self.query).await?;
         self.more = found.more;
-        self.query.offset += found.rows.len() as u64;
+        self.go_on_after(&found.rows);
         let before = std::mem::take(&mut self.seen);
         let mut page = Vec::with_capacity(found.rows.len());
         for row in found.rows {
@@ -70,6 +70,23 @@ impl<'a, L: Lookup> Pages<'a, L> {
             self.seen.insert(uid);
         }
         Ok(page)
+    }
+}
+
+impl<L> Pages<'_, L> {
+    /// Where the last row was: the next page begins with it once more.
+    fn go_on_after(&mut self, rows: &[SearchRow]) {
+        let Some(last) = rows.last() else { return };
+        let place = StudyPlace {
+            study_date: last.study.study_date.clone(),
+            study_instance_uid: last.study.study_instance_uid.clone(),
+        };
+        let is_of_it = |row: &&SearchRow| row.study.study_instance_uid == place.study_instance_uid;
+        let of_it = rows.iter().rev().take_while(is_of_it).count();
+        let began_with_it = self.query.order == Order::StandardFrom(place.clone());
+        let before = if of_it == rows.len() && began_with_it { self.query.offset } else { 0 };
+        self.query.offset = before + of_it as u64 - 1;
+        self.query.order = Order::StandardFrom(place);
     }
 }
 

@@ -212,6 +212,36 @@ async fn a_query_ends_when_it_is_cancelled() {
     dialogue.release();
 }
 
+/// Each of them once, also when a study goes over the end of a page.
+#[tokio::test]
+async fn answers_of_many_pages_are_each_there_once() {
+    let platform = platform(Options::default(), &[("FINDSCU", FINDS)]).await;
+    // Dates come from the newest to the oldest: the long study is in the middle.
+    let made = |index: usize, date: &str| Synthetic {
+        study_date: date.to_owned(),
+        ..Synthetic::cr(&format!("P{index}"), 2, 2)
+    };
+    let long = Synthetic { study_date: "20260202".to_owned(), ..Synthetic::cr("LONG", 2, 2) }.series(430);
+    let short = (0..210).map(|index| made(index, if index % 2 == 0 { "20260203" } else { "20260201" }));
+    let all: Vec<Synthetic> = short.chain(long).collect();
+    store(&platform, &all);
+    for (level, key, of) in [
+        ("STUDY", STUDY_UID, (|one| &one.study_instance_uid) as fn(&Synthetic) -> &String),
+        ("SERIES", SERIES_UID, |one| &one.series_instance_uid),
+        ("IMAGE", INSTANCE_UID, |one| &one.sop_instance_uid),
+    ] {
+        for dates in ["", "20260201-20260203"] {
+            let keys = [(0x0008_0020, dates.as_bytes()), (LEVEL, level.as_bytes()), (key, b"")];
+            let (found, last) = find(&platform, STUDY_FIND, &keys, &[1]);
+            let mut expected: Vec<String> = all.iter().map(|one| of(one).clone()).collect();
+            expected.sort();
+            expected.dedup();
+            assert_eq!(last.status(), 0, "{level}");
+            assert!(texts(&found, key) == expected, "{level} {dates}: {} answers", found.len());
+        }
+    }
+}
+
 /// What is no query is refused with a status that says so, and the association goes on where it can.
 #[tokio::test]
 async fn requests_that_are_none_are_refused() {

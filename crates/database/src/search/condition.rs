@@ -37,10 +37,14 @@ pub(super) fn names_few(condition: &Condition, fuzzy: bool) -> bool {
     }
 }
 
-/// Adds `" AND ..."` for what is in reach and every condition. The reach has the first parameters.
-pub(super) fn push_conditions(sql: &mut Sql, reach: &Reach, query: &SearchQuery) {
+/// Adds `" AND ..."` for what is in reach. It has the first parameters.
+pub(super) fn push_reach(sql: &mut Sql, reach: &Reach) {
     sql.push(&reach.sql);
     sql.binds.extend(reach.binds.iter().copied().map(Bind::Reach));
+}
+
+/// Adds `" AND ..."` for every condition.
+pub(super) fn push_conditions(sql: &mut Sql, query: &SearchQuery) {
     let of_few_patients = |c: &&Condition| c.attribute.is_of_patient() && names_few(c, query.fuzzy);
     let (patients, others): (Vec<_>, Vec<_>) =
         query.conditions.iter().filter(|c| c.attribute.level() <= query.level).partition(of_few_patients);

@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 
 use super::{
     Attribute, Level, SearchQuery,
-    condition::{names_few, push_conditions},
+    condition::{names_few, push_conditions, push_reach},
     page::bind_all,
     sql::{Bind, Sql},
 };
@@ -44,7 +44,8 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     } else {
         sql.push(" WHERE 1 = 1");
     }
-    push_conditions(&mut sql, reach, query);
+    push_reach(&mut sql, reach);
+    push_conditions(&mut sql, query);
     let limit = i64::try_from(query.count_max).unwrap_or(i64::MAX).saturating_add(1);
     sql.push(&format!(" LIMIT {limit}) AS counted"));
     sql

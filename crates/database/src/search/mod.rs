@@ -14,6 +14,7 @@ mod row;
 mod sql;
 
 use model::{
+    StudyInstanceUid,
     access::Scope,
     instance::{InstanceAttributes, PatientAttributes, SeriesAttributes, StudyAttributes},
 };
@@ -48,11 +49,23 @@ pub enum Order {
     /// Studies by date, newest first, then UID; series by number, then UID; instances by series, number, UID.
     #[default]
     Standard,
+    /// As `Standard`, from a study on: the work of a page does not grow with what came before it, as it does with
+    /// [`SearchQuery::offset`]. There is no total.
+    StandardFrom(StudyPlace),
     /// As `Standard`, with the oldest study first.
     OldestFirst,
     /// By these attributes, then as `Standard`. Those that [`Attribute::sorts`] not at the level asked for count for
     /// nothing. It sorts all that matches: bounded by the statement's time.
     By(Vec<SortKey>),
+}
+
+/// Where a study is in [`Order::Standard`], also when it is there no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StudyPlace {
+    /// Study Date (0008,0020), empty for none.
+    pub study_date: String,
+    /// Study Instance UID (0020,000D).
+    pub study_instance_uid: StudyInstanceUid,
 }
 
 /// One attribute to sort by.

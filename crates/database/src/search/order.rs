@@ -1,7 +1,25 @@
 //! In which order the rows of a search come. Every order ends in a UID, so that pages do not overlap.
 
-use super::{Level, Order, SearchQuery, SortKey, attribute::Kind, sql::Sql};
+use super::{
+    Level, Order, SearchQuery, SortKey, StudyPlace,
+    attribute::Kind,
+    sql::{Bind, Sql},
+};
 use crate::instance::INSTANCE_ORDER;
+
+/// Adds `" AND ..."` for where the rows begin. Before the other conditions: of several bounds of the date SQLite takes the
+/// first for the index.
+pub(super) fn push_start(sql: &mut Sql, query: &SearchQuery, few: bool) {
+    let Order::StandardFrom(StudyPlace { study_date, study_instance_uid }) = &query.order else { return };
+    let date = if few { "study.study_date || ''" } else { "study.study_date" };
+    sql.push(" AND ");
+    sql.compare(date, "<=", study_date.clone());
+    sql.push(" AND (study.study_date < ");
+    sql.bind(Bind::Text(study_date.clone()));
+    sql.push(" OR study.study_instance_uid >= ");
+    sql.bind(Bind::Text(study_instance_uid.to_string()));
+    sql.push(")");
+}
 
 /// Adds `" ORDER BY ..."`. `few`: few rows are found first and then sorted; `|| ''` keeps the planner from the index
 /// that gives the order but has the whole archive in it.
@@ -13,8 +31,12 @@ pub(super) fn push_order(sql: &mut Sql, query: &SearchQuery, few: bool) {
         }
     }
     sql.push(match (&query.order, few) {
-        (Order::Standard, false) => "study.study_date DESC, study.study_instance_uid",
-        (Order::Standard | Order::By(_), _) => "study.study_date || '' DESC, study.study_instance_uid",
+        (Order::Standard | Order::StandardFrom(_), false) => {
+            "study.study_date DESC, study.study_instance_uid"
+        }
+        (Order::Standard | Order::StandardFrom(_) | Order::By(_), _) => {
+            "study.study_date || '' DESC, study.study_instance_uid"
+        }
         (Order::OldestFirst, false) => "study.study_date, study.study_instance_uid DESC",
         (Order::OldestFirst, true) => "study.study_date || '', study.study_instance_uid DESC",
     });

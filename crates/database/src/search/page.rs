@@ -10,10 +10,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Level, SearchQuery, SearchResult, SearchRow,
-    condition::{names_few, push_conditions},
+    Level, Order, SearchQuery, SearchResult, SearchRow,
+    condition::{names_few, push_conditions, push_reach},
     count::count,
-    order::push_order,
+    order::{push_order, push_start},
     row::{
         Found, INSTANCE_COLUMNS, InstanceRecord, SERIES_COLUMNS, STUDY_COLUMNS, SeriesRecord, StudyRecord,
     },
@@ -61,9 +61,11 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     };
     let current = if query.level == Level::Instance { "instance.current" } else { "1 = 1" };
     sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
-    push_conditions(&mut sql, reach, query);
     let few =
         reach.is_bounded() || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
+    push_reach(&mut sql, reach);
+    push_start(&mut sql, query, few);
+    push_conditions(&mut sql, query);
     push_order(&mut sql, query, few);
     // Not bound: PostgreSQL plans by it. One row more tells whether there are more.
     sql.push(&format!(" LIMIT {} OFFSET ", i64::from(query.limit) + 1));
@@ -83,10 +85,13 @@ pub(super) async fn search(
         let more = found.len() > query.limit as usize;
         found.truncate(query.limit as usize);
         add_counts(database, &mut found).await?;
-        let total = if more {
-            count(database, &reach, query).await
-        } else {
-            (query.offset == 0 || !found.is_empty()).then(|| query.offset.saturating_add(found.len() as u64))
+        let total = match query.order {
+            Order::StandardFrom(_) => None,
+            _ if more => count(database, &reach, query).await,
+            _ => {
+                let told = query.offset == 0 || !found.is_empty();
+                told.then(|| query.offset.saturating_add(found.len() as u64))
+            }
         };
         Ok(SearchResult { rows: found.into_iter().map(|found| found.row).collect(), more, total })
     };
