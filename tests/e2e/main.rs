@@ -23,6 +23,7 @@ mod forwarding;
 mod hostile;
 mod http_limits;
 mod identity;
+mod ipv6;
 mod morning;
 mod mpps;
 mod nodes;
