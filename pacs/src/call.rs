@@ -17,11 +17,19 @@ use crate::{store_scu::ScuError, upper_layer::framing::Transport};
 const SECTION: &str = "pacs.call";
 
 /// Section `[pacs.call]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CallConfig {
+    /// Associations at once with one AE, of C-MOVE and of forwarding; more wait.
+    pub associations_per_ae_max: u32,
     /// Section `[pacs.call.tls]`.
     pub tls: CallTlsConfig,
+}
+
+impl Default for CallConfig {
+    fn default() -> Self {
+        Self { associations_per_ae_max: 4, tls: CallTlsConfig::default() }
+    }
 }
 
 /// Who is called, where and how.

@@ -150,6 +150,7 @@ impl PacsConfig {
             ("rate_window_ms", self.rate_window_ms),
             ("operations_max", self.operations_max.into()),
             ("retrieve_instances_max", self.retrieve_instances_max.into()),
+            ("call.associations_per_ae_max", self.call.associations_per_ae_max.into()),
             ("commitment.references_max", self.commitment.references_max.into()),
             ("commitment.retry_first_ms", self.commitment.retry_first_ms),
             ("forwarding.retry_first_ms", self.forwarding.retry_first_ms),

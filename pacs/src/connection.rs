@@ -14,6 +14,7 @@ use crate::{
     alarm::Alarm,
     association::{Association, Tally},
     backend::{Backend, Peer},
+    caller::Caller,
     config::PacsConfig,
     origin::Origin,
     outstanding::Outstanding,
@@ -35,6 +36,8 @@ const REJECTIONS_TOLD_MAX: u32 = 60;
 pub struct Door<B> {
     /// The house.
     pub backend: Arc<B>,
+    /// Who we are for destinations.
+    pub(crate) caller: Caller,
     /// The settings.
     pub config: PacsConfig,
     /// The settings that negotiation looks at.
@@ -55,9 +58,10 @@ pub struct Door<B> {
 
 impl<B: Backend> Door<B> {
     /// A door that is open.
-    pub fn new(backend: B, config: PacsConfig, certificates_demanded: bool) -> Self {
+    pub fn new(backend: B, caller: Caller, config: PacsConfig, certificates_demanded: bool) -> Self {
         Self {
             backend: Arc::new(backend),
+            caller,
             rules: config.negotiation_rules(),
             admission: Admission::new(&config),
             certificates_demanded,

@@ -1,19 +1,20 @@
 //! Where instances are sent to, by C-MOVE and by rules of forwarding: one association at a time, made when it is needed.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use database::StoredInstance;
 use model::{
-    AeTitle, TransferSyntaxUid,
+    TransferSyntaxUid,
     ae::Ae,
     transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
 };
 
 use crate::{
-    call::{CallConfig, Callee},
+    call::Callee,
+    caller::Place,
     query_retrieve::lookup::{Lookup, NotOpened, Opened},
-    retrieve::{self, sub_operations::Outcome},
-    store_scu::{Originator, PROPOSALS_MAX, Proposal, ScuAssociation, ScuError, ScuTimeouts, StoreItem},
+    retrieve::{self, ahead::Ahead, sub_operations::Outcome},
+    store_scu::{Originator, PROPOSALS_MAX, Proposal, ScuAssociation, ScuError, StoreItem},
 };
 
 /// Associations that may fail one after the other before the rest is given up.
@@ -34,38 +35,43 @@ pub enum Offered {
     GivenUp,
 }
 
-/// Who we are for destinations.
-#[derive(Debug, Clone, Copy)]
-pub struct Us<'a> {
-    /// Our AE title.
-    pub title: &'a AeTitle,
-    /// How we call.
-    pub call: &'a CallConfig,
-}
-
 /// A destination, and how far the instances have come.
 pub struct Destination<'a> {
     callee: Callee,
-    us: Us<'a>,
+    place: Place<'a>,
     /// Who asked for it by C-MOVE.
     originator: Option<Originator>,
     /// Contexts to propose, with the number of instances from the front that they are for.
     batches: Vec<(usize, Vec<Proposal>)>,
     open: Option<ScuAssociation>,
+    ahead: Ahead,
     failures: u32,
 }
 
 impl<'a> Destination<'a> {
     /// For these instances, in this order.
-    pub fn new(ae: &Ae, us: Us<'a>, originator: Option<Originator>, instances: &[StoredInstance]) -> Self {
+    pub fn new(
+        ae: &Ae,
+        place: Place<'a>,
+        originator: Option<Originator>,
+        instances: &[StoredInstance],
+    ) -> Self {
         let mut batches = batches(instances);
         batches.reverse();
-        Self { callee: Callee::of(ae), us, originator, batches, open: None, failures: 0 }
+        Self {
+            callee: Callee::of(ae),
+            place,
+            originator,
+            batches,
+            open: None,
+            ahead: Ahead::default(),
+            failures: 0,
+        }
     }
 
-    /// Sends the next instance, and tells how a sub-operation ended.
-    pub async fn send<L: Lookup>(&mut self, lookup: &L, instance: &StoredInstance) -> Outcome {
-        match self.offer(lookup, instance).await {
+    /// Sends the first of these instances, and tells how a sub-operation ended.
+    pub async fn send<L: Lookup>(&mut self, lookup: &Arc<L>, instances: &[StoredInstance]) -> Outcome {
+        match self.offer(lookup, instances).await {
             Offered::Answered(status) => Outcome::of(status),
             Offered::NotTaken | Offered::Unreadable | Offered::Broken(_) | Offered::GivenUp => {
                 Outcome::Failed
@@ -73,8 +79,8 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Sends the next instance.
-    pub async fn offer<L: Lookup>(&mut self, lookup: &L, instance: &StoredInstance) -> Offered {
+    /// Sends the first of these instances: those that are left of what this was made for.
+    pub async fn offer<L: Lookup>(&mut self, lookup: &Arc<L>, instances: &[StoredInstance]) -> Offered {
         if self.batches.last().is_some_and(|(left, _)| *left == 0) {
             self.batches.pop();
             self.release().await;
@@ -85,7 +91,7 @@ impl<'a> Destination<'a> {
         if self.failures >= FAILURES_MAX {
             return Offered::GivenUp;
         }
-        match self.try_offer(lookup, instance).await {
+        match self.try_offer(lookup, instances).await {
             Ok(offered) => {
                 self.failures = 0;
                 offered
@@ -104,12 +110,13 @@ impl<'a> Destination<'a> {
 
     async fn try_offer<L: Lookup>(
         &mut self,
-        lookup: &L,
-        instance: &StoredInstance,
+        lookup: &Arc<L>,
+        instances: &[StoredInstance],
     ) -> Result<Offered, ScuError> {
+        let [instance, behind @ ..] = instances else { return Ok(Offered::GivenUp) };
         let association = self.associate().await?;
         let syntaxes = association.transfer_syntaxes(&instance.sop_class_uid);
-        let Opened { transfer_syntax, data_set } = match lookup.open(instance, &syntaxes).await {
+        let Opened { transfer_syntax, data_set } = match self.ahead.open(lookup, instance, &syntaxes).await {
             Ok(opened) => opened,
             Err(NotOpened::TransferSyntax) => {
                 tracing::warn!(
@@ -128,6 +135,7 @@ impl<'a> Destination<'a> {
             transfer_syntax_uid: &transfer_syntax,
         };
         let originator = self.originator.clone();
+        self.begin_next(lookup, behind.first());
         let association = self.associate().await?;
         let stored = association.store_item(item, originator.as_ref(), retrieve::reader(data_set)).await?;
         if !stored.is_success() {
@@ -140,14 +148,19 @@ impl<'a> Destination<'a> {
         Ok(Offered::Answered(stored.status))
     }
 
+    /// What comes over the same association is opened while it is busy with the one before.
+    fn begin_next<L: Lookup>(&mut self, lookup: &Arc<L>, next: Option<&StoredInstance>) {
+        let is_of_this_batch = self.batches.last().is_some_and(|(left, _)| *left > 0);
+        if let (Some(next), Some(association), true) = (next, &self.open, is_of_this_batch) {
+            self.ahead.begin(lookup, next, &association.transfer_syntaxes(&next.sop_class_uid));
+        }
+    }
+
     async fn associate(&mut self) -> Result<&mut ScuAssociation, ScuError> {
         if self.open.is_none() {
             let proposals =
                 self.batches.last().map(|(_, proposals)| proposals.as_slice()).unwrap_or_default();
-            let Us { title, call } = self.us;
-            let timeouts = ScuTimeouts::default();
-            let made = ScuAssociation::connect(call, &self.callee, title, proposals, timeouts);
-            self.open = Some(made.await?);
+            self.open = Some(self.place.call(&self.callee, proposals).await?);
         }
         self.open.as_mut().ok_or(ScuError::Proposal)
     }

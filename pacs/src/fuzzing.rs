@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
+    caller::Caller,
     config::PacsConfig,
     connection::Door,
     dimse::{
@@ -148,7 +149,8 @@ pub fn connection(input: &[u8]) {
         .build()
         .expect("a runtime without threads");
     runtime.block_on(async {
-        let door = Arc::new(Door::new(Nowhere, PacsConfig::default(), false));
+        let config = PacsConfig::default();
+        let door = Arc::new(Door::new(Nowhere, Caller::new(&config), config, false));
         let (mut peer, ours) = tokio::io::duplex(64 * 1024);
         let serving =
             tokio::spawn(door.serve_connection(ours, Origin::plain(IpAddr::from([127, 0, 0, 1])), None));

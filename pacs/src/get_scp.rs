@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use database::StoredInstance;
-use model::ae::AeOperation;
+use model::{TransferSyntaxUid, ae::AeOperation};
 
 use crate::{
     association::Association,
@@ -17,6 +17,7 @@ use crate::{
     },
     retrieve::{
         self,
+        ahead::Ahead,
         sub_operations::{Outcome, SubOperations},
     },
     store_scu::store_request,
@@ -52,6 +53,7 @@ async fn send_each<S: Transport, B: Backend>(
     sub_operations: &mut SubOperations,
 ) -> Result<bool, End> {
     let mut cancel = Cancel::of(asked.message_id);
+    let mut ahead = Ahead::default();
     for (index, instance) in instances.iter().enumerate() {
         if cancel.is_requested(association.upper_layer).await? {
             return Ok(true);
@@ -60,7 +62,8 @@ async fn send_each<S: Transport, B: Backend>(
             sub_operations.fail(&instances[index..]);
             return Ok(false);
         }
-        let outcome = send(association, &mut cancel, instance).await?;
+        let turn = Turn { instance, next: instances.get(index + 1), ahead: &mut ahead };
+        let outcome = send(association, &mut cancel, turn).await?;
         sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);
         if sub_operations.counts.remaining > 0 {
             asked.respond(association, &sub_operations.pending(), None).await?;
@@ -69,18 +72,22 @@ async fn send_each<S: Transport, B: Backend>(
     Ok(false)
 }
 
+/// Whose turn it is, and what is done for the next one meanwhile.
+struct Turn<'a> {
+    instance: &'a StoredInstance,
+    next: Option<&'a StoredInstance>,
+    ahead: &'a mut Ahead,
+}
+
 /// One C-STORE sub-operation.
 async fn send<S: Transport, B: Backend>(
     association: &mut Association<'_, S, B>,
     cancel: &mut Cancel,
-    instance: &StoredInstance,
+    Turn { instance, next, ahead }: Turn<'_>,
 ) -> Result<Outcome, End> {
-    let is_for = |context: &&PresentationContext| {
-        context.requestor_is_scp && context.abstract_syntax == instance.sop_class_uid
-    };
-    let accepted: Vec<_> = association.contexts.iter().filter(is_for).cloned().collect();
-    let syntaxes: Vec<_> = accepted.iter().map(|context| context.transfer_syntax.clone()).collect();
-    let opened = match Arc::clone(&association.backend).open(instance, &syntaxes).await {
+    let backend = Arc::clone(&association.backend);
+    let (accepted, syntaxes) = accepted_for(&association.contexts, instance);
+    let opened = match ahead.open(&backend, instance, &syntaxes).await {
         Ok(opened) => opened,
         Err(NotOpened::TransferSyntax) => {
             tracing::warn!(
@@ -96,6 +103,9 @@ async fn send<S: Transport, B: Backend>(
     let Some(context) = accepted.iter().find(|one| one.transfer_syntax == opened.transfer_syntax) else {
         return Ok(Outcome::Failed);
     };
+    if let Some(next) = next {
+        ahead.begin(&backend, next, &accepted_for(&association.contexts, next).1);
+    }
     association.message_id = association.message_id.wrapping_add(1);
     let message_id = association.message_id;
     let command = store_request(&instance.sop_class_uid, &instance.sop_instance_uid, message_id, None);
@@ -111,6 +121,19 @@ async fn send<S: Transport, B: Backend>(
     })?;
     association.tally.instances_sent += 1;
     await_response(association, cancel, message_id).await
+}
+
+/// The contexts in which the requestor takes an instance, and their transfer syntaxes.
+fn accepted_for(
+    contexts: &[PresentationContext],
+    instance: &StoredInstance,
+) -> (Vec<PresentationContext>, Vec<TransferSyntaxUid>) {
+    let is_for = |context: &&PresentationContext| {
+        context.requestor_is_scp && context.abstract_syntax == instance.sop_class_uid
+    };
+    let accepted: Vec<_> = contexts.iter().filter(is_for).cloned().collect();
+    let syntaxes = accepted.iter().map(|context| context.transfer_syntax.clone()).collect();
+    (accepted, syntaxes)
 }
 
 async fn await_response<S: Transport, B: Backend>(

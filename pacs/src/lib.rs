@@ -16,6 +16,7 @@ mod authority;
 mod backend;
 mod backoff;
 pub mod call;
+mod caller;
 mod commitment_scp;
 mod config;
 #[cfg(test)]
@@ -75,11 +76,12 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let commitments = Arc::new(Notify::new());
+    let caller = caller::Caller::new(&config);
     let archive = converter.archive().clone();
     let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
     let sending =
         archive_backend::House::new(converter.clone(), identification.clone(), Arc::clone(&commitments));
-    let forwarder = forward::Forwarder::new(sending, &config);
+    let forwarder = forward::Forwarder::new(sending, &config, caller.clone());
     let house = archive_backend::House::new(converter, identification, commitments);
     let reporting = async {
         reporter.run(&shutdown).await;
@@ -92,7 +94,7 @@ pub async fn serve(
         Ok(())
     };
     // A door that does not open ends all of them; a shutdown is heard by all.
-    let serving = server::serve_backend(listener, config, tls, house, shutdown.clone());
+    let serving = server::serve_backend(listener, config, tls, (house, caller), shutdown.clone());
     tokio::try_join!(serving, reporting, forwarding)?;
     Ok(())
 }

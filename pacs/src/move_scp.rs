@@ -1,22 +1,25 @@
 //! PS3.4 C.4.2 and PS3.7 9.3.4, C-MOVE: instances go to a registered destination, over an association of our own.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
+use database::StoredInstance;
 use model::{
     AeTitle,
     ae::{Ae, AeOperation},
 };
+use tokio::time::sleep;
 
 use crate::{
     association::Association,
     backend::Backend,
-    destination::{Destination, Us},
+    caller::Place,
+    destination::Destination,
     dimse::{
         command_set::{CommandSet, element},
         status,
     },
     query_retrieve::{
-        cancel::Cancel,
+        cancel::{self, Cancel},
         lookup::Looked,
         response::{Asked, Refused},
     },
@@ -24,6 +27,9 @@ use crate::{
     store_scu::Originator,
     upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
+
+/// Between two pending responses while a destination has no place: workstations give up after some minutes of silence.
+const WAITING_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Answers a C-MOVE-RQ.
 pub(crate) async fn serve<S: Transport, B: Backend>(
@@ -44,12 +50,27 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
     }
     let message_id = asked.message_id;
     let originator = Originator { ae_title: association.peer.calling_ae_title.clone(), message_id };
-    let config = &association.door.config;
-    let us = Us { title: &config.ae_title, call: &config.call };
-    let mut destination = Destination::new(&ae, us, Some(originator), &instances);
-    let mut cancel = Cancel::of(message_id);
+    let moved = send_each(association, asked, (&ae, originator), &instances, &mut sub_operations).await;
+    retrieve::finish(association, asked, &sub_operations, Some(title.as_str()), moved).await
+}
+
+/// True: cancelled before the last one.
+async fn send_each<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    asked: Asked<'_>,
+    (ae, originator): (&Ae, Originator),
+    instances: &[StoredInstance],
+    sub_operations: &mut SubOperations,
+) -> Result<bool, End> {
+    let caller = association.door.caller.clone();
+    let mut cancel = Cancel::of(asked.message_id);
+    let place = caller.place(&ae.title);
+    let Some(place) = wait_for(place, association, asked, (&mut cancel, sub_operations)).await? else {
+        return Ok(true);
+    };
+    let mut destination = Destination::new(ae, place, Some(originator), instances);
     let backend = Arc::clone(&association.backend);
-    let moved = async {
+    let sent = async {
         for (index, instance) in instances.iter().enumerate() {
             if cancel.is_requested(association.upper_layer).await? {
                 return Ok(true);
@@ -58,17 +79,42 @@ pub(crate) async fn serve<S: Transport, B: Backend>(
                 sub_operations.fail(&instances[index..]);
                 return Ok(false);
             }
-            let outcome = destination.send(backend.as_ref(), instance).await;
+            let outcome = destination.send(&backend, &instances[index..]).await;
             sub_operations.note(outcome, &instance.study_instance_uid, &instance.sop_instance_uid);
             if sub_operations.counts.remaining > 0 {
                 asked.respond(association, &sub_operations.pending(), None).await?;
             }
         }
-        Ok::<bool, End>(false)
+        Ok(false)
     }
     .await;
     destination.release().await;
-    retrieve::finish(association, asked, &sub_operations, Some(title.as_str()), moved).await
+    sent
+}
+
+/// The place, once there is one; meanwhile the requestor hears that its request is not forgotten. `None`: it is cancelled.
+async fn wait_for<'a, S: Transport, B: Backend>(
+    place: impl Future<Output = Place<'a>>,
+    association: &mut Association<'_, S, B>,
+    asked: Asked<'_>,
+    (cancel, sub_operations): (&mut Cancel, &SubOperations),
+) -> Result<Option<Place<'a>>, End> {
+    let mut place = pin!(place);
+    loop {
+        tokio::select! {
+            biased;
+            place = &mut place => return Ok(Some(place)),
+            indication = cancel::anything(association.upper_layer) => {
+                cancel.take(association.upper_layer, indication?).await?;
+                if cancel.requested {
+                    return Ok(None);
+                }
+            }
+            () = sleep(WAITING_TOLD_EVERY) => {
+                asked.respond(association, &sub_operations.pending(), None).await?;
+            }
+        }
+    }
 }
 
 /// The registration of the Move Destination. `None`: there is none, and the request has its answer already.

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     backend::Backend,
+    caller::Caller,
     config::{PacsConfig, PacsConfigError},
     connection::Door,
     origin::Origin,
@@ -43,7 +44,7 @@ pub(crate) async fn serve_backend<B: Backend>(
     listener: TcpListener,
     config: PacsConfig,
     tls: Option<Tls>,
-    backend: B,
+    (backend, caller): (B, Caller),
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
     let address = listener.local_addr()?;
@@ -52,7 +53,7 @@ pub(crate) async fn serve_backend<B: Backend>(
     let drain_timeout = Duration::from_millis(config.drain_timeout_ms);
     let pending = Arc::new(Semaphore::new(config.connections_pending_max as usize));
     let demanded = tls.as_ref().is_some_and(Tls::requires_client_certificate);
-    let door = Arc::new(Door::new(backend, config, demanded));
+    let door = Arc::new(Door::new(backend, caller, config, demanded));
     let tls = tls.map(Arc::new);
     let connections = TaskTracker::new();
     loop {

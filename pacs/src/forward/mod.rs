@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 pub use self::config::ForwardingConfig;
 use self::{plan::Planner, rest::Resting};
-use crate::{archive_backend::House, backoff::milliseconds, call::CallConfig, config::PacsConfig};
+use crate::{archive_backend::House, backoff::milliseconds, caller::Caller, config::PacsConfig};
 
 /// Time between two looks for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,10 +37,9 @@ const ROLE: &str = "server";
 
 /// Sends on what rules ask for.
 pub struct Forwarder {
-    house: House,
+    house: Arc<House>,
     config: ForwardingConfig,
-    our_title: AeTitle,
-    call: CallConfig,
+    caller: Caller,
     /// Reads every study.
     scope: Scope,
     /// Destinations that are being sent to by this process.
@@ -52,14 +51,13 @@ pub struct Forwarder {
 
 impl Forwarder {
     /// For the rules in the archive's database. `None` when nobody may read for it, which no policy says.
-    pub fn new(house: House, config: &PacsConfig) -> Option<Self> {
+    pub fn new(house: House, config: &PacsConfig, caller: Caller) -> Option<Self> {
         let reader = Principal::new(Uuid::nil(), Role::Service, None);
         let scope = reader.authorize(Action::ReadStudy).ok()?;
         let (busy, awake) = (Mutex::default(), Notify::new());
-        let (our_title, call, config) =
-            (config.ae_title.clone(), config.call.clone(), config.forwarding.clone());
+        let config = config.forwarding.clone();
         let resting = Resting::new(&config);
-        Some(Self { house, config, our_title, call, scope, busy, resting, awake })
+        Some(Self { house: Arc::new(house), config, caller, scope, busy, resting, awake })
     }
 
     fn database(&self) -> &Database {

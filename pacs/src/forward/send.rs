@@ -18,7 +18,7 @@ use crate::{
     backend::Backend as _,
     backoff::{milliseconds, wait_after},
     commitment_scp::can_be_called,
-    destination::{Destination, Offered, Us},
+    destination::{Destination, Offered},
     store_scu::ScuError,
 };
 
@@ -117,11 +117,11 @@ impl Forwarder {
     ) -> Result<(), DatabaseError> {
         let (forwards, instances): (Vec<Forward>, Vec<StoredInstance>) = instances.into_iter().unzip();
         let title = ae.title.clone();
-        let us = Us { title: &self.our_title, call: &self.call };
-        let mut destination = Destination::new(&ae, us, None, &instances);
+        let place = self.caller.place(&title).await;
+        let mut destination = Destination::new(&ae, place, None, &instances);
         let mut settled = Ok(());
-        for (index, (forward, instance)) in forwards.iter().zip(&instances).enumerate() {
-            let offered = destination.offer(&self.house, instance).await;
+        for (index, forward) in forwards.iter().enumerate() {
+            let offered = destination.offer(&self.house, &instances[index..]).await;
             let ended = match &offered {
                 Offered::GivenUp => {
                     self.resting.rest(&title);

@@ -1,5 +1,6 @@
 //! PS3.4 C.4.2 and C.4.3: what C-MOVE and C-GET have in common.
 
+pub(crate) mod ahead;
 pub mod selection;
 pub mod sub_operations;
 

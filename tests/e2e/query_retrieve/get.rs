@@ -1,6 +1,9 @@
 //! C-GET: every kind of object comes back as it was sent, and what cannot be sent is told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use database::AuditOutcome;
 use tests::{
@@ -9,6 +12,9 @@ use tests::{
 };
 
 use super::*;
+
+/// A small object has been read by then, also when the machine is busy.
+const LONG_ENOUGH_TO_READ: Duration = Duration::from_secs(3);
 
 /// Instances by UID, and the last response.
 fn get(
@@ -86,6 +92,32 @@ async fn every_file_comes_back_as_it_was_sent() {
             assert!(sent[uid] == *data_set, "{uid} of {study} is not what was sent");
         }
     }
+    dialogue.release();
+}
+
+/// Nobody waits for the store between two instances: the second one still comes when its object has gone meanwhile, and the
+/// third does not.
+#[tokio::test]
+async fn the_next_instance_is_read_while_an_answer_is_awaited() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let series = Synthetic::cr("P1", 8, 8).series(3);
+    store(&platform, &series);
+    let mut dialogue = open(&platform, &[(&series[0].sop_class_uid, EXPLICIT)]);
+    let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, series[0].study_instance_uid.as_bytes())];
+    dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(&keys)));
+    let first = dialogue.message();
+    tokio::time::sleep(LONG_ENOUGH_TO_READ).await;
+    for object in platform.stored_objects() {
+        std::fs::remove_file(object).expect("removed");
+    }
+    dialogue.answer_store(&first, 0);
+    assert_eq!(dialogue.message().status(), 0xff00);
+    let second = dialogue.message();
+    let data_set = series[1].data_set();
+    assert!(second.data_set.as_deref() == Some(&*padded(&data_set)), "not what was sent");
+    dialogue.answer_store(&second, 0);
+    let (_, last) = dialogue.responses();
+    assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0xb000, Some(2), Some(1)));
     dialogue.release();
 }
 

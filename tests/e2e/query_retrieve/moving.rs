@@ -1,6 +1,6 @@
 //! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use database::AuditOutcome;
 use tests::{
@@ -43,29 +43,26 @@ fn move_study(platform: &Platform, to: &str, study: &str) -> (Vec<Message>, Mess
 }
 
 #[tokio::test]
-async fn dcmtk_moves_what_was_sent_to_a_registered_destination() {
+async fn dcmtk_moves_every_file_to_a_registered_destination() {
     let platform = Platform::start(Options::default()).await;
     let folder = tempfile::tempdir().expect("a folder");
     let receiver = Reference::start(folder.path());
     platform.register_ae("MOVESCU", RETRIEVES);
     destination(&platform, "STORESCP", receiver.address().port());
-    // One file of each pair of SOP class and transfer syntax.
-    let (mut sent, mut pairs) = (BTreeMap::new(), BTreeSet::new());
-    for fixture in fixtures::own() {
+    let mut sent = BTreeMap::new();
+    for fixture in fixtures::all() {
         let file = fixture.read();
         let Some(head) = part10::head(&file) else { continue };
         let takes = DCMTK_TAKES.contains(&head.transfer_syntax_uid.as_str());
         if takes
-            && !pairs.contains(&(head.sop_class_uid.clone(), head.transfer_syntax_uid.clone()))
             && let Ok(statuses) = send_files(platform.dicom(), std::slice::from_ref(&file))
             && statuses == [0]
         {
-            pairs.insert((head.sop_class_uid, head.transfer_syntax_uid));
             let (uid, data_set) = data_sets([file]).into_iter().next().expect("one");
             sent.entry(uid).or_insert(padded(&data_set).into_owned());
         }
     }
-    assert!(sent.len() > 10, "{} files", sent.len());
+    assert!(sent.len() > 25, "{} files", sent.len());
     let (studies, _) = find_studies(&platform);
     for study in &studies {
         let key = format!("0020,000d={study}");
@@ -89,6 +86,56 @@ fn find_studies(platform: &Platform) -> (Vec<String>, Message) {
     let (found, last) = dialogue.responses();
     dialogue.release();
     (texts(&found, STUDY_UID), last)
+}
+
+/// A destination that takes one association at a time gets one at a time, however many ask for it.
+#[tokio::test]
+async fn a_destination_has_no_more_associations_of_ours_than_it_may() {
+    let options = Options::default().with("MAXRAY_PACS__CALL__ASSOCIATIONS_PER_AE_MAX", "1");
+    let source = platform(options, &[("MOVESCU", RETRIEVES)]).await;
+    let target = Platform::start(Options::default()).await;
+    target.register_ae("MAXRAY", &["--operation", "store", "--associations-max", "1"]);
+    destination(&source, "TARGET", target.dicom().port());
+    let studies: Vec<Vec<Synthetic>> =
+        (0..4).map(|number| Synthetic::cr(&format!("P{number}"), 64, 64).series(20)).collect();
+    store(&source, &studies.concat());
+    let ended: Vec<Message> = std::thread::scope(|scope| {
+        let moves: Vec<_> = studies
+            .iter()
+            .map(|study| scope.spawn(|| move_study(&source, "TARGET", &study[0].study_instance_uid).1))
+            .collect();
+        moves.into_iter().map(|one| one.join().expect("a move")).collect()
+    });
+    for last in ended {
+        assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0, Some(20), Some(0)));
+    }
+    let reader = target.user("reader", "service").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 80);
+}
+
+#[tokio::test]
+async fn a_move_that_waits_for_its_destination_can_be_cancelled() {
+    let options = Options::default().with("MAXRAY_PACS__CALL__ASSOCIATIONS_PER_AE_MAX", "1");
+    let platform = platform(options, &[("MOVESCU", RETRIEVES)]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start_busy(folder.path());
+    destination(&platform, "STORESCP", receiver.address().port());
+    let (long, short) = (Synthetic::cr("P1", 8, 8).series(4), Synthetic::cr("P2", 8, 8));
+    store(&platform, &[&long[..], std::slice::from_ref(&short)].concat());
+    let begin = |study: &str| {
+        let mut dialogue = Dialogue::open(platform.dicom(), "MOVESCU", &[(STUDY_MOVE, IMPLICIT)], &[]);
+        let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, study.as_bytes())]);
+        dialogue.write(&Dialogue::request(C_MOVE, STUDY_MOVE, Some("STORESCP"), &keys));
+        dialogue
+    };
+    let mut first = begin(&long[0].study_instance_uid);
+    assert_eq!(first.message().status(), 0xff00, "it has the only place");
+    let mut second = begin(&short.study_instance_uid);
+    second.write(&Dialogue::cancel(1));
+    let (_, last) = second.responses();
+    assert_eq!((last.status(), last.number(0x1020), last.number(0x1021)), (0xfe00, Some(1), Some(0)));
+    assert_eq!(first.responses().1.number(0x1021), Some(4));
+    assert_eq!(receiver.take().len(), 4);
 }
 
 #[tokio::test]

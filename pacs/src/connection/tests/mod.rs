@@ -30,6 +30,7 @@ use super::Door;
 use crate::{
     access::Denied,
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
+    caller::Caller,
     config::PacsConfig,
     dimse::command_set::{
         CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element,
@@ -144,7 +145,7 @@ fn registration(title: &str, address: IpAddr, operations: &[AeOperation]) -> Ae 
 }
 
 fn open(config: PacsConfig, memory: &Memory) -> Arc<Door<Memory>> {
-    Arc::new(Door::new(memory.clone(), config, false))
+    Arc::new(Door::new(memory.clone(), Caller::new(&config), config, false))
 }
 
 fn connect(door: &Arc<Door<Memory>>) -> TestPeer {
