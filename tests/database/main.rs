@@ -10,6 +10,7 @@ mod commitments;
 mod consultations;
 mod documents;
 mod events;
+mod forwards;
 mod group_commit;
 mod identity;
 mod leases;

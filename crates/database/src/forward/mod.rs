@@ -115,7 +115,8 @@ impl Database {
         Ok(ForwardRuleRow { id, name, rule, created_at: now, updated_at: now })
     }
 
-    /// Replaces a rule, for what is stored from now on; false when it is not there.
+    /// Replaces a rule, for what is stored from now on; false when it is not there. What waits for a destination that is not
+    /// its any more goes nowhere.
     pub async fn update_forward_rule(
         &self,
         id: Uuid,
@@ -123,6 +124,8 @@ impl Database {
         actor: &AuditActor,
     ) -> Result<bool, DatabaseError> {
         const SQL: &str = "UPDATE forward_rule SET rule = $2, updated_at = $3 WHERE id = $1";
+        const ELSEWHERE: &str =
+            "DELETE FROM forward WHERE rule_id = $1 AND state <> 'sent' AND destination <> $2";
         let mut tx = self.begin().await?;
         let now = tx.now;
         let changed = on_tx!(tx, connection =>
@@ -130,6 +133,12 @@ impl Database {
         if changed == 0 {
             return Ok(false);
         }
+        on_tx!(tx, connection => sqlx::query(ELSEWHERE)
+            .bind(id)
+            .bind(rule.destination.as_str())
+            .execute(connection)
+            .await
+            .map(drop)?);
         insert_audit(&mut tx, &[AuditRecord::success(actor, "update_forward_rule").about(id)]).await?;
         self.commit(tx).await?;
         Ok(true)

@@ -1,5 +1,10 @@
 //! Instances on their way: made from events behind a cursor, taken by whoever sends them, sent again until they have arrived.
 
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, hash_map::Entry},
+};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use model::AeTitle;
 use uuid::Uuid;
@@ -38,6 +43,8 @@ pub struct Forward {
     pub attempts: i32,
     /// How often the destination said that it does not take it.
     pub refusals: i32,
+    /// [`model::forward::ForwardPriority::weight`].
+    pub priority: i32,
     /// When it was queued.
     pub created_at: DateTime<Utc>,
 }
@@ -58,8 +65,28 @@ static INSERT: Statement = Statement::new(
      created_at) SELECT r.id, r.rule_id, r.instance, r.destination, r.priority, 'pending', 0, 0, $2, '', $2 \
      FROM ROWS($1: id uuid, rule_id uuid, instance uuid, destination text, priority integer) AS r \
      JOIN forward_rule ON forward_rule.id = r.rule_id JOIN instance ON instance.id = r.instance WHERE true \
-     ON CONFLICT DO NOTHING",
+     ON CONFLICT (instance, destination) DO UPDATE SET priority = excluded.priority \
+     WHERE forward.state = 'pending' AND forward.priority < excluded.priority",
 );
+
+/// Of what waits: that its rule counts now. A true of JSON is 1 for SQLite.
+const BY_A_RULE_THAT_COUNTS: &str = "EXISTS (SELECT 1 FROM forward_rule WHERE forward_rule.id = forward.rule_id \
+    AND CAST(rule ->> 'enabled' AS TEXT) IN ('true', '1'))";
+
+/// One for each instance and destination: no statement may change a row twice. The heaviest stays, of equals the first.
+fn each_once(new: &[NewForward]) -> impl Iterator<Item = &NewForward> {
+    let mut heaviest: HashMap<(Uuid, &str), &NewForward> = HashMap::new();
+    for one in new {
+        match heaviest.entry((one.instance, one.destination.as_str())) {
+            Entry::Vacant(place) => drop(place.insert(one)),
+            Entry::Occupied(mut place) if place.get().priority < one.priority => drop(place.insert(one)),
+            Entry::Occupied(_) => {}
+        }
+    }
+    new.iter().filter(move |one| {
+        heaviest.get(&(one.instance, one.destination.as_str())).is_some_and(|kept| std::ptr::eq(*kept, *one))
+    })
+}
 
 impl Database {
     /// Up to where events have been looked at by the rules.
@@ -71,11 +98,11 @@ impl Database {
     }
 
     /// Queues instances and moves the cursor behind the events that they came of, in one transaction. Every node may do it: what
-    /// is queued already is not queued twice.
+    /// is queued already is not queued twice, and gets the heaviest of the priorities.
     pub async fn queue_forwards(&self, new: &[NewForward], until: i64) -> Result<(), DatabaseError> {
         let mut tx = self.begin().await?;
         if !new.is_empty() {
-            let list = new.iter().map(|one| {
+            let list = each_once(new).map(|one| {
                 vec![
                     uuid_value(Uuid::now_v7()),
                     uuid_value(one.rule_id),
@@ -95,16 +122,18 @@ impl Database {
 
     /// Destinations that something is due for, those with the heaviest first.
     pub async fn forward_destinations(&self) -> Result<Vec<AeTitle>, DatabaseError> {
-        const SQL: &str = "SELECT destination FROM forward WHERE due_at <= $1 GROUP BY destination \
-            ORDER BY MAX(priority) DESC, MIN(due_at)";
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT destination FROM forward WHERE due_at <= $1 AND {BY_A_RULE_THAT_COUNTS} GROUP BY destination \
+             ORDER BY MAX(priority) DESC, MIN(due_at)"
+        ));
         let now = self.shared().clock.now();
         let titles: Vec<String> =
-            on!(self, engine => sqlx::query_scalar(SQL).bind(now).fetch_all(&engine.read).await?);
+            on!(self, engine => sqlx::query_scalar(sql).bind(now).fetch_all(&engine.read).await?);
         Ok(titles.iter().filter_map(|title| AeTitle::parse(title).ok()).collect())
     }
 
-    /// Takes what is due for a destination, the heaviest and oldest first, and counts the attempt. It is due again after
-    /// `lease`, unless somebody says before how it ended.
+    /// Takes what is due for a destination by rules that count, the heaviest and oldest first, and counts the attempt. It is
+    /// due again after `lease`, unless somebody says before how it ended.
     pub async fn take_forwards(
         &self,
         destination: &AeTitle,
@@ -118,9 +147,9 @@ impl Database {
         };
         let sql = sqlx::AssertSqlSafe(format!(
             "UPDATE forward SET attempts = attempts + 1, due_at = $3 WHERE id IN (SELECT id FROM forward \
-             WHERE destination = $1 AND due_at <= $2 ORDER BY priority DESC, id LIMIT $4{lock}) \
+             WHERE destination = $1 AND due_at <= $2 AND {BY_A_RULE_THAT_COUNTS} ORDER BY priority DESC, id LIMIT $4{lock}) \
              RETURNING id, instance, (SELECT sop_instance_uid FROM instance WHERE instance.id = forward.instance) \
-             AS sop_instance_uid, attempts, refusals, created_at"
+             AS sop_instance_uid, attempts, refusals, priority, created_at"
         ));
         let now = tx.now;
         let mut taken: Vec<Forward> = on_tx!(tx, connection => sqlx::query_as(sql)
@@ -132,7 +161,7 @@ impl Database {
             .await?);
         self.commit(tx).await?;
         // RETURNING has no order; ids grow with time.
-        taken.sort_by_key(|forward| forward.id);
+        taken.sort_by_key(|forward| (Reverse(forward.priority), forward.id));
         Ok(taken)
     }
 

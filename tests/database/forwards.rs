@@ -1,0 +1,110 @@
+//! What waits to be sent on: in which order, by which rule.
+
+use chrono::TimeDelta;
+use database::{ForwardFilter, ForwardRuleRow, NewForward};
+use model::{
+    AeTitle,
+    forward::{ForwardPriority, ForwardRule},
+};
+use uuid::Uuid;
+
+use crate::support::{Home, actor, instance};
+
+on_both_engines!(
+    what_is_heavier_goes_first,
+    two_rules_queue_an_instance_once_with_the_heavier_priority,
+    rules_that_change_take_what_waits_with_them,
+);
+
+const LEASE: TimeDelta = TimeDelta::seconds(30);
+
+fn title(text: &str) -> AeTitle {
+    AeTitle::parse(text).expect("a title")
+}
+
+async fn rule(home: &Home, name: &str, destination: &str, priority: ForwardPriority) -> ForwardRuleRow {
+    let rule = ForwardRule {
+        enabled: true,
+        destination: title(destination),
+        from: Vec::new(),
+        attributes: std::collections::BTreeMap::new(),
+        priority,
+    };
+    home.database.create_forward_rule(name, rule, &actor()).await.expect("a rule")
+}
+
+fn by(row: &ForwardRuleRow, instance: Uuid) -> NewForward {
+    let (destination, priority) = (row.rule.destination.clone(), row.rule.priority.weight());
+    NewForward { rule_id: row.id, instance, destination, priority }
+}
+
+async fn put(home: &Home, instances: i32) -> Vec<Uuid> {
+    let mut ids = Vec::new();
+    for number in 0..instances {
+        ids.push(home.put(instance("1.1", number)).await);
+    }
+    ids
+}
+
+/// The instances that are taken, in order; they are due again at once.
+async fn taken(home: &Home, destination: &str) -> Vec<Uuid> {
+    let taken = home.database.take_forwards(&title(destination), 10, LEASE).await.expect("taken");
+    home.sleep_seconds(60);
+    taken.into_iter().map(|one| one.instance).collect()
+}
+
+async fn waiting(home: &Home) -> usize {
+    let filter = ForwardFilter { limit: 100, ..ForwardFilter::default() };
+    home.database.forwards(filter).await.expect("a list").len()
+}
+
+async fn what_is_heavier_goes_first(home: Home) {
+    let ids = put(&home, 6).await;
+    let low = rule(&home, "a", "CENTRAL", ForwardPriority::Low).await;
+    let high = rule(&home, "b", "CENTRAL", ForwardPriority::High).await;
+    let medium = rule(&home, "c", "CENTRAL", ForwardPriority::Medium).await;
+    let new = [(&low, 0), (&medium, 1), (&high, 2), (&low, 3), (&high, 4), (&medium, 5)];
+    let new: Vec<NewForward> = new.iter().map(|(row, index)| by(row, ids[*index])).collect();
+    home.database.queue_forwards(&new, 1).await.expect("queued");
+    assert_eq!(taken(&home, "CENTRAL").await, [2, 4, 1, 5, 0, 3].map(|index| ids[index]));
+    let two = home.database.take_forwards(&title("CENTRAL"), 2, LEASE).await.expect("taken");
+    assert_eq!([two[0].instance, two[1].instance], [ids[2], ids[4]]);
+}
+
+async fn two_rules_queue_an_instance_once_with_the_heavier_priority(home: Home) {
+    let ids = put(&home, 3).await;
+    let low = rule(&home, "a", "CENTRAL", ForwardPriority::Low).await;
+    let medium = rule(&home, "b", "CENTRAL", ForwardPriority::Medium).await;
+    let high = rule(&home, "c", "CENTRAL", ForwardPriority::High).await;
+    // At once, and one after the other.
+    let new = [by(&medium, ids[0]), by(&low, ids[1]), by(&high, ids[1]), by(&low, ids[2])];
+    home.database.queue_forwards(&new, 1).await.expect("queued");
+    assert_eq!(taken(&home, "CENTRAL").await, [ids[1], ids[0], ids[2]]);
+    home.database.queue_forwards(&[by(&high, ids[2]), by(&low, ids[0])], 2).await.expect("queued");
+    assert_eq!(waiting(&home).await, 3);
+    let order = taken(&home, "CENTRAL").await;
+    assert!(order[2] == ids[0] && order.contains(&ids[2]), "{order:?} of {ids:?}");
+}
+
+async fn rules_that_change_take_what_waits_with_them(home: Home) {
+    let ids = put(&home, 2).await;
+    let mut one = rule(&home, "one", "CENTRAL", ForwardPriority::Medium).await;
+    let other = rule(&home, "other", "READING", ForwardPriority::Medium).await;
+    home.database.queue_forwards(&[by(&one, ids[0]), by(&other, ids[1])], 1).await.expect("queued");
+    let change = async |row: &ForwardRuleRow| {
+        assert!(home.database.update_forward_rule(row.id, &row.rule, &actor()).await.expect("changed"));
+    };
+    one.rule.enabled = false;
+    change(&one).await;
+    assert_eq!(home.database.forward_destinations().await.expect("a list"), [title("READING")]);
+    assert!(taken(&home, "CENTRAL").await.is_empty());
+    one.rule.enabled = true;
+    change(&one).await;
+    assert_eq!(taken(&home, "CENTRAL").await, [ids[0]], "it waited");
+    one.rule.destination = title("ELSEWHERE");
+    change(&one).await;
+    assert!(taken(&home, "CENTRAL").await.is_empty());
+    assert_eq!(waiting(&home).await, 1, "nothing waits for the former destination");
+    assert!(home.database.remove_forward_rule(other.id, &actor()).await.expect("removed"));
+    assert_eq!(waiting(&home).await, 0);
+}
