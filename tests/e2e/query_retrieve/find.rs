@@ -56,6 +56,7 @@ async fn every_level(engine: Engine) {
     let keys: &[(u32, &[u8])] = &[
         (0x0008_0020, b"20260201-20260401"),
         (LEVEL, b"STUDY"),
+        (0x0008_0056, b""),
         (0x0008_0061, b"CR\\DX"),
         (PATIENT_ID, b""),
     ];
@@ -64,6 +65,7 @@ async fn every_level(engine: Engine) {
     for one in &studies {
         assert_eq!((text(one, LEVEL), text(one, 0x0008_0054)), ("STUDY".into(), "MAXRAY".into()));
         assert!(!text(one, STUDY_UID).is_empty(), "the unique key is always there");
+        assert_eq!(text(one, 0x0008_0056), "ONLINE", "Instance Availability");
         assert_eq!(value(one, PATIENT_NAME), None, "nobody asked for it");
     }
     let list = [&instances[3], &instances[4]].map(|one| one.study_instance_uid.as_str()).join("\\");

@@ -4,6 +4,7 @@ mod access;
 mod find;
 mod get;
 mod identity_ends;
+mod models;
 mod moving;
 mod pynetdicom;
 mod tools;

@@ -88,6 +88,25 @@ fn find_studies(platform: &Platform) -> (Vec<String>, Message) {
     (texts(&found, STUDY_UID), last)
 }
 
+#[tokio::test]
+async fn a_destination_that_does_not_take_it_as_stored_gets_it_converted() {
+    use model::transfer_syntax::{DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS};
+    let platform = platform(Options::default(), &[("MOVESCU", RETRIEVES)]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start_plain(folder.path());
+    destination(&platform, "STORESCP", receiver.address().port());
+    for stored in [RLE_LOSSLESS, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN] {
+        let one = Synthetic { frames: 3, ..Synthetic::cr(stored, 24, 16) };
+        store(&platform, &[one.clone().with_transfer_syntax(stored)]);
+        let (_, last) = move_study(&platform, "STORESCP", &one.study_instance_uid);
+        assert_eq!((last.status(), last.number(0x1021)), (0, Some(1)), "{stored}");
+        let file = receiver.take().pop().expect("a file");
+        assert_eq!(part10::head(&file).expect("a file").transfer_syntax_uid, EXPLICIT);
+        let expected = one.with_transfer_syntax(EXPLICIT).data_set();
+        assert!(part10::data_set(&file) == &*padded(&expected), "{stored} differs");
+    }
+}
+
 /// A destination that takes one association at a time gets one at a time, however many ask for it.
 #[tokio::test]
 async fn a_destination_has_no_more_associations_of_ours_than_it_may() {

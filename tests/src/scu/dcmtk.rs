@@ -109,6 +109,14 @@ impl Reference {
     /// # Panics
     /// When storescp is missing or does not listen.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["+xa"])
+    }
+
+    /// As [`Self::start`]; it takes the native transfer syntaxes alone.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_plain(folder: &Path) -> Self {
         Self::start_with(folder, &[])
     }
 
@@ -120,7 +128,7 @@ impl Reference {
         let paths =
             [&identity.key, &identity.certificate, &authority.file()].map(|path| path.display().to_string());
         let [key, certificate, root] = &paths;
-        Self::start_with(folder, &["+tls", key, certificate, "+cf", root])
+        Self::start_with(folder, &["+xa", "+tls", key, certificate, "+cf", root])
     }
 
     /// As [`Self::start`]; it is busy for a second after each instance.
@@ -128,7 +136,7 @@ impl Reference {
     /// # Panics
     /// As there.
     pub fn start_busy(folder: &Path) -> Self {
-        Self::start_with(folder, &["--sleep-after", "1"])
+        Self::start_with(folder, &["+xa", "--sleep-after", "1"])
     }
 
     fn start_with(folder: &Path, arguments: &[&str]) -> Self {
@@ -140,7 +148,7 @@ impl Reference {
             .args(["+B", "+uf", "--promiscuous", "-q", "-pdu", "131072", "-od"])
             .arg(folder)
             .args(arguments)
-            .args(["+xa", &address.port().to_string()])
+            .arg(address.port().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
