@@ -5,6 +5,7 @@ mod breaker;
 mod config;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod partial_date;
 mod resource;
 mod search;
 mod server;
@@ -20,7 +21,8 @@ use moka::{Expiry, future::Cache};
 
 pub use self::{
     config::{PatientServiceConfig, PatientServiceConfigError},
-    resource::{Gender, HumanName, LogicalId, Malformed, NameUse, PartialDate, RegistryPatient},
+    partial_date::PartialDate,
+    resource::{Gender, HumanName, LogicalId, Malformed, NameUse, RegistryPatient},
 };
 
 use self::{

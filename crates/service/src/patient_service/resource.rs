@@ -1,8 +1,9 @@
 //! FHIR R4 Patient (<http://hl7.org/fhir/R4/patient.html>): what of it is looked at, bounded. What does not have the
 //! form of the Standard is no patient; nothing of it is guessed.
 
-use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, de::IgnoredAny};
+
+use super::partial_date::PartialDate;
 
 /// Longest text that is kept, in characters.
 const TEXT_LENGTH_MAX: usize = 200;
@@ -96,38 +97,6 @@ impl HumanName {
     /// Whether it is what the person is called now.
     pub fn is_current(&self) -> bool {
         matches!(self.name_use, NameUse::Official | NameUse::Usual | NameUse::Unsaid | NameUse::Temp)
-    }
-}
-
-/// A date of which the end may be missing (<http://hl7.org/fhir/R4/datatypes.html#date>): `1980`, `1980-02`, `1980-02-29`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartialDate(String);
-
-impl PartialDate {
-    /// Reads one.
-    pub fn parse(text: &str) -> Option<Self> {
-        let whole = match text.len() {
-            4 => format!("{text}-01-01"),
-            7 => format!("{text}-01"),
-            10 => text.to_owned(),
-            _ => return None,
-        };
-        let is_formed = whole.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-        let date = whole.parse::<NaiveDate>().ok().filter(|date| is_formed && date.year() > 0);
-        date.map(|_| Self(text.to_owned()))
-    }
-
-    /// As FHIR writes it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The day, when it is known.
-    pub fn day(&self) -> Option<NaiveDate> {
-        self.0.parse().ok()
     }
 }
 

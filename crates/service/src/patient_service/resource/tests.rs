@@ -63,29 +63,3 @@ fn texts_are_bounded_lines() {
     let shown = patient.name().expect("a name");
     assert!(shown.starts_with("a b 0 xxx") && shown.chars().count() <= TEXT_LENGTH_MAX, "{shown}");
 }
-
-#[test]
-fn dates_may_lack_their_end() {
-    for good in ["1980", "1980-02", "1980-02-29"] {
-        assert_eq!(PartialDate::parse(good).map(|date| date.as_str().to_owned()).as_deref(), Some(good));
-    }
-    for bad in [
-        "",
-        "80",
-        "1980-2",
-        "1980-13",
-        "1980-02-30",
-        "19800229",
-        "1980-02-29T10:00:00Z",
-        "0000",
-        "+980",
-        "1980/02/29",
-    ] {
-        assert_eq!(PartialDate::parse(bad), None, "{bad}");
-    }
-    assert_eq!(PartialDate::parse("1980-02").and_then(|date| date.day()), None);
-    assert_eq!(
-        PartialDate::parse("1980-02-29").and_then(|date| date.day()),
-        NaiveDate::from_ymd_opt(1980, 2, 29)
-    );
-}
