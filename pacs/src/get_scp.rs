@@ -86,7 +86,7 @@ async fn send<S: Transport, B: Backend>(
     Turn { instance, next, ahead }: Turn<'_>,
 ) -> Result<Outcome, End> {
     let backend = Arc::clone(&association.backend);
-    let (accepted, syntaxes) = accepted_for(&association.contexts, instance);
+    let syntaxes = transfer_syntaxes(&association.contexts, instance);
     let opened = match ahead.open(&backend, instance, &syntaxes).await {
         Ok(opened) => opened,
         Err(NotOpened::TransferSyntax) => {
@@ -100,17 +100,18 @@ async fn send<S: Transport, B: Backend>(
         }
         Err(NotOpened::Unreadable) => return Ok(Outcome::Failed),
     };
-    let Some(context) = accepted.iter().find(|one| one.transfer_syntax == opened.transfer_syntax) else {
-        return Ok(Outcome::Failed);
-    };
+    let context_id = accepting(&association.contexts, instance)
+        .find(|one| one.transfer_syntax == opened.transfer_syntax)
+        .map(|one| one.id);
+    let Some(context_id) = context_id else { return Ok(Outcome::Failed) };
     if let Some(next) = next {
-        ahead.begin(&backend, next, &accepted_for(&association.contexts, next).1);
+        ahead.begin(&backend, next, &transfer_syntaxes(&association.contexts, next));
     }
     association.message_id = association.message_id.wrapping_add(1);
     let message_id = association.message_id;
     let command = store_request(&instance.sop_class_uid, &instance.sop_instance_uid, message_id, None);
-    association.upper_layer.send(context.id, true, true, &command).await?;
-    let sent = association.upper_layer.send_data_set(context.id, retrieve::reader(opened.data_set)).await;
+    association.upper_layer.send(context_id, true, true, &command).await?;
+    let sent = association.upper_layer.send_data_set(context_id, retrieve::reader(opened.data_set)).await;
     sent.map_err(|error| match error {
         SendError::Ended(end) => end,
         // Half of it is there: nothing but the end of the association keeps it from being taken for the whole.
@@ -123,17 +124,16 @@ async fn send<S: Transport, B: Backend>(
     await_response(association, cancel, message_id).await
 }
 
-/// The contexts in which the requestor takes an instance, and their transfer syntaxes.
-fn accepted_for(
-    contexts: &[PresentationContext],
+/// The contexts in which the requestor takes an instance.
+fn accepting<'a>(
+    contexts: &'a [PresentationContext],
     instance: &StoredInstance,
-) -> (Vec<PresentationContext>, Vec<TransferSyntaxUid>) {
-    let is_for = |context: &&PresentationContext| {
-        context.requestor_is_scp && context.abstract_syntax == instance.sop_class_uid
-    };
-    let accepted: Vec<_> = contexts.iter().filter(is_for).cloned().collect();
-    let syntaxes = accepted.iter().map(|context| context.transfer_syntax.clone()).collect();
-    (accepted, syntaxes)
+) -> impl Iterator<Item = &'a PresentationContext> {
+    contexts.iter().filter(|one| one.requestor_is_scp && one.abstract_syntax == instance.sop_class_uid)
+}
+
+fn transfer_syntaxes(contexts: &[PresentationContext], instance: &StoredInstance) -> Vec<TransferSyntaxUid> {
+    accepting(contexts, instance).map(|one| one.transfer_syntax.clone()).collect()
 }
 
 async fn await_response<S: Transport, B: Backend>(

@@ -62,9 +62,9 @@ async fn send_each<S: Transport, B: Backend>(
     instances: &[StoredInstance],
     sub_operations: &mut SubOperations,
 ) -> Result<bool, End> {
-    let caller = association.door.caller.clone();
+    let door = association.door;
     let mut cancel = Cancel::of(asked.message_id);
-    let place = caller.place(&ae.title);
+    let place = door.caller.place(&ae.title);
     let Some(place) = wait_for(place, association, asked, (&mut cancel, sub_operations)).await? else {
         return Ok(true);
     };
