@@ -53,6 +53,7 @@ pub use archive_identification::Identification;
 pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
 pub use forward::ForwardingConfig;
+pub use registry::FRESH_FOR as REGISTRY_FRESH_FOR;
 pub use server::ServeError;
 pub use storage_sop_classes::is_storage_sop_class;
 

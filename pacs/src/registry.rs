@@ -8,8 +8,8 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::backend::Unavailable;
 
-/// Not asked again within this time: associations come by the dozen.
-const FRESH_FOR: Duration = Duration::from_secs(2);
+/// The registry is not read again within this time: associations come by the dozen.
+pub const FRESH_FOR: Duration = Duration::from_secs(2);
 /// Still used within this time when the database does not answer.
 const USED_FOR: Duration = Duration::from_secs(5);
 

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 use database::{CommitmentEnd, CommitmentRequested, NewCommitment};
-use model::{AeTitle, SopClassUid, SopInstanceUid, SopReference, access::Scope};
+use model::{SopClassUid, SopInstanceUid, SopReference, access::Scope};
 
-use crate::support::{Home, actor, instance};
+use crate::support::{Home, actor, instance, title};
 
 on_both_engines!(
     one_node_reports_and_a_dead_one_loses_its_claim,
@@ -13,10 +13,6 @@ on_both_engines!(
 );
 
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-
-fn title(text: &str) -> AeTitle {
-    AeTitle::parse(text).expect("a title")
-}
 
 fn references(instances: &[&str]) -> Vec<SopReference> {
     let reference = |uid: &&str| SopReference {

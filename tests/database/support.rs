@@ -11,7 +11,7 @@ use database::{
     SearchQuery, SearchRow, StoreInstanceError, StoreOutcome,
 };
 use model::{
-    SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid,
+    AeTitle, SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid,
     access::{Action, Principal, Role, Scope},
     clock::Clock,
     frame::{ByteRange, FrameTable},
@@ -162,6 +162,10 @@ pub fn at(seconds: i64) -> DateTime<Utc> {
 
 pub fn study_uids(rows: &[SearchRow]) -> Vec<String> {
     rows.iter().map(|row| row.study.study_instance_uid.to_string()).collect()
+}
+
+pub fn title(text: &str) -> AeTitle {
+    AeTitle::parse(text).expect("an AE title")
 }
 
 pub fn study_uid(text: &str) -> StudyInstanceUid {

@@ -1,6 +1,6 @@
 //! What an operator does at the command line, and what metrics and the audit trail say afterwards.
 
-use std::{net::TcpListener, time::Duration};
+use std::net::TcpListener;
 
 use database::{AuditRecord, Database, DatabaseConfig};
 use model::clock::Clock;
@@ -75,10 +75,9 @@ impl Platform {
         self.ae(&[&["add", title, "127.0.0.1"], arguments].concat());
     }
 
-    /// Waits until the server has seen what [`Self::ae`] changed: it looks at its registry every two seconds. What is changed
-    /// before the first association needs no waiting.
+    /// Waits until the next association finds what [`Self::ae`] changed. What is changed before the first one needs no waiting.
     pub async fn registry_read_again(&self) {
-        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        tokio::time::sleep(pacs::REGISTRY_FRESH_FOR).await;
     }
 
     /// The database beside the server, on SQLite.

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
-use crate::upper_layer::pdu::encode_abort;
+use crate::upper_layer::pdu::{RELEASE_RQ, encode_abort};
 
 const CR_IMAGE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.1";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -29,6 +29,10 @@ async fn request(answer: &'static [u8]) -> Result<ScuAssociation<DuplexStream>, 
         let mut rest = Vec::new();
         let _ = peer.read_to_end(&mut rest).await;
     });
+    ask(ours).await
+}
+
+async fn ask(ours: DuplexStream) -> Result<ScuAssociation<DuplexStream>, ScuError> {
     ScuAssociation::request(ours, &title("A"), &title("B"), &proposals(), ScuTimeouts::default()).await
 }
 
@@ -107,10 +111,7 @@ fn acceptance() -> Vec<u8> {
 async fn every_pdu_type_as_an_answer_to_the_request() {
     for pdu_type in 0..=u8::MAX {
         let (ours, mut peer) = tokio::io::duplex(1 << 16);
-        let asked = tokio::spawn(async move {
-            let (us, them, timeouts) = (title("A"), title("B"), ScuTimeouts::default());
-            ScuAssociation::request(ours, &us, &them, &proposals(), timeouts).await.map(drop)
-        });
+        let asked = tokio::spawn(ask(ours));
         assert_eq!(read_pdu(&mut peer).await.0, 1);
         let said = answered_with(&mut peer, pdu_type).await;
         let expected = match pdu_type {
@@ -130,17 +131,12 @@ async fn every_pdu_type_as_an_answer_to_the_request() {
 async fn every_pdu_type_as_an_answer_to_the_release() {
     for pdu_type in 0..=u8::MAX {
         let (ours, mut peer) = tokio::io::duplex(1 << 16);
-        let asked = tokio::spawn(async move {
-            let (us, them, timeouts) = (title("A"), title("B"), ScuTimeouts::default());
-            let association =
-                ScuAssociation::request(ours, &us, &them, &proposals(), timeouts).await.expect("accepted");
-            association.release().await
-        });
+        let asked = tokio::spawn(async move { ask(ours).await.expect("accepted").release().await });
         assert_eq!(read_pdu(&mut peer).await.0, 1);
         peer.write_all(&acceptance()).await.expect("written");
         assert_eq!(read_pdu(&mut peer).await, (5, vec![0; 4]));
         if pdu_type == 5 {
-            peer.write_all(&[5, 0, 0, 0, 0, 4, 0, 0, 0, 0]).await.expect("written");
+            peer.write_all(&RELEASE_RQ).await.expect("written");
             assert_eq!(read_pdu(&mut peer).await, (6, vec![0; 4]), "the collision is answered");
             assert_eq!(answered_with(&mut peer, 6).await, Vec::<u8>::new());
             drop(peer);

@@ -4,12 +4,6 @@ use tests::scu::Dcmtk;
 
 use super::*;
 
-fn run(platform: &Platform, arguments: &[&str]) -> (bool, String) {
-    let output = platform.command(arguments).output().expect("maxray runs");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
 #[tokio::test]
 async fn this_program_is_a_client_too() {
     let platform = platform(Options::default(), &[("CLIENT", FINDS)]).await;
@@ -17,7 +11,7 @@ async fn this_program_is_a_client_too() {
     platform.register_ae("MAXRAY", &["--call-host", "127.0.0.1", "--call-port", &port]);
     let there = format!("MAXRAY@127.0.0.1:{port}");
     for target in ["MAXRAY", &there] {
-        let (answered, text) = run(&platform, &["echo", target]);
+        let (answered, text) = platform.operate(&["echo", target]);
         assert!(answered && text.contains("answers"), "{text}");
     }
     let folder = platform.scratch().join("send");
@@ -26,14 +20,15 @@ async fn this_program_is_a_client_too() {
     std::fs::write(folder.join("one.dcm"), made[0].part10()).expect("a file");
     std::fs::write(folder.join("deeper/two.dcm"), made[1].part10()).expect("a file");
     let directory = folder.display().to_string();
-    let (sent, text) = run(&platform, &["send", &there, &directory, "--calling", "SENDER"]);
+    let (sent, text) = platform.operate(&["send", &there, &directory, "--calling", "SENDER"]);
     assert!(sent && text.contains("2 of 2 sent"), "{text}");
     std::fs::write(folder.join("no.dcm"), "not DICOM").expect("a file");
-    let (sent, text) = run(&platform, &["send", &there, &directory]);
+    let (sent, text) = platform.operate(&["send", &there, &directory]);
     assert!(!sent && text.contains("2 of 3 sent") && text.contains("no.dcm"), "{text}");
 
-    let query =
-        |arguments: &[&str]| run(&platform, &[&["query", &there, "--calling", "CLIENT"], arguments].concat());
+    let query = |arguments: &[&str]| {
+        platform.operate(&[&["query", &there, "--calling", "CLIENT"], arguments].concat())
+    };
     let (found, text) = query(&["-k", "PatientName=synth*", "-k", "00080050"]);
     assert!(
         found && text.contains("1 found") && text.contains("AP1") && text.contains("Synthetic^P1"),
@@ -49,9 +44,9 @@ async fn this_program_is_a_client_too() {
     assert!(!found && text.contains("0xa900"), "{text}");
     for wrong in [&["query", "MAXRAY", "-k", "Nonsense"][..], &["echo", "STRANGER"], &["echo", "X@127.0.0.1"]]
     {
-        assert!(!run(&platform, wrong).0, "{wrong:?}");
+        assert!(!platform.operate(wrong).0, "{wrong:?}");
     }
-    let (found, text) = run(&platform, &["query", &there, "--calling", "NOBODY"]);
+    let (found, text) = platform.operate(&["query", &there, "--calling", "NOBODY"]);
     assert!(!found && text.contains("0x0124"), "{text}");
 }
 
