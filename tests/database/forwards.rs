@@ -2,13 +2,10 @@
 
 use chrono::TimeDelta;
 use database::{ForwardFilter, ForwardRuleRow, NewForward};
-use model::{
-    AeTitle,
-    forward::{ForwardPriority, ForwardRule},
-};
+use model::forward::{ForwardPriority, ForwardRule};
 use uuid::Uuid;
 
-use crate::support::{Home, actor, instance};
+use crate::support::{Home, actor, instance, title};
 
 on_both_engines!(
     what_is_heavier_goes_first,
@@ -17,10 +14,6 @@ on_both_engines!(
 );
 
 const LEASE: TimeDelta = TimeDelta::seconds(30);
-
-fn title(text: &str) -> AeTitle {
-    AeTitle::parse(text).expect("a title")
-}
 
 async fn rule(home: &Home, name: &str, destination: &str, priority: ForwardPriority) -> ForwardRuleRow {
     let rule = ForwardRule {

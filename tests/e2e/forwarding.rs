@@ -28,9 +28,8 @@ fn impatient(options: Options) -> Options {
 
 /// `maxray forward ...`, and what it prints.
 fn forward(platform: &Platform, arguments: &[&str]) -> String {
-    let output = platform.command(&[&["forward"], arguments].concat()).output().expect("maxray runs");
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(output.status.success(), "maxray forward {arguments:?}: {text}");
+    let (done, text) = platform.operate(&[&["forward"], arguments].concat());
+    assert!(done, "maxray forward {arguments:?}: {text}");
     text
 }
 
@@ -85,6 +84,31 @@ async fn what_a_rule_asks_for_arrives_bit_for_bit() {
     assert_eq!((queue(&platform, "pending").len(), queue(&platform, "dead").len()), (0, 0));
     let told = platform.audit_records("forward_instances").await;
     assert!(told.len() == 3 && told.iter().all(|one| one.detail == "to CENTRAL, 1 instances"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_rule_that_is_disabled_ends_what_is_under_way() {
+    let platform = Platform::start(impatient(Options::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    // A second for each instance.
+    let receiver = Reference::start_busy(folder.path());
+    register(&platform, "CENTRAL", receiver.address());
+    forward(&platform, &["add", "everything", "CENTRAL"]);
+    store(&platform, &Synthetic::cr("P1", 8, 8).series(40));
+    wait::until("all of them", async || {
+        let (sent, pending) = (queue(&platform, "sent").len(), queue(&platform, "pending").len());
+        (sent > 0 && sent + pending == 40).then_some(())
+    })
+    .await;
+    forward(&platform, &["set", "everything", "--enabled", "false"]);
+    // Rules are looked at every ten seconds while instances are under way.
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    let sent = queue(&platform, "sent").len();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(queue(&platform, "sent").len(), sent, "it goes on");
+    assert_eq!(queue(&platform, "pending").len(), 40 - sent);
+    forward(&platform, &["set", "everything", "--enabled", "true"]);
+    wait::until("more", async || (queue(&platform, "sent").len() > sent).then_some(())).await;
 }
 
 #[tokio::test]

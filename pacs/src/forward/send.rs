@@ -1,12 +1,12 @@
 //! From the queue to a destination, over associations of our own.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
 use chrono::TimeDelta;
-use database::{AuditRecord, DatabaseError, Forward, ForwardOutcome, StoredInstance};
+use database::{AuditRecord, DatabaseError, Forward, ForwardOutcome, ForwardRuleRow, StoredInstance};
 use futures_util::future::try_join_all;
 use model::{AeTitle, StudyInstanceUid, ae::Ae};
 use service::shutdown::Shutdown;
@@ -59,22 +59,34 @@ impl Forwarder {
         // What has not ended is due again when the lease is over, or now after an orderly end.
         let left: Mutex<Vec<Forward>> = Mutex::new(taken);
         tokio::select! {
-            sent = self.send_all(destination, &left) => sent?,
-            () = self.keep(&left) => {}
-            () = shutdown.cancelled() => {
-                let again = |one: &Forward| (one.id, ForwardOutcome::Again(TimeDelta::zero(), String::new(), false));
-                let ended: Ended = left.lock().await.iter().map(again).collect();
-                self.database().settle_forwards(&ended).await?;
-            }
+            sent = self.send_all(destination, &left) => return sent.map(|()| true),
+            () = self.keep(destination, &left) => {}
+            () = shutdown.cancelled() => {}
         }
+        let again = |one: &Forward| (one.id, ForwardOutcome::Again(TimeDelta::zero(), String::new(), false));
+        let ended: Ended = left.lock().await.iter().map(again).collect();
+        self.database().settle_forwards(&ended).await?;
         Ok(true)
     }
 
-    /// Never ends: what is still to be sent stays ours.
-    async fn keep(&self, left: &Mutex<Vec<Forward>>) {
+    /// What is still to be sent stays ours. Ends when a rule does not ask for some of it any more.
+    async fn keep(&self, destination: &AeTitle, left: &Mutex<Vec<Forward>>) {
         loop {
             tokio::time::sleep(KEEP_EVERY).await;
-            let ids: Vec<Uuid> = left.lock().await.iter().map(|one| one.id).collect();
+            let ours = left.lock().await.clone();
+            match self.database().forward_rules().await {
+                Ok(rules) => {
+                    let counts =
+                        |row: &ForwardRuleRow| row.rule.enabled && row.rule.destination == *destination;
+                    let ids: HashSet<Uuid> =
+                        rules.iter().filter(|row| counts(row)).map(|row| row.id).collect();
+                    if ours.iter().any(|one| !ids.contains(&one.rule_id)) {
+                        return;
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the rules of forwarding cannot be read"),
+            }
+            let ids: Vec<Uuid> = ours.iter().map(|one| one.id).collect();
             if let Err(error) = self.database().keep_forwards(&ids, LEASE).await {
                 // Somebody may send the same once more, which does no harm.
                 tracing::debug!(%error, "what is being forwarded cannot be kept");

@@ -1,9 +1,6 @@
 //! Instances on their way: made from events behind a cursor, taken by whoever sends them, sent again until they have arrived.
 
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, hash_map::Entry},
-};
+use std::{cmp::Reverse, collections::HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::AeTitle;
@@ -35,6 +32,8 @@ pub struct NewForward {
 pub struct Forward {
     /// Identity.
     pub id: Uuid,
+    /// By which rule.
+    pub rule_id: Uuid,
     /// The instance.
     pub instance: Uuid,
     /// SOP Instance UID.
@@ -73,19 +72,13 @@ static INSERT: Statement = Statement::new(
 const BY_A_RULE_THAT_COUNTS: &str = "EXISTS (SELECT 1 FROM forward_rule WHERE forward_rule.id = forward.rule_id \
     AND CAST(rule ->> 'enabled' AS TEXT) IN ('true', '1'))";
 
-/// One for each instance and destination: no statement may change a row twice. The heaviest stays, of equals the first.
-fn each_once(new: &[NewForward]) -> impl Iterator<Item = &NewForward> {
-    let mut heaviest: HashMap<(Uuid, &str), &NewForward> = HashMap::new();
-    for one in new {
-        match heaviest.entry((one.instance, one.destination.as_str())) {
-            Entry::Vacant(place) => drop(place.insert(one)),
-            Entry::Occupied(mut place) if place.get().priority < one.priority => drop(place.insert(one)),
-            Entry::Occupied(_) => {}
-        }
-    }
-    new.iter().filter(move |one| {
-        heaviest.get(&(one.instance, one.destination.as_str())).is_some_and(|kept| std::ptr::eq(*kept, *one))
-    })
+/// One for each instance and destination, the heaviest: no statement may change a row twice.
+fn each_once(new: &[NewForward]) -> Vec<&NewForward> {
+    let mut each: Vec<&NewForward> = new.iter().collect();
+    each.sort_by_key(|one| Reverse(one.priority));
+    let mut seen = HashSet::new();
+    each.retain(|one| seen.insert((one.instance, &one.destination)));
+    each
 }
 
 impl Database {
@@ -102,7 +95,7 @@ impl Database {
     pub async fn queue_forwards(&self, new: &[NewForward], until: i64) -> Result<(), DatabaseError> {
         let mut tx = self.begin().await?;
         if !new.is_empty() {
-            let list = each_once(new).map(|one| {
+            let list = each_once(new).into_iter().map(|one| {
                 vec![
                     uuid_value(Uuid::now_v7()),
                     uuid_value(one.rule_id),
@@ -148,7 +141,7 @@ impl Database {
         let sql = sqlx::AssertSqlSafe(format!(
             "UPDATE forward SET attempts = attempts + 1, due_at = $3 WHERE id IN (SELECT id FROM forward \
              WHERE destination = $1 AND due_at <= $2 AND {BY_A_RULE_THAT_COUNTS} ORDER BY priority DESC, id LIMIT $4{lock}) \
-             RETURNING id, instance, (SELECT sop_instance_uid FROM instance WHERE instance.id = forward.instance) \
+             RETURNING id, rule_id, instance, (SELECT sop_instance_uid FROM instance WHERE instance.id = forward.instance) \
              AS sop_instance_uid, attempts, refusals, priority, created_at"
         ));
         let now = tx.now;
