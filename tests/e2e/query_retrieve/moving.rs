@@ -1,6 +1,6 @@
 //! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use database::AuditOutcome;
 use tests::{
@@ -130,6 +130,28 @@ async fn a_destination_has_no_more_associations_of_ours_than_it_may() {
     }
     let reader = target.user("reader", "service").await;
     assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 80);
+}
+
+/// An association is rejected for the moment while another one has the only place there.
+#[tokio::test]
+async fn a_destination_that_is_full_for_a_moment_is_asked_again() {
+    let source = platform(Options::default(), &[("MOVESCU", RETRIEVES)]).await;
+    let target = Platform::start(Options::default()).await;
+    target.register_ae("MAXRAY", &["--operation", "store", "--associations-max", "1"]);
+    destination(&source, "TARGET", target.dicom().port());
+    let series = Synthetic::cr("P1", 8, 8).series(2);
+    store(&source, &series);
+    let other = Dialogue::open(target.dicom(), "MAXRAY", &[(&series[0].sop_class_uid, EXPLICIT)], &[]);
+    let last = std::thread::scope(|scope| {
+        let moving = scope.spawn(|| move_study(&source, "TARGET", &series[0].study_instance_uid).1);
+        while !target.log().contains("association rejected") {
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!moving.is_finished(), "nothing was rejected");
+        }
+        other.release();
+        moving.join().expect("a move")
+    });
+    assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0, Some(2), Some(0)));
 }
 
 #[tokio::test]
