@@ -28,6 +28,7 @@ mod input;
 mod location;
 mod openapi;
 mod patients;
+mod performed_steps;
 mod policy;
 mod prescriptions;
 mod reports;

@@ -17,7 +17,7 @@ use crate::{
     availability, break_glass, clients, consultations, devices, doctors, events, forwarding, grants,
     idempotency,
     openapi::{BaseDocument, add_problems, open_what_is_built_upon},
-    patients, prescriptions, reports, rooms, sessions, shares,
+    patients, performed_steps, prescriptions, reports, rooms, sessions, shares,
     state::{AppState, DoctorApiState},
     tokens, users, webhooks, worklist, xrays,
 };
@@ -198,6 +198,8 @@ fn worklist_routes() -> OpenApiRouter<AppState> {
             worklist::create_worklist_item::create_worklist_item,
             worklist::list_worklist::list_worklist
         ))
+        .routes(routes!(performed_steps::list_performed_steps::list_performed_steps))
+        .routes(routes!(performed_steps::get_performed_step::get_performed_step))
         .routes(routes!(
             worklist::get_worklist_item::get_worklist_item,
             worklist::update_worklist_item::update_worklist_item,

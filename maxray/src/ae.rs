@@ -108,11 +108,17 @@ async fn change(database: &Database, profile: &mut AeProfile, options: AeOptions
     }
     profile.associations_max = options.associations_max.unwrap_or(profile.associations_max);
     profile.own_worklist = options.own_worklist.unwrap_or(profile.own_worklist);
+    profile.notify_availability = options.notify_availability.unwrap_or(profile.notify_availability);
     profile.enabled = options.enabled.unwrap_or(profile.enabled);
     profile.description = options.description.unwrap_or_else(|| profile.description.clone());
     profile.host = options.call_host.unwrap_or_else(|| profile.host.clone());
     profile.port = options.call_port.unwrap_or(profile.port);
     profile.call_tls = options.call_tls.unwrap_or(profile.call_tls);
+    let somewhere = !profile.host.is_empty() && profile.port != 0;
+    ensure!(
+        somewhere || !profile.notify_availability,
+        "name --call-host and --call-port: that is where it is told of studies"
+    );
     ensure!(!profile.addresses.is_empty(), "name at least one address or network; 0.0.0.0/0 is everywhere");
     Ok(())
 }
@@ -158,6 +164,9 @@ fn print_profile(ae: &Ae) {
     }
     if profile.own_worklist {
         println!("worklist           what is scheduled for it alone");
+    }
+    if profile.notify_availability {
+        println!("availability       it is told of studies that are complete");
     }
     if !profile.host.is_empty() {
         let by_tls = if profile.call_tls { " by TLS" } else { "" };

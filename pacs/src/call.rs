@@ -47,6 +47,11 @@ pub struct Callee {
     pub certificate: Option<AeCertificate>,
 }
 
+/// It is registered with where it is.
+pub fn can_be_called(ae: &Ae) -> bool {
+    ae.profile.enabled && !ae.profile.host.is_empty() && ae.profile.port != 0
+}
+
 impl Callee {
     /// As it is registered.
     pub fn of(ae: &Ae) -> Self {

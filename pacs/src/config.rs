@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use service::tls::TlsConfig;
 
 use crate::{
+    availability_scu::AvailabilityConfig,
     call::CallConfig,
     commitment_scp::CommitmentConfig,
     forward::ForwardingConfig,
@@ -66,6 +67,8 @@ pub struct PacsConfig {
     pub call: CallConfig,
     /// Section `[pacs.commitment]`.
     pub commitment: CommitmentConfig,
+    /// Section `[pacs.availability]`.
+    pub availability: AvailabilityConfig,
     /// Section `[pacs.forwarding]`.
     pub forwarding: ForwardingConfig,
     /// Section `[pacs.tls]`.
@@ -98,6 +101,7 @@ impl Default for PacsConfig {
             retrieve_instances_max: 100_000,
             call: CallConfig::default(),
             commitment: CommitmentConfig::default(),
+            availability: AvailabilityConfig::default(),
             forwarding: ForwardingConfig::default(),
             tls: TlsConfig::default(),
         }
@@ -153,6 +157,7 @@ impl PacsConfig {
             ("call.associations_per_ae_max", self.call.associations_per_ae_max.into()),
             ("commitment.references_max", self.commitment.references_max.into()),
             ("commitment.retry_first_ms", self.commitment.retry_first_ms),
+            ("availability.retry_first_ms", self.availability.retry_first_ms),
             ("forwarding.retry_first_ms", self.forwarding.retry_first_ms),
             ("forwarding.refusals_max", self.forwarding.refusals_max.into()),
         ];

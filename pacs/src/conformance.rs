@@ -18,8 +18,14 @@ use crate::{
 
 const STATEMENT: &str = include_str!("../../docs/conformance-statement.md");
 
-/// SOP classes beside storage that MaxRay asks for, too: `maxray echo`, `maxray query`.
-const ASKED_FOR: &[&str] = &[uids::VERIFICATION, uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND];
+/// SOP classes beside storage that MaxRay asks for, too: `maxray echo`, `maxray query`, notifications.
+const ASKED_FOR: &[&str] = &[
+    uids::VERIFICATION,
+    uids::INSTANCE_AVAILABILITY_NOTIFICATION,
+    uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND,
+];
+/// Those of them that it does not provide.
+const USED_ALONE: &[&str] = &[uids::INSTANCE_AVAILABILITY_NOTIFICATION];
 
 /// The context is agreed on when nothing but its class and its transfer syntaxes speaks for it.
 fn is_taken(sop_class_uid: &str, transfer_syntax: &str) -> bool {
@@ -58,6 +64,7 @@ fn services() -> Vec<(&'static str, bool)> {
         uids::STORAGE_COMMITMENT_PUSH_MODEL,
         uids::MODALITY_WORKLIST_INFORMATION_MODEL_FIND,
         uids::MODALITY_PERFORMED_PROCEDURE_STEP,
+        uids::INSTANCE_AVAILABILITY_NOTIFICATION,
     ];
     let all = single.into_iter().chain(QUERY_RETRIEVE.iter().map(|(uid, ..)| *uid));
     all.map(|uid| (uid, ASKED_FOR.contains(&uid))).collect()
@@ -161,8 +168,9 @@ fn the_statement_has_the_tables_of_the_code() {
 fn the_statement_names_every_sop_class() {
     let stated: Vec<_> = table("Network services:").iter().map(|row| row[1..].to_vec()).collect();
     let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
-    let served =
-        services().into_iter().map(|(uid, asked_for)| vec![uid.to_owned(), word(true), word(asked_for)]);
+    let served = services()
+        .into_iter()
+        .map(|(uid, asked_for)| vec![uid.to_owned(), word(!USED_ALONE.contains(&uid)), word(asked_for)]);
     assert_eq!(stated, served.collect::<Vec<_>>());
     let stated: Vec<_> = table("##### 4.2.1.2 Storage").into_iter().map(|row| row[1].clone()).collect();
     assert_eq!(stated, storage());
@@ -170,12 +178,17 @@ fn the_statement_names_every_sop_class() {
 
 #[test]
 fn everything_in_the_tables_is_agreed_on() {
-    for uid in storage().into_iter().chain(services().into_iter().map(|(uid, _)| uid)) {
+    let services = services().into_iter().map(|(uid, _)| uid).filter(|uid| !USED_ALONE.contains(uid));
+    for uid in storage().into_iter().chain(services) {
         for transfer_syntax in [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN] {
             assert!(is_taken(uid, transfer_syntax), "{uid} in {transfer_syntax}");
         }
     }
-    for uid in [uids::BASIC_GRAYSCALE_PRINT_MANAGEMENT_META, uids::UNIFIED_PROCEDURE_STEP_PUSH, "1.2.3"] {
+    for uid in USED_ALONE.iter().copied().chain([
+        uids::BASIC_GRAYSCALE_PRINT_MANAGEMENT_META,
+        uids::UNIFIED_PROCEDURE_STEP_PUSH,
+        "1.2.3",
+    ]) {
         assert!(!is_taken(uid, EXPLICIT_VR_LITTLE_ENDIAN), "{uid}");
     }
 }

@@ -2,10 +2,7 @@
 
 use dicom_dictionary_std::uids;
 use dicom_header::{HeaderReader, Limits, PlainDataSet, VR, vr_of_tag};
-use model::{
-    SopClassUid, TransferSyntaxUid,
-    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
-};
+use model::{SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 
 use crate::{
     dimse::{
@@ -17,7 +14,7 @@ use crate::{
         status,
     },
     query_retrieve::{data_set::DataSet, information_model::QUERY_RETRIEVE_LEVEL},
-    store_scu::{Proposal, ScuAssociation, ScuError},
+    store_scu::{Proposal, ScuAssociation, ScuError, plain_syntaxes},
     upper_layer::{End, framing::Transport, pdu::AbortReason},
 };
 
@@ -47,11 +44,10 @@ impl FindResponse {
 /// # Panics
 /// Never: the UIDs of the Standard are UIDs.
 pub fn find_proposal() -> Proposal {
-    let syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN];
     let class = SopClassUid::parse(uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND);
     Proposal {
         sop_class_uid: class.expect("a UID of the Standard is a UID"),
-        transfer_syntax_uids: syntaxes.iter().filter_map(|uid| TransferSyntaxUid::parse(uid).ok()).collect(),
+        transfer_syntax_uids: plain_syntaxes(),
         as_provider: false,
     }
 }

@@ -13,6 +13,7 @@ mod archive_mpps;
 mod archive_worklist;
 mod association;
 mod authority;
+mod availability_scu;
 mod backend;
 mod backoff;
 pub mod call;
@@ -22,6 +23,7 @@ mod config;
 #[cfg(test)]
 mod conformance;
 mod connection;
+mod delivery;
 mod destination;
 mod dimse;
 mod echo_scp;
@@ -50,6 +52,7 @@ mod upper_layer;
 mod worklist_scp;
 
 pub use archive_identification::Identification;
+pub use availability_scu::AvailabilityConfig;
 pub use commitment_scp::CommitmentConfig;
 pub use config::{PacsConfig, PacsConfigError};
 pub use forward::ForwardingConfig;
@@ -79,13 +82,14 @@ pub async fn serve(
     let commitments = Arc::new(Notify::new());
     let caller = caller::Caller::new(&config);
     let archive = converter.archive().clone();
+    let notifier = availability_scu::Notifier::new(archive.clone(), &config);
     let reporter = commitment_scp::Reporter::new(archive, &config, Arc::clone(&commitments));
     let sending =
         archive_backend::House::new(converter.clone(), identification.clone(), Arc::clone(&commitments));
     let forwarder = forward::Forwarder::new(sending, &config, caller.clone());
     let house = archive_backend::House::new(converter, identification, commitments);
     let reporting = async {
-        reporter.run(&shutdown).await;
+        tokio::join!(reporter.run(&shutdown), notifier.run(&shutdown));
         Ok(())
     };
     let forwarding = async {

@@ -11,6 +11,7 @@ on_both_engines!(
     what_is_heavier_goes_first,
     two_rules_queue_an_instance_once_with_the_heavier_priority,
     rules_that_change_take_what_waits_with_them,
+    what_two_rules_ask_for_goes_by_the_other_one,
 );
 
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -79,25 +80,67 @@ async fn two_rules_queue_an_instance_once_with_the_heavier_priority(home: Home) 
     assert!(order[2] == ids[0] && order.contains(&ids[2]), "{order:?} of {ids:?}");
 }
 
+async fn change(home: &Home, row: &ForwardRuleRow) {
+    assert!(home.database.update_forward_rule(row.id, &row.rule, &actor()).await.expect("changed"));
+}
+
 async fn rules_that_change_take_what_waits_with_them(home: Home) {
     let ids = put(&home, 2).await;
     let mut one = rule(&home, "one", "CENTRAL", ForwardPriority::Medium).await;
     let other = rule(&home, "other", "READING", ForwardPriority::Medium).await;
     home.database.queue_forwards(&[by(&one, ids[0]), by(&other, ids[1])], 1).await.expect("queued");
-    let change = async |row: &ForwardRuleRow| {
-        assert!(home.database.update_forward_rule(row.id, &row.rule, &actor()).await.expect("changed"));
-    };
     one.rule.enabled = false;
-    change(&one).await;
+    change(&home, &one).await;
     assert_eq!(home.database.forward_destinations().await.expect("a list"), [title("READING")]);
     assert!(taken(&home, "CENTRAL").await.is_empty());
     one.rule.enabled = true;
-    change(&one).await;
+    change(&home, &one).await;
     assert_eq!(taken(&home, "CENTRAL").await, [ids[0]], "it waited");
     one.rule.destination = title("ELSEWHERE");
-    change(&one).await;
+    change(&home, &one).await;
     assert!(taken(&home, "CENTRAL").await.is_empty());
     assert_eq!(waiting(&home).await, 1, "nothing waits for the former destination");
     assert!(home.database.remove_forward_rule(other.id, &actor()).await.expect("removed"));
     assert_eq!(waiting(&home).await, 0);
+}
+
+/// By which rules the queue goes now.
+async fn owners(home: &Home) -> Vec<(Uuid, Uuid)> {
+    let filter = ForwardFilter { limit: 100, ..ForwardFilter::default() };
+    let found = home.database.forwards(filter).await.expect("a list");
+    let mut owners: Vec<_> = found.into_iter().map(|one| (one.rule_id, one.id)).collect();
+    owners.sort_by_key(|(_, id)| *id);
+    owners
+}
+
+async fn what_two_rules_ask_for_goes_by_the_other_one(home: Home) {
+    let ids = put(&home, 3).await;
+    let mut high = rule(&home, "a", "CENTRAL", ForwardPriority::High).await;
+    let mut medium = rule(&home, "b", "CENTRAL", ForwardPriority::Medium).await;
+    let low = rule(&home, "c", "CENTRAL", ForwardPriority::Low).await;
+    // The first is asked for by all of them at once, the second by one after the other, the third by one alone.
+    let new =
+        [by(&low, ids[0]), by(&high, ids[0]), by(&medium, ids[0]), by(&high, ids[1]), by(&high, ids[2])];
+    home.database.queue_forwards(&new, 1).await.expect("queued");
+    home.database.queue_forwards(&[by(&medium, ids[1])], 2).await.expect("queued");
+    let owning = async |rows: &[&ForwardRuleRow]| {
+        let owners: Vec<Uuid> = owners(&home).await.into_iter().map(|(rule, _)| rule).collect();
+        assert_eq!(owners, rows.iter().map(|row| row.id).collect::<Vec<_>>());
+    };
+    owning(&[&high, &high, &high]).await;
+    high.rule.enabled = false;
+    change(&home, &high).await;
+    owning(&[&medium, &medium, &high]).await;
+    assert_eq!(taken(&home, "CENTRAL").await, ids[..2]);
+    medium.rule.destination = title("ELSEWHERE");
+    change(&home, &medium).await;
+    owning(&[&low, &high, &high]).await;
+    assert_eq!(taken(&home, "CENTRAL").await, ids[..1], "the others wait for their rule");
+    high.rule.enabled = true;
+    change(&home, &high).await;
+    assert!(home.database.remove_forward_rule(low.id, &actor()).await.expect("removed"));
+    owning(&[&high, &high, &high]).await;
+    assert_eq!(taken(&home, "CENTRAL").await, ids);
+    assert!(home.database.remove_forward_rule(high.id, &actor()).await.expect("removed"));
+    owning(&[]).await;
 }

@@ -3,6 +3,7 @@
 mod access;
 mod ae;
 mod audit;
+mod availability;
 mod backup;
 mod broker;
 mod calendar;
@@ -32,6 +33,7 @@ mod openapi;
 mod operations_window;
 mod orthanc;
 mod patient_service;
+mod performed_steps;
 mod power_cut;
 mod practice;
 mod prescription_pdf;

@@ -42,7 +42,7 @@ async fn statuses(service: &Session, path: &str) -> Vec<String> {
 }
 
 /// Runs pynetdicom; the status and Error ID of each message, and the UID that it is about.
-fn pynetdicom(platform: &Platform, title: &str, messages: &Value) -> Vec<((u64, u64), String)> {
+pub(crate) fn pynetdicom(platform: &Platform, title: &str, messages: &Value) -> Vec<((u64, u64), String)> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/mpps_check.py");
     let port = platform.dicom().port().to_string();
     let said = python::run(&script, &[&port, title, &messages.to_string()]);

@@ -15,6 +15,7 @@ mod account;
 mod advisory_lock;
 mod ae;
 mod audit;
+mod availability;
 mod check;
 mod commitment;
 mod config;
@@ -63,6 +64,7 @@ pub use audit::{
     AuditActor, AuditFilter, AuditFinding, AuditFindingKind, AuditOutcome, AuditRecord, AuditRow, ChainHead,
     Encoder, StoredCheckpoint,
 };
+pub use availability::{AvailabilityEnd, AvailabilityNotice};
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
 pub use commitment::{Commitment, CommitmentEnd, CommitmentRequested, NewCommitment};
 pub use config::DatabaseConfig;
@@ -91,6 +93,7 @@ pub use notification::{
     Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
     Receivers, Webhook,
 };
+pub use performed_step::{PerformedStepFilter, PerformedStepRow};
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use preview_claim::PreviewClaims;
 pub use quiet_study::Quiet;

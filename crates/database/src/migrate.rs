@@ -35,6 +35,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (22, "fingerprint", include_str!("../../../migrations/0022_fingerprint.sql")),
     (23, "reports", include_str!("../../../migrations/0023_reports.sql")),
     (24, "forwarding", include_str!("../../../migrations/0024_forwarding.sql")),
+    (25, "availability", include_str!("../../../migrations/0025_availability.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

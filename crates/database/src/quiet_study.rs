@@ -7,6 +7,7 @@ use model::event::{CompletedBy, Event, EventEnvelope};
 
 use crate::{
     Database, DatabaseError, Lease,
+    availability::owe_notices,
     engine::Tx,
     outbox::insert_events,
     outbox_cursor::{READ_QUIET_STUDIES, begin_cursor, cursor, end_cursor, move_cursor_of},
@@ -110,6 +111,8 @@ impl Database {
             completed_by: CompletedBy::Quiet,
         });
         insert_events(&mut tx, &there.collect::<Vec<_>>()).await?;
+        let there = due.iter().filter(|(_, there)| *there).map(|(study, _)| study.as_str());
+        owe_notices(&mut tx, &there.collect()).await?;
         self.commit(tx).await?;
         Ok(due.len() as u64)
     }

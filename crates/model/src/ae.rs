@@ -61,6 +61,9 @@ pub struct AeProfile {
     /// Of the worklist it sees what is scheduled for its own AE title alone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub own_worklist: bool,
+    /// It is told when the instances of a study are available (PS3.4 Annex R).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub notify_availability: bool,
 }
 
 impl Default for AeProfile {
@@ -80,6 +83,7 @@ impl Default for AeProfile {
             call_tls: false,
             reads_as: None,
             own_worklist: false,
+            notify_availability: false,
         }
     }
 }

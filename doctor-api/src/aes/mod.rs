@@ -98,6 +98,9 @@ pub struct AeRegistration {
     /// Of the worklist it sees what is scheduled for its own AE title alone.
     #[serde(default)]
     own_worklist: bool,
+    /// It is told when the instances of a study are available (Instance Availability Notification), at its host and port.
+    #[serde(default)]
+    notify_availability: bool,
 }
 
 fn yes() -> bool {
@@ -135,6 +138,7 @@ impl From<AeProfile> for AeRegistration {
             call_tls: profile.call_tls,
             reads_as: profile.reads_as,
             own_worklist: profile.own_worklist,
+            notify_availability: profile.notify_availability,
         }
     }
 }
@@ -146,6 +150,12 @@ impl AeRegistration {
         checks.line("host", &self.host, LINE_LENGTH_MAX);
         checks.require(!self.addresses.is_empty(), "addresses", "is empty; 0.0.0.0/0 is everywhere");
         checks.require(self.associations_max <= ASSOCIATIONS_MAX, "associations_max", "is more than 10000");
+        let somewhere = !self.host.is_empty() && self.port != 0;
+        checks.require(
+            somewhere || !self.notify_availability,
+            "notify_availability",
+            "needs a host and a port to tell it at",
+        );
         let certificate = self.certificate.map(|text| vec![text]).unwrap_or_default();
         let mut operations: Vec<AeOperation> = list(checks, "operations", &self.operations);
         operations.sort_unstable();
@@ -165,6 +175,7 @@ impl AeRegistration {
             call_tls: self.call_tls,
             reads_as: self.reads_as,
             own_worklist: self.own_worklist,
+            notify_availability: self.notify_availability,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The studies of a consultation: those that are linked to it with their X-rays, and the patient's others.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use database::{Attribute, Condition, Level, LinkedStudy, Matching, SearchQuery, SearchRow, StoredInstance};
 use model::{access::Scope, clinical::Consultation};
@@ -10,6 +12,7 @@ use utoipa::ToSchema;
 use super::findings::{Findings, StudyFinding, findings_of};
 use crate::{
     errors,
+    performed_steps::{PerformedStepBody, steps_of},
     policy::Caller,
     state::AppState,
     xrays::view::{StudySummary, XraySummary},
@@ -28,6 +31,8 @@ pub struct ConsultationStudy {
     linked_at: DateTime<Utc>,
     /// The signed reports on it in your reach, the newest first.
     findings: Vec<StudyFinding>,
+    /// What modalities said that they did for it (MPPS), the newest first.
+    performed_steps: Vec<PerformedStepBody>,
     /// Its series, by number.
     series: Vec<SeriesWithXrays>,
     /// More X-rays than are listed here: get them from `/xrays?study_instance_uid=`.
@@ -67,9 +72,11 @@ pub(super) async fn studies_of(
     let linked = state.database().linked_studies(scope, id).await.map_err(errors::database)?;
     let others = candidates(state, scope, consultation, &linked).await?;
     let mut findings = findings_of(state, caller, consultation).await?;
+    let uids = linked.iter().map(|link| link.study.study.study_instance_uid.as_str());
+    let mut steps = steps_of(state, scope, uids).await?;
     let mut studies = Vec::with_capacity(linked.len());
     for link in linked {
-        studies.push(with_xrays(state, scope, link, &mut findings).await?);
+        studies.push(with_xrays(state, scope, link, (&mut findings, &mut steps)).await?);
     }
     let others = others.into_iter().map(|study| {
         let findings = findings.take(&study.study_instance_uid);
@@ -119,7 +126,7 @@ async fn with_xrays(
     state: &AppState,
     scope: &Scope,
     link: LinkedStudy,
-    findings: &mut Findings,
+    (findings, steps): (&mut Findings, &mut HashMap<String, Vec<PerformedStepBody>>),
 ) -> Result<ConsultationStudy, Problem> {
     let uid = &link.study.study.study_instance_uid;
     let mut instances = state.database().instances(scope, uid, None, None).await.map_err(errors::database)?;
@@ -127,10 +134,12 @@ async fn with_xrays(
     let truncated = instances.len() > listed_max;
     instances.truncate(listed_max);
     let findings = findings.take(uid.as_str());
+    let performed_steps = steps.remove(uid.as_str()).unwrap_or_default();
     Ok(ConsultationStudy {
         study: link.study.into(),
         linked_at: link.linked_at,
         findings,
+        performed_steps,
         series: by_series(instances),
         truncated,
     })

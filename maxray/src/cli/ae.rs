@@ -81,6 +81,9 @@ pub struct AeOptions {
     /// Whether it sees of the worklist what is scheduled for its own AE title alone
     #[arg(long, value_name = "true|false")]
     pub own_worklist: Option<bool>,
+    /// Whether it is told, at --call-host and --call-port, when the instances of a study are available
+    #[arg(long, value_name = "true|false")]
+    pub notify_availability: Option<bool>,
     /// Associations at once; 0: as many as the door gives to any
     #[arg(long, value_name = "N")]
     pub associations_max: Option<u32>,

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::backoff::wait_after;
-
 /// Section `[pacs.commitment]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,12 +33,5 @@ impl Default for CommitmentConfig {
             give_up_after_ms: 604_800_000,
             remember_ms: 604_800_000,
         }
-    }
-}
-
-impl CommitmentConfig {
-    /// The wait after this many attempts.
-    pub fn wait_after_ms(&self, attempts: u32) -> u64 {
-        wait_after(attempts, self.retry_first_ms, self.retry_longest_ms)
     }
 }

@@ -2,10 +2,7 @@
 
 use dicom_dictionary_std::uids;
 use dicom_header::VR;
-use model::{
-    AeTitle, SopClassUid, SopReference, TransferSyntaxUid,
-    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
-};
+use model::{AeTitle, SopClassUid, SopReference, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 
 use super::{
     FAILED_SOP_SEQUENCE, FAILURE_REASON, REFERENCED_SOP_CLASS_UID, REFERENCED_SOP_INSTANCE_UID,
@@ -14,7 +11,7 @@ use super::{
 use crate::{
     dimse::command_set::{CommandSetBuilder, DATA_SET_PRESENT, command_field, element},
     query_retrieve::data_set::DataSet,
-    store_scu::{Proposal, ScuAssociation, ScuError, StoreResponse},
+    store_scu::{Proposal, ScuAssociation, ScuError, StoreResponse, plain_syntaxes},
     upper_layer::framing::Transport,
 };
 
@@ -66,10 +63,9 @@ fn item(reference: &SopReference) -> DataSet {
 
 /// What is proposed: Storage Commitment, of which we are the provider.
 pub fn proposal() -> Option<Proposal> {
-    let syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN];
     Some(Proposal {
         sop_class_uid: SopClassUid::parse(uids::STORAGE_COMMITMENT_PUSH_MODEL).ok()?,
-        transfer_syntax_uids: syntaxes.iter().filter_map(|uid| TransferSyntaxUid::parse(uid).ok()).collect(),
+        transfer_syntax_uids: plain_syntaxes(),
         as_provider: true,
     })
 }
@@ -85,16 +81,12 @@ impl<S: Transport> ScuAssociation<S> {
         retrieve_from: &AeTitle,
         findings: &Findings,
     ) -> Result<StoreResponse, ScuError> {
-        let Proposal { sop_class_uid, transfer_syntax_uids, .. } = proposal().ok_or(ScuError::Proposal)?;
-        let context = self.provider_context(&sop_class_uid);
-        let (context_id, syntax) = context.ok_or_else(|| ScuError::NotAccepted {
-            sop_class_uid: sop_class_uid.clone(),
-            transfer_syntax_uid: transfer_syntax_uids[0].clone(),
-        })?;
+        let proposal = proposal().ok_or(ScuError::Proposal)?;
+        let (context_id, syntax) = self.context_of(&proposal)?;
         let data_set = findings.encode(transaction_uid, retrieve_from, syntax == IMPLICIT_VR_LITTLE_ENDIAN);
         let message_id = self.next_message_id();
         let command = CommandSetBuilder::default()
-            .uid(element::AFFECTED_SOP_CLASS_UID, Some(sop_class_uid.as_str()))
+            .uid(element::AFFECTED_SOP_CLASS_UID, Some(proposal.sop_class_uid.as_str()))
             .number(element::COMMAND_FIELD, command_field::N_EVENT_REPORT_RQ)
             .number(element::MESSAGE_ID, message_id)
             .number(element::COMMAND_DATA_SET_TYPE, DATA_SET_PRESENT)

@@ -9,7 +9,6 @@ mod request;
 use std::{future::Future, sync::Arc};
 
 use dicom_dictionary_std::uids;
-use model::ae::Ae;
 
 pub use self::{config::CommitmentConfig, event::Findings, report::Reporter, request::CommitmentRequest};
 use crate::{
@@ -33,11 +32,6 @@ const REFERENCED_SOP_SEQUENCE: u32 = 0x0008_1199;
 
 /// Action Type ID: Request Storage Commitment (PS3.4 J.3.2).
 const REQUEST_STORAGE_COMMITMENT: u16 = 1;
-
-/// Who asks has to be registered with where it is told.
-pub fn can_be_called(ae: &Ae) -> bool {
-    ae.profile.enabled && !ae.profile.host.is_empty() && ae.profile.port != 0
-}
 
 /// Where requests are kept.
 pub trait KeepCommitments: Send + Sync + 'static {

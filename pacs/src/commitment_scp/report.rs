@@ -3,56 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use archive::Archive;
-use chrono::TimeDelta;
-use database::{AuditActor, Commitment, CommitmentEnd, DatabaseError};
-use futures_util::future::join_all;
+use chrono::{DateTime, TimeDelta, Utc};
+use database::{Commitment, CommitmentEnd, DatabaseError};
 use model::ae::AeOperation;
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
 
-use super::{CommitmentConfig, can_be_called, event::proposal};
+use super::{CommitmentConfig, event::proposal};
 use crate::{
-    archive_commitment::{LookError, look},
+    archive_commitment::look,
     backoff::milliseconds,
-    call::{CallConfig, Callee},
+    call::{CallConfig, Callee, can_be_called},
     config::PacsConfig,
+    delivery::{Debt, DeliveryError, Owed, Patience, deliver, teller},
     registry::Registry,
-    store_scu::{ScuAssociation, ScuError, ScuTimeouts},
+    store_scu::{ScuAssociation, ScuTimeouts},
 };
 
-/// Time between two looks for what is due: other nodes take requests, too.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Time between two looks for what can be forgotten.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
-/// An attempt that has not ended by then is lost, with the node that made it.
-const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// Who acts, in the audit trail.
-const ROLE: &str = "server";
-
-/// Why an attempt to report failed.
-#[derive(Debug, thiserror::Error)]
-enum ReportError {
-    #[error(transparent)]
-    Look(#[from] LookError),
-    #[error("the registry cannot be read")]
-    Registry,
-    #[error("it is not registered for storage commitment with a host and a port any more")]
-    NotRegistered,
-    #[error("no association: {0}")]
-    Unreachable(ScuError),
-    #[error(transparent)]
-    Scu(#[from] ScuError),
-    #[error("it answered with status {0:#06x}")]
-    Status(u16),
-}
-
-impl ReportError {
-    /// Whether other reports to the same AE would fail as well. One that it breaks off over may be a report that it cannot
-    /// take.
-    fn is_of_the_ae(&self) -> bool {
-        matches!(self, Self::NotRegistered | Self::Unreachable(_))
-    }
-}
 
 /// Tells requestors what came of their requests, until they have heard it.
 pub struct Reporter {
@@ -71,44 +40,12 @@ impl Reporter {
         Self { archive, registry, call, config, requested }
     }
 
-    /// Works until the shutdown begins. An attempt that it cuts off is made again after the next start.
+    /// Works until the shutdown begins.
     pub async fn run(&self, shutdown: &Shutdown) {
-        let workers = (0..self.config.reports_max.max(1)).map(|_| self.report_all(shutdown));
         tokio::select! {
-            _ = join_all(workers) => {}
+            () = deliver(self, self.config.reports_max, &self.requested, shutdown) => {}
             () = self.forget() => {}
         }
-    }
-
-    async fn report_all(&self, shutdown: &Shutdown) {
-        while !shutdown.has_begun() {
-            match self.archive.database().claim_commitment(LEASE).await {
-                Ok(Some(commitment)) => tokio::select! {
-                    () = self.attempt(&commitment) => {}
-                    () = shutdown.cancelled() => self.give_back(&commitment).await,
-                },
-                Ok(None) => self.wait(shutdown).await,
-                Err(error) => {
-                    tracing::warn!(%error, "requests for storage commitment cannot be read");
-                    self.wait(shutdown).await;
-                }
-            }
-        }
-    }
-
-    async fn wait(&self, shutdown: &Shutdown) {
-        tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = self.requested.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
-
-    /// The next start makes the attempt at once.
-    async fn give_back(&self, commitment: &Commitment) {
-        let now = self.archive.clock().now();
-        // What is not given back is taken when the lease ends.
-        let _ = self.archive.database().postpone_commitment(commitment, now).await;
     }
 
     async fn forget(&self) {
@@ -121,66 +58,26 @@ impl Reporter {
         }
     }
 
-    /// One attempt, and what is to come after it.
-    async fn attempt(&self, commitment: &Commitment) {
-        let database = self.archive.database();
-        let settled = match self.report(commitment).await {
-            Ok((committed, failed)) => {
-                metrics::counter!("maxray_commitments_reported_total").increment(1);
-                let (transaction_uid, ae_title) = (&commitment.transaction_uid, &commitment.ae_title);
-                tracing::info!(%transaction_uid, %ae_title, committed, failed, "storage commitment reported");
-                let end = CommitmentEnd::Reported { committed, failed };
-                database.end_commitment(commitment, end, &reporter()).await
-            }
-            Err(error) => self.put_off(commitment, &error).await,
-        };
-        if let Err(error) = settled {
-            // The lease ends by itself, and the attempt is made again.
-            tracing::error!(%error, "what came of a storage commitment cannot be kept");
-        }
-    }
-
-    async fn put_off(&self, commitment: &Commitment, error: &ReportError) -> Result<(), DatabaseError> {
-        metrics::counter!("maxray_commitment_attempts_failed_total").increment(1);
-        let (database, now) = (self.archive.database(), self.archive.clock().now());
-        let attempts = commitment.attempts;
-        tracing::warn!(
-            %error,
-            attempts,
-            ae_title = %commitment.ae_title,
-            transaction_uid = commitment.transaction_uid,
-            "storage commitment not reported"
-        );
-        if now - commitment.requested_at >= milliseconds(self.config.give_up_after_ms) {
-            return database.end_commitment(commitment, CommitmentEnd::GivenUp, &reporter()).await;
-        }
-        let until = now + milliseconds(self.config.wait_after_ms(attempts));
-        if error.is_of_the_ae() {
-            database.postpone_commitments_of(&commitment.ae_title, until).await?;
-        }
-        database.postpone_commitment(commitment, until).await
-    }
-
     /// Looks at everything anew and tells the requestor; gives how many are committed to and how many are not.
-    async fn report(&self, commitment: &Commitment) -> Result<(usize, usize), ReportError> {
-        let registry = self.registry.get().await.map_err(|_| ReportError::Registry)?;
+    async fn report(&self, commitment: &Commitment) -> Result<(usize, usize), DeliveryError> {
+        let registry = self.registry.get().await.map_err(|_| DeliveryError::Registry)?;
         let ae = registry.iter().find(|ae| ae.title == commitment.ae_title);
         let ae = ae
             .filter(|ae| can_be_called(ae) && ae.profile.operations.contains(&AeOperation::Commit))
-            .ok_or(ReportError::NotRegistered)?;
+            .ok_or(DeliveryError::NotRegistered)?;
         let findings = look(&self.archive, commitment, ae).await?;
         let (us, timeouts) = (&commitment.called_ae_title, ScuTimeouts::default());
         let proposals: Vec<_> = proposal().into_iter().collect();
         let association =
             ScuAssociation::connect(&self.call, &Callee::of(ae), us, &proposals, timeouts).await;
-        let mut association = association.map_err(ReportError::Unreachable)?;
+        let mut association = association.map_err(DeliveryError::Unreachable)?;
         let response = association.report_commitment(&commitment.transaction_uid, us, &findings).await;
         match response {
             Ok(response) => {
                 // It has heard everything.
                 let _ = association.release().await;
                 if !response.is_success() {
-                    return Err(ReportError::Status(response.status));
+                    return Err(DeliveryError::Status(response.status));
                 }
                 Ok((findings.committed.len(), findings.failed.len()))
             }
@@ -192,6 +89,56 @@ impl Reporter {
     }
 }
 
-fn reporter() -> AuditActor {
-    AuditActor { role: ROLE.to_owned(), ..AuditActor::default() }
+impl Owed for Reporter {
+    type Item = Commitment;
+    const WHAT: &'static str = "storage commitment";
+    const FAILED: &'static str = "maxray_commitment_attempts_failed_total";
+
+    fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    fn patience(&self) -> Patience {
+        let CommitmentConfig { retry_first_ms, retry_longest_ms, give_up_after_ms, .. } = self.config;
+        Patience {
+            retry_first: retry_first_ms,
+            retry_longest: retry_longest_ms,
+            give_up_after: give_up_after_ms,
+        }
+    }
+
+    fn debt<'a>(&self, commitment: &'a Commitment) -> Debt<'a> {
+        Debt { ae_title: &commitment.ae_title, since: commitment.requested_at, attempts: commitment.attempts }
+    }
+
+    async fn claim(&self, lease: TimeDelta) -> Result<Option<Commitment>, DatabaseError> {
+        self.archive.database().claim_commitment(lease).await
+    }
+
+    async fn tell(&self, commitment: &Commitment) -> Result<(), DeliveryError> {
+        let (committed, failed) = self.report(commitment).await?;
+        metrics::counter!("maxray_commitments_reported_total").increment(1);
+        let (transaction_uid, ae_title) = (&commitment.transaction_uid, &commitment.ae_title);
+        tracing::info!(%transaction_uid, %ae_title, committed, failed, "storage commitment reported");
+        let end = CommitmentEnd::Reported { committed, failed };
+        Ok(self.archive.database().end_commitment(commitment, end, &teller()).await?)
+    }
+
+    async fn postpone(
+        &self,
+        commitment: &Commitment,
+        until: DateTime<Utc>,
+        all: bool,
+    ) -> Result<(), DatabaseError> {
+        let database = self.archive.database();
+        if all {
+            database.postpone_commitments_of(&commitment.ae_title, until).await?;
+        }
+        database.postpone_commitment(commitment, until).await
+    }
+
+    async fn give_up(&self, commitment: &Commitment) -> Result<(), DatabaseError> {
+        let database = self.archive.database();
+        database.end_commitment(commitment, CommitmentEnd::GivenUp, &teller()).await
+    }
 }

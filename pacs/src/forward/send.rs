@@ -17,7 +17,7 @@ use super::{Forwarder, wait};
 use crate::{
     backend::Backend as _,
     backoff::{milliseconds, wait_after},
-    commitment_scp::can_be_called,
+    call::can_be_called,
     destination::{Destination, Offered},
     store_scu::ScuError,
 };

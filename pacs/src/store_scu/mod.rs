@@ -17,8 +17,8 @@ use tokio::{io::AsyncRead, time::Instant};
 
 pub use error::ScuError;
 pub use files::{FileError, FileOutcome, store_files};
-pub(crate) use proposal::PROPOSALS_MAX;
 pub use proposal::Proposal;
+pub(crate) use proposal::{PROPOSALS_MAX, plain_syntaxes};
 pub use request::Originator;
 pub(crate) use request::store_request;
 pub use response::StoreResponse;
@@ -148,12 +148,17 @@ impl<S: Transport> ScuAssociation<S> {
         self.contexts.iter().find(fits).map(|context| context.id)
     }
 
-    /// The context in which we are provider of a class, and its transfer syntax.
-    pub(crate) fn provider_context(&self, sop_class_uid: &SopClassUid) -> Option<(u8, &str)> {
+    /// The context of a proposal, in the role in which it was made, and its transfer syntax.
+    pub(crate) fn context_of(&self, proposal: &Proposal) -> Result<(u8, &str), ScuError> {
+        let Proposal { sop_class_uid, transfer_syntax_uids, as_provider } = proposal;
         let fits = |context: &&AcceptedContext| {
-            context.sop_class_uid == sop_class_uid.as_str() && !context.provider_refused
+            context.sop_class_uid == sop_class_uid.as_str() && !(*as_provider && context.provider_refused)
         };
-        self.contexts.iter().find(fits).map(|context| (context.id, context.transfer_syntax_uid.as_str()))
+        let context = self.contexts.iter().find(fits).ok_or_else(|| ScuError::NotAccepted {
+            sop_class_uid: sop_class_uid.clone(),
+            transfer_syntax_uid: transfer_syntax_uids[0].clone(),
+        })?;
+        Ok((context.id, &context.transfer_syntax_uid))
     }
 
     /// C-ECHO; gives the status.

@@ -6,7 +6,10 @@ use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
     PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
 };
-use model::{AeTitle, SopClassUid, TransferSyntaxUid, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
+use model::{
+    AeTitle, SopClassUid, TransferSyntaxUid,
+    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN},
+};
 
 use super::{PDU_LENGTH_MAX_BYTES, ScuError};
 use crate::{
@@ -30,6 +33,12 @@ pub struct Proposal {
     pub transfer_syntax_uids: Vec<TransferSyntaxUid>,
     /// We are the provider of the class, though we ask for the association (PS3.7 D.3.3.4).
     pub as_provider: bool,
+}
+
+/// Those of data sets that are written here, the more telling first.
+pub fn plain_syntaxes() -> Vec<TransferSyntaxUid> {
+    let syntaxes = [EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN];
+    syntaxes.iter().filter_map(|uid| TransferSyntaxUid::parse(uid).ok()).collect()
 }
 
 /// A presentation context that the peer has accepted.

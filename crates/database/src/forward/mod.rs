@@ -1,5 +1,6 @@
 //! Forwarding: the rules, and which instances they are about.
 
+mod claims;
 mod list;
 mod queue;
 
@@ -115,8 +116,8 @@ impl Database {
         Ok(ForwardRuleRow { id, name, rule, created_at: now, updated_at: now })
     }
 
-    /// Replaces a rule, for what is stored from now on; false when it is not there. What waits for a destination that is not
-    /// its any more goes nowhere.
+    /// Replaces a rule, for what is stored from now on; false when it is not there. What waits by it and is not its any more waits
+    /// by another rule that asks for it, and goes nowhere when there is none.
     pub async fn update_forward_rule(
         &self,
         id: Uuid,
@@ -133,6 +134,8 @@ impl Database {
         if changed == 0 {
             return Ok(false);
         }
+        claims::leave(&mut tx, id, &rule.destination).await?;
+        claims::hand_over(&mut tx, None).await?;
         on_tx!(tx, connection => sqlx::query(ELSEWHERE)
             .bind(id)
             .bind(rule.destination.as_str())
@@ -144,9 +147,10 @@ impl Database {
         Ok(true)
     }
 
-    /// Removes a rule and what waits by it; false when it is not there.
+    /// Removes a rule and what waits by it alone; false when it is not there.
     pub async fn remove_forward_rule(&self, id: Uuid, actor: &AuditActor) -> Result<bool, DatabaseError> {
         let mut tx = self.begin().await?;
+        claims::hand_over(&mut tx, Some(id)).await?;
         let removed = on_tx!(tx, connection => sqlx::query("DELETE FROM forward_rule WHERE id = $1")
             .bind(id)
             .execute(connection)

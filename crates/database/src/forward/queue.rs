@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use model::AeTitle;
 use uuid::Uuid;
 
+use super::claims::claim;
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -108,6 +109,7 @@ impl Database {
             let list = rows(list.collect());
             on_tx!(tx, connection =>
                 sqlx::query(sql).bind(list).bind(now).execute(connection).await.map(drop)?);
+            claim(&mut tx, new).await?;
         }
         move_cursor(&mut tx, READ_FORWARDING, until).await?;
         self.commit(tx).await

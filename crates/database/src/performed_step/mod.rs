@@ -1,20 +1,23 @@
 //! PS3.4 Annex F, performed procedure steps: kept as modalities say them; what is scheduled follows.
 
+mod read;
+
 use std::collections::BTreeSet;
 
 use model::{
-    AeTitle, SopInstanceUid, StudyInstanceUid,
     event::{CompletedBy, Event},
-    performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
+    performed_step::{PerformedStep, PerformedStepStatus},
     worklist::StepStatus,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::read::{PerformedStepFilter, PerformedStepRow};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     advisory_lock::lock,
     audit::insert_audit,
+    availability::owe_notices,
     engine::Tx,
     outbox::insert_events,
     statement::{Statement, rows, uuid_value},
@@ -29,59 +32,7 @@ static SCHEDULED: Statement = Statement::new(
      step_id text) AS r WHERE true",
 );
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    sop_instance_uid: String,
-    ae_title: String,
-    status: String,
-    modality: String,
-    patient_id: String,
-    issuer_of_patient_id: String,
-    attributes: String,
-    version: i64,
-}
-
-fn corrupt(id: Uuid) -> DatabaseError {
-    DatabaseError::Corrupt(format!("performed step {id}"))
-}
-
 impl Database {
-    /// A performed step by its SOP Instance UID.
-    ///
-    /// # Errors
-    /// Failures of the database.
-    pub async fn performed_step(
-        &self,
-        sop_instance_uid: &SopInstanceUid,
-    ) -> Result<Option<PerformedStep>, DatabaseError> {
-        const STEP: &str = "SELECT id, sop_instance_uid, ae_title, status, modality, patient_id, \
-            issuer_of_patient_id, attributes, version FROM performed_step WHERE sop_instance_uid = $1";
-        const SCHEDULED: &str = "SELECT study_instance_uid, accession_number, step_id FROM performed_step_schedule \
-            WHERE performed_step = $1 ORDER BY number";
-        let uid = sop_instance_uid.as_str();
-        let found: Option<Row> =
-            on!(self, engine => sqlx::query_as(STEP).bind(uid).fetch_optional(&engine.read).await?);
-        let Some(row) = found else { return Ok(None) };
-        let scheduled: Vec<(String, String, String)> =
-            on!(self, engine => sqlx::query_as(SCHEDULED).bind(row.id).fetch_all(&engine.read).await?);
-        let reference = |(study, accession_number, step_id): (String, String, String)| {
-            let study_instance_uid = StudyInstanceUid::parse(&study).map_err(|_| corrupt(row.id))?;
-            Ok(ScheduledReference { study_instance_uid, accession_number, step_id })
-        };
-        Ok(Some(PerformedStep {
-            sop_instance_uid: SopInstanceUid::parse(&row.sop_instance_uid).map_err(|_| corrupt(row.id))?,
-            ae_title: AeTitle::parse(&row.ae_title).map_err(|_| corrupt(row.id))?,
-            status: PerformedStepStatus::parse(&row.status).ok_or_else(|| corrupt(row.id))?,
-            modality: row.modality,
-            patient_id: row.patient_id,
-            issuer_of_patient_id: row.issuer_of_patient_id,
-            scheduled: scheduled.into_iter().map(reference).collect::<Result<_, DatabaseError>>()?,
-            attributes: row.attributes,
-            version: row.version,
-        }))
-    }
-
     /// Keeps a new step; false when its SOP Instance UID is taken. The scheduled steps that it performs are under way.
     ///
     /// # Errors
@@ -213,6 +164,7 @@ async fn settle(
                     }],
                 )
                 .await?;
+                owe_notices(tx, &BTreeSet::from([study])).await?;
             }
         }
     }
