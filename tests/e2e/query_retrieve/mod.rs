@@ -1,6 +1,7 @@
 //! Query/Retrieve (PS3.4 Annex C) at the door: DCMTK's programs, and associations in which every message is seen.
 
 mod access;
+mod empty;
 mod find;
 mod get;
 mod identity_ends;
