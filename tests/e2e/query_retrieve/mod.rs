@@ -7,6 +7,7 @@ mod get;
 mod identity_ends;
 mod models;
 mod moving;
+mod originator;
 mod pynetdicom;
 mod sequence;
 mod tools;
