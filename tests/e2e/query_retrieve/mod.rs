@@ -2,6 +2,7 @@
 
 mod access;
 mod empty;
+mod every_file;
 mod find;
 mod get;
 mod identity_ends;
@@ -18,7 +19,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use tests::{
     part10,
     platform::{Options, Platform},
-    scu::{Dialogue, Message, identifier, send_files, store},
+    scu::{Dialogue, Message, identifier, store},
     synthetic::Synthetic,
 };
 
