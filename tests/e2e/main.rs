@@ -35,6 +35,7 @@ mod patient_service;
 mod power_cut;
 mod practice;
 mod prescription_pdf;
+mod presentation_contexts;
 mod proof;
 mod proxy;
 mod query_retrieve;
