@@ -1,6 +1,7 @@
 //! The tables of `docs/conformance-statement.md` and of the documents of the services, made from what the door really agrees
 //! to and answers: a test fails when one differs.
 
+mod statuses;
 mod transfer_syntaxes;
 
 use std::fmt::Write as _;
