@@ -15,6 +15,7 @@ use crate::{
     dimse::{
         command_set::{CommandSet, command_field, encode_response},
         message::{receive_command, receive_value},
+        service_status::statuses_of,
         status,
     },
     echo_scp, find_scp, get_scp, move_scp, mpps_scp,
@@ -47,6 +48,12 @@ pub(crate) fn operation_of(context: &PresentationContext, command: &CommandSet) 
         }
         _ => None,
     }
+}
+
+/// Whether the service that the command is for answers with this status: the conformance statement has no others.
+pub(crate) fn is_stated(context: &PresentationContext, command: &CommandSet, status: u16) -> bool {
+    let stated = statuses_of(operation_of(context, command), command.command_field);
+    stated.iter().any(|(one, _)| *one == status)
 }
 
 /// The status that says that nothing can be done now: DIMSE-N has another one (PS3.7 C.4.1, PS3.4 C.4.1.1.4).
@@ -253,6 +260,7 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
     ) -> Result<(), End> {
         let message_id =
             command.message_id().map_err(|_| End::Aborting(AbortReason::InvalidPduParameterValue))?;
+        debug_assert!(is_stated(context, command, status), "{status:#06x} to {:#06x}", command.command_field);
         let response = encode_response(command, message_id, status, comment);
         self.upper_layer.send(context.id, true, true, &response).await
     }

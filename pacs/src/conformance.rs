@@ -1,4 +1,8 @@
-//! The tables of `docs/conformance-statement.md`, made from what the door really agrees to: a test fails when one differs.
+//! The tables of `docs/conformance-statement.md` and of the documents of the services, made from what the door really agrees
+//! to and answers: a test fails when one differs.
+
+mod statuses;
+mod transfer_syntaxes;
 
 use std::fmt::Write as _;
 

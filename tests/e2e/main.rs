@@ -37,6 +37,7 @@ mod performed_steps;
 mod power_cut;
 mod practice;
 mod prescription_pdf;
+mod presentation_contexts;
 mod proof;
 mod proxy;
 mod query_retrieve;

@@ -9,7 +9,10 @@ use super::{
     REFERENCED_SOP_SEQUENCE, RETRIEVE_AE_TITLE, TRANSACTION_UID,
 };
 use crate::{
-    dimse::command_set::{CommandSetBuilder, DATA_SET_PRESENT, command_field, element},
+    dimse::{
+        command_set::{CommandSetBuilder, DATA_SET_PRESENT, command_field, element},
+        service_status::FAILURE_REASONS,
+    },
     query_retrieve::data_set::DataSet,
     store_scu::{Proposal, ScuAssociation, ScuError, StoreResponse, plain_syntaxes},
     upper_layer::framing::Transport,
@@ -45,6 +48,7 @@ impl Findings {
         if !self.failed.is_empty() {
             let failed = self.failed.iter().map(|(reference, reason)| {
                 let mut item = item(reference);
+                debug_assert!(FAILURE_REASONS.iter().any(|(one, _)| one == reason), "{reason:#06x}");
                 item.short(FAILURE_REASON, Some(i32::from(*reason)));
                 item
             });

@@ -2,4 +2,5 @@
 
 pub mod command_set;
 pub mod message;
+pub mod service_status;
 pub mod status;

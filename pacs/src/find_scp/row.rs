@@ -16,6 +16,8 @@ use crate::query_retrieve::{
 
 const RETRIEVE_AE_TITLE: u32 = 0x0008_0054;
 const INSTANCE_AVAILABILITY: u32 = 0x0008_0056;
+const SCHEDULED_PROCEDURE_STEP_ID: u32 = 0x0040_0009;
+const REQUESTED_PROCEDURE_ID: u32 = 0x0040_1001;
 
 /// Everything that is known of a patient.
 pub fn of_patient(found: &PatientRow) -> DataSet {
@@ -49,13 +51,16 @@ pub fn of(found: &SearchRow) -> DataSet {
 pub fn select(row: &mut DataSet, level: QueryLevel, our_title: &AeTitle, identifier: &Identifier) -> bool {
     row.text(INSTANCE_AVAILABILITY, VR::CS, "ONLINE");
     let asked = &identifier.keys;
-    let supported = asked.keys().all(|tag| NOT_MATCHED.contains(tag) || row.has(*tag));
+    let mut supported = asked.keys().all(|tag| NOT_MATCHED.contains(tag) || row.has(*tag));
     row.retain(|tag| asked.contains_key(&tag) || tag == level.unique_key());
     if let (Some(key), Some(items)) =
         (asked.get(&REQUEST_ATTRIBUTES_SEQUENCE), row.items_mut(REQUEST_ATTRIBUTES_SEQUENCE))
     {
         // A sequence without keys in it is asked for whole (PS3.4 C.2.2.2.6).
         let wanted = &key.item;
+        // Said of a series without such an item, too: what is known does not depend on what was found.
+        supported &=
+            wanted.keys().all(|tag| [SCHEDULED_PROCEDURE_STEP_ID, REQUESTED_PROCEDURE_ID].contains(tag));
         for item in items {
             item.retain(|tag| wanted.is_empty() || wanted.contains_key(&tag));
         }
@@ -111,8 +116,8 @@ fn request_attributes(series: &SeriesAttributes) -> Vec<DataSet> {
         return Vec::new();
     }
     let mut item = DataSet::default();
-    item.text(0x0040_0009, VR::SH, &series.scheduled_procedure_step_id).text(
-        0x0040_1001,
+    item.text(SCHEDULED_PROCEDURE_STEP_ID, VR::SH, &series.scheduled_procedure_step_id).text(
+        REQUESTED_PROCEDURE_ID,
         VR::SH,
         &series.requested_procedure_id,
     );

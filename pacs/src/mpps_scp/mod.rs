@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use self::attributes::{Attributes, Beginning, LENGTH_MAX_BYTES};
 use crate::{
-    association::Association,
+    association::{Association, is_stated},
     backend::{Backend, Peer, RefusedAct, Unavailable},
     dimse::{
         command_set::{CommandSet, CommandSetBuilder, NO_DATA_SET, command_field, element},
@@ -228,6 +228,7 @@ async fn respond<S: Transport, B: Backend>(
             refusal
         }
     };
+    debug_assert!(is_stated(context, command, status), "{status:#06x} to {:#06x}", command.command_field);
     let mut response = CommandSetBuilder::default()
         .uid(element::AFFECTED_SOP_CLASS_UID, Some(context.abstract_syntax.as_str()))
         .number(element::COMMAND_FIELD, command.command_field | command_field::RESPONSE)

@@ -4,7 +4,7 @@ use model::ae::AeOperation;
 
 use super::information_model::InformationModel;
 use crate::{
-    association::Association,
+    association::{Association, is_stated},
     backend::Backend,
     dimse::{
         command_set::{CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element},
@@ -155,6 +155,12 @@ impl<'a> Asked<'a> {
         response: &Response,
         data_set: Option<&[u8]>,
     ) -> Result<(), End> {
+        let status = response.said.status;
+        debug_assert!(
+            is_stated(self.context, self.command, status),
+            "{status:#06x} to {:#06x}",
+            self.command.command_field
+        );
         let sop_class_uid = self.context.abstract_syntax.as_str();
         let command = response.encode(self.command, self.message_id, sop_class_uid, data_set.is_some());
         association.upper_layer.send_message(self.context.id, &command, data_set).await

@@ -1,4 +1,4 @@
-//! C-GET: every kind of object comes back as it was sent, and what cannot be sent is told.
+//! C-GET: instances come back as they were sent, and what cannot be sent is told.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,10 +6,7 @@ use std::{
 };
 
 use database::AuditOutcome;
-use tests::{
-    fixtures,
-    scu::{Association, Context, Dcmtk, Proposal, padded, provider_role},
-};
+use tests::scu::{Context, Dcmtk, padded, provider_role};
 
 use super::*;
 
@@ -17,7 +14,7 @@ use super::*;
 const LONG_ENOUGH_TO_READ: Duration = Duration::from_secs(3);
 
 /// Instances by UID, and the last response.
-fn get(
+pub(super) fn get(
     dialogue: &mut Dialogue,
     keys: &[(u32, &[u8])],
     statuses: impl Fn(usize) -> u16,
@@ -39,60 +36,12 @@ fn get(
     }
 }
 
-fn open(platform: &Platform, storage: &[Context<'_>]) -> Dialogue {
+/// An association of an AE that takes instances in these contexts.
+pub(super) fn open(platform: &Platform, calling: &str, storage: &[Context<'_>]) -> Dialogue {
     let contexts = [&[(STUDY_GET, IMPLICIT)], storage].concat();
     let classes: BTreeSet<&str> = storage.iter().map(|(class, _)| *class).collect();
     let roles: Vec<(u8, Vec<u8>)> = classes.into_iter().map(provider_role).collect();
-    Dialogue::open(platform.dicom(), "GETSCU", &contexts, &roles)
-}
-
-#[tokio::test]
-async fn every_file_comes_back_as_it_was_sent() {
-    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
-    // What was stored, by study.
-    let mut studies: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
-    let mut storage: BTreeSet<(String, String)> = BTreeSet::new();
-    let extended = tests::scu::extended_negotiation(STUDY_FIND, &[1]);
-    let mut index = Dialogue::open(platform.dicom(), "GETSCU", &[(STUDY_FIND, IMPLICIT)], &[extended]);
-    for fixture in fixtures::all() {
-        let file = fixture.read();
-        let Some(head) = part10::head(&file) else { continue };
-        let proposal = Proposal::new(&head.sop_class_uid, &head.transfer_syntax_uid);
-        let Ok(mut association) =
-            Association::request(platform.dicom(), "MAXRAY", std::slice::from_ref(&proposal))
-        else {
-            continue;
-        };
-        let data_set = part10::data_set(&file);
-        if association.context(&proposal).is_err()
-            || association.store(&proposal, &head.sop_instance_uid, data_set).is_ok_and(|status| status != 0)
-        {
-            continue;
-        }
-        let Some(study) = study_of(&mut index, &head.sop_instance_uid) else { continue };
-        storage.insert((head.sop_class_uid, head.transfer_syntax_uid));
-        // One instance may be in several files: the first stays.
-        studies
-            .entry(study)
-            .or_default()
-            .entry(head.sop_instance_uid)
-            .or_insert(padded(data_set).into_owned());
-    }
-    assert!(studies.len() > 10, "{} studies", studies.len());
-    let storage: Vec<Context<'_>> =
-        storage.iter().map(|(class, syntax)| (class.as_str(), syntax.as_str())).collect();
-    // One association has room for them: Presentation-context-IDs are odd and at most 255.
-    assert!(storage.len() < 128, "{} pairs of class and syntax", storage.len());
-    let mut dialogue = open(&platform, &storage);
-    for (study, sent) in &studies {
-        let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, study.as_bytes())];
-        let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
-        assert_eq!((last.status(), received.len()), (0, sent.len()), "{study}");
-        for (uid, data_set) in &received {
-            assert!(sent[uid] == *data_set, "{uid} of {study} is not what was sent");
-        }
-    }
-    dialogue.release();
+    Dialogue::open(platform.dicom(), calling, &contexts, &roles)
 }
 
 /// Nobody waits for the store between two instances: the second one still comes when its object has gone meanwhile, and the
@@ -102,7 +51,7 @@ async fn the_next_instance_is_read_while_an_answer_is_awaited() {
     let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
     let series = Synthetic::cr("P1", 8, 8).series(3);
     store(&platform, &series);
-    let mut dialogue = open(&platform, &[(&series[0].sop_class_uid, EXPLICIT)]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&series[0].sop_class_uid, EXPLICIT)]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, series[0].study_instance_uid.as_bytes())];
     dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &identifier(&keys)));
     let first = dialogue.message();
@@ -119,15 +68,6 @@ async fn the_next_instance_is_read_while_an_answer_is_awaited() {
     let (_, last) = dialogue.responses();
     assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0xb000, Some(2), Some(1)));
     dialogue.release();
-}
-
-/// The study of an instance as the index has it.
-fn study_of(dialogue: &mut Dialogue, sop_instance_uid: &str) -> Option<String> {
-    let keys =
-        identifier(&[(INSTANCE_UID, sop_instance_uid.as_bytes()), (LEVEL, b"IMAGE"), (STUDY_UID, b"")]);
-    dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &keys));
-    let (found, _) = dialogue.responses();
-    found.first().map(|one| text(one, STUDY_UID))
 }
 
 #[tokio::test]
@@ -180,7 +120,7 @@ async fn what_the_receiver_does_not_take_is_counted_and_listed() {
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
 
     // DX has no context; the receiver refuses the second CR and complains about the third.
-    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&cr[0].sop_class_uid, EXPLICIT)]);
     let (received, pending, last) = get(&mut dialogue, &keys, |index| [0, 0xa700, 0xb007][index]);
     assert_eq!((received.len(), pending.len(), last.status()), (3, 3, 0xb000));
     let counts = |message: &Message| [0x1020, 0x1021, 0x1022, 0x1023].map(|element| message.number(element));
@@ -191,7 +131,7 @@ async fn what_the_receiver_does_not_take_is_counted_and_listed() {
     assert!(failed.contains(&dx.sop_instance_uid) && failed.len() == 2 && refused == 1, "{failed:?}");
 
     // Nothing can be sent at all.
-    let mut nothing = open(&platform, &[]);
+    let mut nothing = open(&platform, "GETSCU", &[]);
     let (received, _, last) = get(&mut nothing, &keys, |_| 0);
     assert_eq!((received.len(), last.status(), last.number(0x1022)), (0, 0xa702, Some(4)));
     // Without the role a context for storage is for sending to us.
@@ -214,7 +154,7 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     let cr = Synthetic::cr("P1", 64, 64).series(20);
     store(&platform, &cr);
     let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, cr[0].study_instance_uid.as_bytes())]);
-    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&cr[0].sop_class_uid, EXPLICIT)]);
     dialogue.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
     let mut received = 0;
     let last = loop {
@@ -234,11 +174,11 @@ async fn a_retrieval_ends_between_two_instances_when_it_is_cancelled() {
     dialogue.release();
 
     // Who goes away in the middle is not waited for, and others are served.
-    let mut gone = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let mut gone = open(&platform, "GETSCU", &[(&cr[0].sop_class_uid, EXPLICIT)]);
     gone.write(&Dialogue::request(C_GET, STUDY_GET, None, &keys));
     assert_eq!(gone.message().number(0x0100), Some(0x0001));
     drop(gone);
-    let mut dialogue = open(&platform, &[(&cr[0].sop_class_uid, EXPLICIT)]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&cr[0].sop_class_uid, EXPLICIT)]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, cr[0].study_instance_uid.as_bytes())];
     assert_eq!(get(&mut dialogue, &keys, |_| 0).0.len(), 20);
     let told = platform.audit_records("retrieve_instances").await;
@@ -289,7 +229,7 @@ async fn more_than_one_retrieval_may_have_is_refused_before_anything_is_sent() {
     let platform = platform(options, &[("GETSCU", RETRIEVES)]).await;
     let (few, other) = (Synthetic::cr("P1", 8, 8).series(3), Synthetic::cr("P2", 8, 8));
     store(&platform, &[few.clone(), vec![other.clone()]].concat());
-    let mut dialogue = open(&platform, &[(&other.sop_class_uid, EXPLICIT)]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&other.sop_class_uid, EXPLICIT)]);
     let both = format!("{}\\{}", few[0].study_instance_uid, other.study_instance_uid);
     let one = few[0].study_instance_uid.as_bytes();
     for (study, received, status) in [(one, 3, 0), (both.as_bytes(), 0, 0xa701), (one, 3, 0)] {
@@ -317,7 +257,7 @@ async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
         let one = Synthetic { frames: 3, ..Synthetic::cr(stored, 24, 16) };
         store(&platform, &[one.clone().with_transfer_syntax(stored)]);
         for asked in [EXPLICIT, IMPLICIT] {
-            let mut dialogue = open(&platform, &[(&one.sop_class_uid, asked)]);
+            let mut dialogue = open(&platform, "GETSCU", &[(&one.sop_class_uid, asked)]);
             let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, one.study_instance_uid.as_bytes())];
             let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
             assert_eq!((last.status(), received.len()), (0, 1), "{stored} as {asked}");
@@ -328,7 +268,7 @@ async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
     // A class alone says nothing: the receiver takes it in a syntax that nobody can make.
     let one = Synthetic::cr("JPEG2000", 8, 8);
     store(&platform, std::slice::from_ref(&one));
-    let mut dialogue = open(&platform, &[(&one.sop_class_uid, "1.2.840.10008.1.2.4.90")]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&one.sop_class_uid, "1.2.840.10008.1.2.4.90")]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, one.study_instance_uid.as_bytes())];
     let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
     assert_eq!((received.len(), last.status(), last.number(0x1022)), (0, 0xa702, Some(1)));

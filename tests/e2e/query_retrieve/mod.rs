@@ -1,21 +1,25 @@
 //! Query/Retrieve (PS3.4 Annex C) at the door: DCMTK's programs, and associations in which every message is seen.
 
 mod access;
+mod empty;
+mod every_file;
 mod find;
 mod get;
 mod identity_ends;
 mod models;
 mod moving;
+mod originator;
 mod pynetdicom;
+mod sequence;
 mod tools;
 mod user_identity;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use tests::{
     part10,
     platform::{Options, Platform},
-    scu::{Dialogue, Message, identifier, send_files, store},
+    scu::{Dialogue, Message, identifier, store},
     synthetic::Synthetic,
 };
 
@@ -62,22 +66,24 @@ fn find(platform: &Platform, class: &str, keys: &[(u32, &[u8])], options: &[u8])
     found
 }
 
-/// The value of an element of the top level in Implicit VR, without its padding.
-fn value(message: &Message, tag: u32) -> Option<Vec<u8>> {
+/// Elements of the top level in Implicit VR, without their padding.
+fn elements(message: &Message) -> BTreeMap<u32, &[u8]> {
+    let mut elements = BTreeMap::new();
     let mut rest = message.data_set.as_deref().unwrap_or_default();
     while let Some((head, after)) = rest.split_first_chunk::<8>() {
-        let found = u32::from(u16::from_le_bytes([head[0], head[1]])) << 16
+        let tag = u32::from(u16::from_le_bytes([head[0], head[1]])) << 16
             | u32::from(u16::from_le_bytes([head[2], head[3]]));
         let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
-        if found == tag {
-            let value = &after[..length];
-            return Some(
-                value.trim_ascii_end().strip_suffix(&[0]).unwrap_or(value.trim_ascii_end()).to_vec(),
-            );
-        }
-        rest = &after[length..];
+        let (value, after) = after.split_at(length);
+        elements.insert(tag, value.trim_ascii_end().strip_suffix(&[0]).unwrap_or(value.trim_ascii_end()));
+        rest = after;
     }
-    None
+    elements
+}
+
+/// The value of one of them.
+fn value(message: &Message, tag: u32) -> Option<Vec<u8>> {
+    elements(message).get(&tag).map(|value| value.to_vec())
 }
 
 /// Offending Element (0000,0901).
@@ -100,7 +106,7 @@ fn texts(found: &[Message], tag: u32) -> Vec<String> {
 }
 
 /// Data sets by SOP Instance UID, as they are in files.
-fn data_sets(files: impl IntoIterator<Item = Vec<u8>>) -> std::collections::BTreeMap<String, Vec<u8>> {
+fn data_sets(files: impl IntoIterator<Item = Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
     files
         .into_iter()
         .map(|file| {

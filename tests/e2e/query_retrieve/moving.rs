@@ -1,32 +1,14 @@
 //! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use database::AuditOutcome;
 use tests::{
-    fixtures,
     operator::free_port,
-    scu::{Dcmtk, Reference, padded},
+    scu::{Reference, padded},
 };
 
 use super::*;
-
-/// What storescp takes with `+xa`. Retired processes of JPEG, HTJ2K and JPEG XL are not among it.
-const DCMTK_TAKES: [&str; 13] = [
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.1.99",
-    "1.2.840.10008.1.2.2",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-    "1.2.840.10008.1.2.4.57",
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.81",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.4.91",
-    "1.2.840.10008.1.2.5",
-];
 
 /// Registers a destination that is at this port.
 fn destination(platform: &Platform, title: &str, port: u16) {
@@ -40,52 +22,6 @@ fn move_study(platform: &Platform, to: &str, study: &str) -> (Vec<Message>, Mess
     let ended = dialogue.responses();
     dialogue.release();
     ended
-}
-
-#[tokio::test]
-async fn dcmtk_moves_every_file_to_a_registered_destination() {
-    let platform = Platform::start(Options::default()).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let receiver = Reference::start(folder.path());
-    platform.register_ae("MOVESCU", RETRIEVES);
-    destination(&platform, "STORESCP", receiver.address().port());
-    let mut sent = BTreeMap::new();
-    for fixture in fixtures::all() {
-        let file = fixture.read();
-        let Some(head) = part10::head(&file) else { continue };
-        let takes = DCMTK_TAKES.contains(&head.transfer_syntax_uid.as_str());
-        if takes
-            && let Ok(statuses) = send_files(platform.dicom(), std::slice::from_ref(&file))
-            && statuses == [0]
-        {
-            let (uid, data_set) = data_sets([file]).into_iter().next().expect("one");
-            sent.entry(uid).or_insert(padded(&data_set).into_owned());
-        }
-    }
-    assert!(sent.len() > 25, "{} files", sent.len());
-    let (studies, _) = find_studies(&platform);
-    for study in &studies {
-        let key = format!("0020,000d={study}");
-        let moved =
-            Dcmtk::movescu(platform.dicom(), "STORESCP", &["-S", "-k", "0008,0052=STUDY", "-k", &key]);
-        assert!(moved.success && moved.text.contains("Success"), "{}", moved.text);
-    }
-    let received = data_sets(receiver.take());
-    assert_eq!(received.len(), sent.len());
-    for (uid, data_set) in &sent {
-        assert!(received.get(uid) == Some(data_set), "{uid} is not what was sent");
-    }
-    let told = platform.audit_records("retrieve_instances").await;
-    assert_eq!(told.len(), 2 * studies.len(), "of each study before the first byte and at the end");
-    assert!(told.iter().all(|one| one.detail.starts_with("C-MOVE to STORESCP, ")), "{told:?}");
-}
-
-fn find_studies(platform: &Platform) -> (Vec<String>, Message) {
-    let mut dialogue = Dialogue::open(platform.dicom(), "MOVESCU", &[(STUDY_FIND, IMPLICIT)], &[]);
-    dialogue.write(&Dialogue::request(C_FIND, STUDY_FIND, None, &identifier(&[(LEVEL, b"STUDY")])));
-    let (found, last) = dialogue.responses();
-    dialogue.release();
-    (texts(&found, STUDY_UID), last)
 }
 
 #[tokio::test]

@@ -1,8 +1,19 @@
 //! pynetdicom's programs, as somebody runs them who tries a server out: echoscu, storescu, findscu, getscu, movescu.
 
+use serde_json::Value;
 use tests::{operator::free_port, python};
 
 use super::*;
+
+/// Asks by C-FIND as the AE `PYNET`: what came of each query, as `find_check.py` says it.
+pub(super) fn find(platform: &Platform, queries: &Value) -> Vec<Value> {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/find_check.py");
+    let port = platform.dicom().port().to_string();
+    let said = python::run(&script, &[&port, "PYNET", &queries.to_string()]);
+    let answers: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(Some(answers.len()), queries.as_array().map(Vec::len), "{said}");
+    answers
+}
 
 /// Runs one; what it said. Their exit status says nothing of what was answered.
 fn program(platform: &Platform, arguments: &[&str]) -> String {

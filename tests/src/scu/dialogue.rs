@@ -1,12 +1,16 @@
 //! PS3.7: messages both ways over one association, each command and data set exactly as given.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
-use super::pdu::{Pdu, associate_request_with, command_set, p_data, read_pdu};
+use super::{
+    files::padded,
+    pdu::{Pdu, associate_request_with, command_set, items, p_data, read_pdu},
+};
 
 /// How long to wait for the peer.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
@@ -15,6 +19,9 @@ const FRAGMENT_BYTES: usize = 16 * 1024;
 
 /// A presentation context to propose: abstract syntax and the one transfer syntax.
 pub type Context<'a> = (&'a str, &'a str);
+
+/// The same with several transfer syntaxes, in this order.
+pub type Offer<'a> = (&'a str, &'a [&'a str]);
 
 /// A command with its data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +77,23 @@ impl Dialogue {
         contexts: &[Context<'_>],
         sub_items: &[(u8, Vec<u8>)],
     ) -> Self {
+        let offers: Vec<Offer<'_>> =
+            contexts.iter().map(|(class, syntax)| (*class, std::slice::from_ref(syntax))).collect();
+        Self::offer(peer, calling, &offers, sub_items)
+    }
+
+    /// As [`Self::open`], with several transfer syntaxes in a context.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn offer(peer: SocketAddr, calling: &str, offers: &[Offer<'_>], sub_items: &[(u8, Vec<u8>)]) -> Self {
         let stream = TcpStream::connect(peer).expect("connected");
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("an option");
-        let numbered: Vec<(u8, &str, Vec<&str>)> = contexts
+        let numbered: Vec<(u8, &str, Vec<&str>)> = offers
             .iter()
             .enumerate()
-            .map(|(index, (class, syntax))| (2 * index as u8 + 1, *class, vec![*syntax]))
+            .map(|(index, (class, syntaxes))| (2 * index as u8 + 1, *class, syntaxes.to_vec()))
             .collect();
         let mut dialogue = Self { stream, rest: Vec::new(), pause: Duration::ZERO, accept: Vec::new() };
         dialogue.write(&associate_request_with("MAXRAY", calling, &numbered, sub_items).encode());
@@ -84,6 +101,19 @@ impl Dialogue {
         assert_eq!(answer.kind, 2, "{answer:?}");
         dialogue.accept = answer.body;
         dialogue
+    }
+
+    /// The transfer syntax of each context that was accepted, by Presentation-context-ID (PS3.8 9.3.3.2).
+    pub fn accepted(&self) -> BTreeMap<u8, String> {
+        let results = items(self.accept.get(68..).unwrap_or_default()).into_iter();
+        let accepted = results.filter_map(|(kind, item)| match (kind, item) {
+            (0x21, [id, _, 0, _, rest @ ..]) => {
+                let (_, uid) = items(rest).into_iter().find(|(kind, _)| *kind == 0x40)?;
+                Some((*id, String::from_utf8_lossy(uid).trim_end_matches('\0').to_owned()))
+            }
+            _ => None,
+        });
+        accepted.collect()
     }
 
     /// Reads slowly from now on.
@@ -126,6 +156,19 @@ impl Dialogue {
             (0x0800, vec![0x01, 0x01]),
         ];
         Self::encode(1, &command, None)
+    }
+
+    /// C-STORE-RQ (PS3.7 9.3.1.1) in a context, with message id 1.
+    pub fn store_request(context: u8, class: &str, sop_instance_uid: &str, data_set: &[u8]) -> Vec<u8> {
+        let command = [
+            (0x0002, class.into()),
+            (0x0100, vec![0x01, 0]),
+            (0x0110, vec![1, 0]),
+            (0x0700, vec![0, 0]),
+            (0x0800, vec![0, 0]),
+            (0x1000, sop_instance_uid.into()),
+        ];
+        Self::encode(context, &command, Some(&padded(data_set)))
     }
 
     /// C-STORE-RSP to a C-STORE-RQ.

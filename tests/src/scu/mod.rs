@@ -9,7 +9,7 @@ mod pdu;
 pub use association::{Association, AssociationError, Proposal};
 pub use dcmtk::{Dcmtk, Reference};
 pub use dialogue::{
-    Context, Dialogue, Message, extended_negotiation, identifier, provider_role, user_identity,
+    Context, Dialogue, Message, Offer, extended_negotiation, identifier, provider_role, user_identity,
 };
 pub use files::{padded, send_files, store};
 pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};

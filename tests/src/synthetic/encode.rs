@@ -58,6 +58,16 @@ impl Writer {
         self.bytes.extend_from_slice(value);
     }
 
+    /// A sequence with one item, both of defined length.
+    pub fn sequence(&mut self, tag: u32, write_item: impl FnOnce(&mut Self)) {
+        let mut content = Self::new(self.encoding);
+        write_item(&mut content);
+        let mut item = Self::new(self.encoding);
+        item.item(0xfffe_e000, content.bytes.len() as u32);
+        item.bytes.extend(content.bytes);
+        self.element(tag, "SQ", &item.bytes);
+    }
+
     /// An element header with a length that need not be true.
     pub fn header(&mut self, tag: u32, vr: &str, length: u32) {
         self.tag(tag);

@@ -45,6 +45,11 @@ pub struct Synthetic {
     pub accession_number: String,
     /// Instance Number (0020,0013).
     pub instance_number: u32,
+    /// Scheduled Procedure Step ID (0040,0009) in an item of Request Attributes Sequence (0040,0275), which is written
+    /// when this or the next is not empty.
+    pub scheduled_procedure_step_id: String,
+    /// Requested Procedure ID (0040,1001) in the same item.
+    pub requested_procedure_id: String,
     /// Rows (0028,0010).
     pub rows: u16,
     /// Columns (0028,0011).
@@ -74,6 +79,8 @@ impl Synthetic {
             study_date: "20260115".to_owned(),
             accession_number: format!("A{patient_id}"),
             instance_number: 1,
+            scheduled_procedure_step_id: String::new(),
+            requested_procedure_id: String::new(),
             rows,
             columns,
             frames: 1,
@@ -169,6 +176,17 @@ impl Synthetic {
         writer.text(0x0020_0013, "IS", &self.instance_number.to_string());
     }
 
+    fn write_request(&self, writer: &mut Writer) {
+        let (step, procedure) = (&self.scheduled_procedure_step_id, &self.requested_procedure_id);
+        if step.is_empty() && procedure.is_empty() {
+            return;
+        }
+        writer.sequence(0x0040_0275, |item| {
+            item.text(0x0040_0009, "SH", step);
+            item.text(0x0040_1001, "SH", procedure);
+        });
+    }
+
     fn write_image(&self, writer: &mut Writer) {
         writer.short(0x0028_0002, 1);
         writer.text(0x0028_0004, "CS", &self.photometric_interpretation);
@@ -183,6 +201,7 @@ impl Synthetic {
         writer.short(0x0028_0103, 0);
         writer.text(0x0028_1050, "DS", "2048");
         writer.text(0x0028_1051, "DS", "4096");
+        self.write_request(writer);
         let frames: Vec<Vec<u16>> = (0..self.frames)
             .map(|frame| pixels::chest(self.rows, self.columns, self.seed ^ (u64::from(frame) << 32)))
             .collect();
@@ -208,12 +227,18 @@ mod tests {
             syntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
             syntax::RLE_LOSSLESS,
         ] {
-            let made = Synthetic { frames: 2, ..Synthetic::cr("P1", 16, 24) }.with_transfer_syntax(uid);
+            let step = "S1".to_owned();
+            let made =
+                Synthetic { frames: 2, scheduled_procedure_step_id: step, ..Synthetic::cr("P1", 16, 24) }
+                    .with_transfer_syntax(uid);
             let read = dicom_object::from_reader(std::io::Cursor::new(made.part10())).expect(uid);
             let text = |name| read.element_by_name(name).expect(name).to_str().expect(name).into_owned();
             assert_eq!(text("SOPInstanceUID"), made.sop_instance_uid, "{uid}");
             assert_eq!(text("NumberOfFrames"), "2", "{uid}");
             assert!(read.element_by_name("PixelData").is_ok(), "{uid}");
+            let request = read.element_by_name("RequestAttributesSequence").expect(uid).items().expect(uid);
+            let step = request[0].element_by_name("ScheduledProcedureStepID").expect(uid);
+            assert_eq!((request.len(), step.to_str().expect(uid).trim()), (1, "S1"), "{uid}");
         }
     }
 

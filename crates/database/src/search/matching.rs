@@ -44,7 +44,7 @@ pub(super) fn push_condition(sql: &mut Sql, condition: &Condition, fuzzy: bool) 
         Kind::Text => push_text(sql, column, &condition.matching),
         Kind::PersonName => match &condition.matching {
             Matching::Equals(value) | Matching::Wildcard(value)
-                if fuzzy && condition.attribute == Attribute::PatientName =>
+                if fuzzy && !value.is_empty() && condition.attribute == Attribute::PatientName =>
             {
                 push_name_words(sql, value);
             }
@@ -148,6 +148,9 @@ pub(super) fn push_wildcard(sql: &mut Sql, column: &str, folded: &str) {
 /// looked for at the start, where an index helps; other text also at the start of the other groups.
 pub(crate) fn push_person_name(sql: &mut Sql, column: &str, matching: &Matching, fuzzy: bool) {
     match matching {
+        // Empty Value Matching (PS3.4 C.2.2.2.7): a name that begins with its second group is not empty, and no name is
+        // without the words of none.
+        Matching::Equals(value) if value.is_empty() => sql.compare(column, "=", String::new()),
         Matching::Equals(value) | Matching::Wildcard(value) if fuzzy => push_words(sql, column, value),
         Matching::Equals(value) => push_group(sql, column, &index_fold_person_name(&clean(value)), false),
         Matching::Wildcard(pattern) => {
