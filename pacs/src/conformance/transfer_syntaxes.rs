@@ -110,7 +110,7 @@ fn the_table_holds_for_every_class() {
             assert_eq!(is_taken(class, uid), storage, "{class} in {name}");
         }
         let others = is_taken(uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND, uid);
-        for (class, _) in super::services().into_iter().filter(|(class, _)| *class != uids::VERIFICATION) {
+        for class in super::provided().filter(|class| *class != uids::VERIFICATION) {
             assert_eq!(is_taken(class, uid), others, "{class} in {name}");
         }
     }
