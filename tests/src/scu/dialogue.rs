@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::pdu::{Pdu, associate_request_with, command_set, p_data, read_pdu};
+use super::pdu::{Pdu, associate_accept, associate_request_with, command_set, p_data, read_pdu};
 
 /// How long to wait for the peer.
 const READ_TIMEOUT: Duration = Duration::from_mins(1);
@@ -83,6 +83,22 @@ impl Dialogue {
         let answer = read_pdu(&mut dialogue.stream).expect("an answer");
         assert_eq!(answer.kind, 2, "{answer:?}");
         dialogue.accept = answer.body;
+        dialogue
+    }
+
+    /// The other side: takes the request that comes, with all that it proposes.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn accept(mut stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("an option");
+        let request = read_pdu(&mut stream).expect("a request");
+        assert_eq!(request.kind, 1, "{request:?}");
+        let accept = associate_accept(&request);
+        let mut dialogue = Self { stream, rest: Vec::new(), pause: Duration::ZERO, accept: Vec::new() };
+        dialogue.write(&accept.encode());
+        dialogue.accept = accept.body;
         dialogue
     }
 

@@ -12,4 +12,6 @@ pub use dialogue::{
     Context, Dialogue, Message, extended_negotiation, identifier, provider_role, user_identity,
 };
 pub use files::{padded, send_files, store};
-pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};
+pub use pdu::{
+    Pdu, associate_accept, associate_request, associate_request_with, command_set, p_data, read_pdu,
+};
