@@ -69,7 +69,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Health(options) => health::run(&settings, options).await,
             cli::Command::Demo(options) => Box::pin(demo::run(settings, options)).await,
             cli::Command::Import(options) => import::run(settings, options).await,
-            cli::Command::User(command) => accounts::run(settings, command).await,
+            cli::Command::User(command) => Box::pin(accounts::run(settings, command)).await,
             cli::Command::Client(command) => accounts::client(settings, command).await,
             cli::Command::Key(cli::KeyCommand::RotateSigning { drop_old }) => {
                 accounts::rotate_signing(settings, drop_old).await

@@ -149,7 +149,7 @@ impl Notifier {
                     return Err(DeliveryError::Status(response.status));
                 }
                 Err(error) => {
-                    association.abort().await;
+                    association.abort(&error).await;
                     return Err(error.into());
                 }
             }

@@ -101,7 +101,7 @@ impl<'a> Destination<'a> {
                 tracing::warn!(%error, destination = %self.callee.title, "an instance was not sent");
                 self.failures += 1;
                 if let Some(broken) = self.open.take() {
-                    broken.abort().await;
+                    broken.abort(&error).await;
                 }
                 Offered::Broken(error)
             }

@@ -14,6 +14,7 @@ on_both_engines!(
     a_study_is_complete_when_nothing_came_for_a_while,
     a_study_that_a_modality_is_at_waits_longer,
     a_study_that_modalities_said_is_done_is_told_once,
+    what_happens_between_two_looks_counts,
     one_node_tells_of_it,
     who_wants_to_know_again_is_told_of_what_comes_then,
 );
@@ -135,6 +136,24 @@ async fn a_study_that_modalities_said_is_done_is_told_once(home: Home) {
     home.sleep_seconds(60);
     look(&home, &lease).await;
     assert_eq!(told(&home).await, [by_step, quiet("1.2")], "what came after that is new");
+}
+
+async fn what_happens_between_two_looks_counts(home: Home) {
+    let lease = holder(&home).await;
+    step(&home, "1.2", PerformedStepStatus::InProgress).await;
+    home.put(instance("1.2", 1)).await;
+    home.put(instance("1.3", 1)).await;
+    home.put(instance("1.4", 1)).await;
+    home.sleep_seconds(100);
+    assert_eq!(home.database.note_arrivals(9, &lease).await.expect("read"), Some(3));
+    step(&home, "1.2", PerformedStepStatus::Completed).await;
+    home.put(instance("1.3", 2)).await;
+    assert_eq!(home.database.complete_quiet_studies(QUIET, 9, &lease).await.expect("told"), 1);
+    let by_step = ("1.2".to_owned(), CompletedBy::PerformedStep);
+    assert_eq!(told(&home).await, [by_step.clone(), quiet("1.4")]);
+    home.sleep_seconds(100);
+    look(&home, &lease).await;
+    assert_eq!(told(&home).await, [by_step, quiet("1.4"), quiet("1.3")]);
 }
 
 async fn one_node_tells_of_it(home: Home) {

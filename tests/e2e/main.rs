@@ -10,6 +10,7 @@ mod calendar;
 mod calls;
 mod clinic_day;
 mod commitment;
+mod completed_studies;
 mod crash;
 mod decoder;
 mod deploy;

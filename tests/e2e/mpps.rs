@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use database::AuditOutcome;
+use model::event::{CompletedBy, Event};
 use serde_json::{Value, json};
 use tests::{
     platform::{Engine, Options, Platform},
     python,
-    receiver::Receiver,
     scu::{self, Dialogue, Message, identifier},
     session::Session,
     synthetic::Synthetic,
+    wait,
 };
 
 const MPPS: &str = "1.2.840.10008.3.1.2.3.3";
@@ -54,13 +55,18 @@ pub(crate) fn pynetdicom(platform: &Platform, title: &str, messages: &Value) -> 
     said.lines().map(answer).collect()
 }
 
-/// Studies that were told to be completed; on SQLite.
-async fn completed(platform: &Platform) -> Vec<String> {
+/// Studies that were told to be completed, and by whom; on SQLite.
+async fn completed(platform: &Platform) -> Vec<(String, CompletedBy)> {
     let database = platform.database().await;
     let events = database.outbox_after(0, 1000).await.expect("events");
     database.close().await;
-    let done = events.iter().filter(|one| one.event.name() == "study.completed");
-    done.filter_map(|one| one.event.study_instance_uid()).map(str::to_owned).collect()
+    let done = events.into_iter().filter_map(|one| match one.event {
+        Event::StudyCompleted { study_instance_uid, completed_by } => {
+            Some((study_instance_uid, completed_by))
+        }
+        _ => None,
+    });
+    done.collect()
 }
 
 async fn a_modality_says_what_it_does(engine: Engine) {
@@ -92,7 +98,7 @@ async fn a_modality_says_what_it_does(engine: Engine) {
     assert_eq!(said, [(0, 0), (0x0106, 0), (0x0120, 0), (0x0120, 0), (0, 0), over, over, (0x0111, 0)]);
     assert_eq!(statuses(&service, &path).await, ["COMPLETED", "SCHEDULED"]);
     if engine == Engine::Sqlite {
-        assert_eq!(completed(&platform).await, [""; 0], "one step of it is still to come");
+        assert_eq!(completed(&platform).await, [], "one step of it is still to come");
     }
     // A UID is made when there is none; a step that is broken off needs no series.
     let made = pynetdicom(&platform, "CR1", &json!([create("", "S2", "P1")]));
@@ -102,7 +108,7 @@ async fn a_modality_says_what_it_does(engine: Engine) {
     assert_eq!(pynetdicom(&platform, "CR1", &ended)[0].0.0, 0);
     assert_eq!(statuses(&service, &path).await, ["COMPLETED", "DISCONTINUED"]);
     if engine == Engine::Sqlite {
-        assert_eq!(completed(&platform).await, [study.as_str()]);
+        assert_eq!(completed(&platform).await, [(study.clone(), CompletedBy::PerformedStep)]);
         let told = platform.audit_records("update_performed_step").await;
         let told: Vec<_> =
             told.iter().map(|one| (one.actor.calling_ae.as_str(), one.detail.as_str())).collect();
@@ -197,30 +203,33 @@ async fn what_is_no_step_is_refused_and_named() {
     }
 }
 
-/// Nobody says anything of it: when nothing more comes, it is complete, and once more when something comes after all.
-async fn a_study_is_complete_when_nothing_more_comes(engine: Engine) {
-    let options = Options::on(engine)
-        .with("MAXRAY_WORKER__STUDY_QUIET_SECONDS", "1")
-        .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
-        .with("MAXRAY_NOTIFICATIONS__WEBHOOKS__ALLOW_PRIVATE_ADDRESSES", "true");
-    let (platform, receiver) = (Platform::start(options).await, Receiver::start().await);
-    let body = json!({ "address": receiver.address(), "event_types": ["study.completed"] });
-    platform.user("chief", "admin").await.post_json("/webhooks", &body).await;
-    let xrays = Synthetic::cr("PAT-1", 16, 16).series(3);
-    for (xray, told) in xrays.iter().zip(1..) {
-        assert_eq!(scu::send_files(platform.dicom(), &[xray.part10()]).expect("an association"), [0]);
-        let event = receiver.wait_for("study.completed", told).await.remove(told - 1).json();
-        assert_eq!(event["study_instance_uid"], json!(xray.study_instance_uid));
-        assert_eq!(event["completed_by"], "quiet");
-    }
-}
-
+/// What comes after the modality said that it was done is complete when nothing more comes.
 #[tokio::test]
-async fn a_study_is_complete_when_nothing_more_comes_on_sqlite() {
-    a_study_is_complete_when_nothing_more_comes(Engine::Sqlite).await;
-}
-
-#[tokio::test]
-async fn a_study_is_complete_when_nothing_more_comes_on_postgres() {
-    a_study_is_complete_when_nothing_more_comes(Engine::Postgres).await;
+async fn what_comes_after_the_last_step_is_told_as_well() {
+    let options = Options::default()
+        .with("MAXRAY_WORKER__STUDY_QUIET_SECONDS", "2")
+        .with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100");
+    let platform = Platform::start(options).await;
+    platform.register_ae("CR1", &["--operation", "mpps"]);
+    let service = platform.user("his", "service").await;
+    let (_, study) = schedule(&service).await;
+    let create =
+        |uid: &str, step: &str| json!({ "create": uid, "study": study, "step": step, "patient": "P1" });
+    let end = |uid: &str| json!({ "set": uid, "status": "COMPLETED", "end": true, "series": "1.2.20" });
+    let xray = Synthetic { study_instance_uid: study.clone(), ..Synthetic::dx("P1", 16, 16) };
+    let [early, late] = [xray.clone(), xray.next()];
+    pynetdicom(&platform, "CR1", &json!([create("1.2.10", "S1"), create("1.2.11", "S2")]));
+    scu::store(&platform, &[early]);
+    pynetdicom(&platform, "CR1", &json!([end("1.2.10"), end("1.2.11")]));
+    assert_eq!(completed(&platform).await, [(study.clone(), CompletedBy::PerformedStep)]);
+    scu::store(&platform, &[late]);
+    let told = wait::until("the second event", async || {
+        Some(completed(&platform).await).filter(|told| told.len() > 1)
+    });
+    let quiet = (study.clone(), CompletedBy::Quiet);
+    assert_eq!(
+        told.await,
+        [(study.clone(), CompletedBy::PerformedStep), quiet],
+        "what was there before is not told again"
+    );
 }

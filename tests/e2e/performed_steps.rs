@@ -23,6 +23,50 @@ async fn steps(session: &Session, query: &str) -> Vec<String> {
     page["items"].as_array().expect("items").iter().map(uid).collect()
 }
 
+/// What the modality says, of the patient and the study of an X-ray.
+fn say(platform: &Platform, xray: &Synthetic) {
+    let study = &xray.study_instance_uid;
+    let said = pynetdicom(
+        platform,
+        "CR1",
+        &json!([
+            creation("1.2.10", study, "PAT-1"),
+            { "set": "1.2.10", "status": "COMPLETED", "end": true, "series": xray.series_instance_uid },
+            // Of another patient, whatever the study is: nobody who sees the study sees it for that.
+            creation("1.2.11", study, "PAT-9"),
+            // Of which no image comes.
+            creation("1.2.12", "1.2.99", "PAT-1"),
+        ]),
+    );
+    assert!(said.iter().all(|(answer, _)| *answer == (0, 0)), "{said:?}");
+}
+
+async fn is_shown_whole(doctor: &Session, xray: &Synthetic) {
+    let study = &xray.study_instance_uid;
+    let one = doctor.get_json("/performed-steps/1.2.10").await;
+    let expected = json!({
+        "ae_title": "CR1", "performed_procedure_step_status": "COMPLETED", "modality": "DX", "patient_id": "PAT-1",
+        "performed_procedure_step_id": "PPS1", "performed_procedure_step_start_date": "20260131",
+        "performed_procedure_step_start_time": "093100", "performed_procedure_step_end_time": "094000",
+        "scheduled_step_attributes_sequence":
+            [{ "study_instance_uid": study, "accession_number": "A-1", "scheduled_procedure_step_id": "S1" }],
+    });
+    for (field, value) in expected.as_object().expect("an object") {
+        assert_eq!(&one[field], value, "{field}");
+    }
+    let series = &one["attributes"]["00400340"]["Value"][0]["0020000E"]["Value"][0];
+    assert_eq!(series, &json!(xray.series_instance_uid), "everything that was said");
+}
+
+async fn is_shown_in_the_meeting(doctor: &Session, consultation: &str, study: &str) {
+    let link = json!({ "study_instance_uid": study });
+    doctor.post_json(&format!("/consultations/{consultation}/studies"), &link).await;
+    let shown = doctor.get_json(&format!("/consultations/{consultation}/studies")).await;
+    let shown = &shown["studies"][0]["performed_steps"];
+    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
+    assert_eq!(shown[0]["sop_instance_uid"], "1.2.10");
+}
+
 async fn what_a_modality_did_stands_beside_the_study(engine: Engine) {
     let platform = Platform::start(Options::on(engine)).await;
     platform.register_ae("CR1", &["--operation", "mpps"]);
@@ -31,19 +75,7 @@ async fn what_a_modality_did_stands_beside_the_study(engine: Engine) {
     let (stranger, _) = booked(&platform, "smith", "PAT-2").await;
     let xray = Synthetic::cr("PAT-1", 8, 8);
     let study = xray.study_instance_uid.clone();
-    let said = pynetdicom(
-        &platform,
-        "CR1",
-        &json!([
-            creation("1.2.10", &study, "PAT-1"),
-            { "set": "1.2.10", "status": "COMPLETED", "end": true, "series": xray.series_instance_uid },
-            // Of another patient, whatever the study is: nobody who sees the study sees it for that.
-            creation("1.2.11", &study, "PAT-9"),
-            // Of which no image comes.
-            creation("1.2.12", "1.2.99", "PAT-1"),
-        ]),
-    );
-    assert!(said.iter().all(|(answer, _)| *answer == (0, 0)), "{said:?}");
+    say(&platform, &xray);
     assert_eq!(steps(&service, "").await, ["1.2.12", "1.2.11", "1.2.10"]);
     assert_eq!(steps(&doctor, "").await, [""; 0], "no study has come");
     assert_eq!(scu::send_files(platform.dicom(), &[xray.part10()]).expect("an association"), [0]);
@@ -59,32 +91,14 @@ async fn what_a_modality_did_stands_beside_the_study(engine: Engine) {
     ] {
         assert_eq!(steps(&service, &query).await, expected, "{query}");
     }
-    let one = doctor.get_json("/performed-steps/1.2.10").await;
-    let expected = json!({
-        "ae_title": "CR1", "performed_procedure_step_status": "COMPLETED", "modality": "DX", "patient_id": "PAT-1",
-        "performed_procedure_step_id": "PPS1", "performed_procedure_step_start_date": "20260131",
-        "performed_procedure_step_start_time": "093100", "performed_procedure_step_end_time": "094000",
-        "scheduled_step_attributes_sequence":
-            [{ "study_instance_uid": study, "accession_number": "A-1", "scheduled_procedure_step_id": "S1" }],
-    });
-    for (field, value) in expected.as_object().expect("an object") {
-        assert_eq!(&one[field], value, "{field}");
-    }
-    let series = &one["attributes"]["00400340"]["Value"][0]["0020000E"]["Value"][0];
-    assert_eq!(series, &json!(xray.series_instance_uid), "everything that was said");
+    is_shown_whole(&doctor, &xray).await;
     for (session, uid) in
         [(&stranger, "1.2.10"), (&doctor, "1.2.11"), (&doctor, "1.2.12"), (&service, "1.2.13")]
     {
         let answer = session.get(&format!("/performed-steps/{uid}")).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{uid}");
     }
-    // In the meeting: with the study.
-    let link = json!({ "study_instance_uid": study });
-    doctor.post_json(&format!("/consultations/{consultation}/studies"), &link).await;
-    let shown = doctor.get_json(&format!("/consultations/{consultation}/studies")).await;
-    let shown = &shown["studies"][0]["performed_steps"];
-    assert_eq!(shown.as_array().map(Vec::len), Some(1), "{shown}");
-    assert_eq!(shown[0]["sop_instance_uid"], "1.2.10");
+    is_shown_in_the_meeting(&doctor, &consultation, &study).await;
     if engine == Engine::Sqlite {
         let mut looked = platform.audit_records("get_performed_step").await;
         // Looks at nothing by the same person share a record for a while.

@@ -26,6 +26,14 @@ pub const MORNING_INSTANCES: &str = "MAXRAY_TEST_MORNING_INSTANCES";
 pub const MORNING_SECONDS: &str = "MAXRAY_TEST_MORNING_SECONDS";
 /// Requests of each kind for each route of the clinical door.
 pub const OPENAPI_EXAMPLES: &str = "MAXRAY_TEST_OPENAPI_EXAMPLES";
+/// Files that are cut at every byte.
+pub const CUT_FILES: &str = "MAXRAY_TEST_CUT_FILES";
+/// Ways in which each field of each file meta group is damaged.
+pub const META_DAMAGES: &str = "MAXRAY_TEST_META_DAMAGES";
+/// Connections that are made and closed.
+pub const SHORT_CONNECTIONS: &str = "MAXRAY_TEST_SHORT_CONNECTIONS";
+/// Transfers over lines that fail.
+pub const FAULTY_TRANSFERS: &str = "MAXRAY_TEST_FAULTY_TRANSFERS";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

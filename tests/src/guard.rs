@@ -47,6 +47,11 @@ impl Platform {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// Resident memory of the server's process at this moment (VmRSS).
+    pub fn memory_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
     /// Files of instances on their way in.
     pub fn spool(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.data_directory().join("spool"));

@@ -167,7 +167,7 @@ impl Database {
         let ae_title = &ended.ae_title;
         match end {
             AvailabilityEnd::Told(instances) => {
-                record.detail = format!("to {ae_title}, {instances} instances")
+                record.detail = format!("to {ae_title}, {instances} instances");
             }
             AvailabilityEnd::Nothing => {}
             AvailabilityEnd::GivenUp => {

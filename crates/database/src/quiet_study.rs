@@ -27,6 +27,9 @@ static COMPLETED: Statement = Statement::new(
      (SELECT study_instance_uid FROM ROWS($1: study_instance_uid text) AS r)",
 );
 
+/// Events that may have happened since everything was read; with more of them it is read again first.
+const UNREAD_MAX: u32 = 500;
+
 /// How long nothing must have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quiet {
@@ -90,14 +93,21 @@ impl Database {
     }
 
     /// Says of studies that have been quiet for long enough that they are complete, at most `limit` of them; gives how many it
-    /// took. Call it when [`Self::note_arrivals`] has read everything, or a study may seem quiet that is not.
+    /// took. Call it when [`Self::note_arrivals`] has read everything; a study of which something has happened since waits.
     pub async fn complete_quiet_studies(
         &self,
         quiet: Quiet,
         limit: u32,
         lease: &Lease,
     ) -> Result<u64, DatabaseError> {
-        let due = due(self, quiet, limit).await?;
+        let mut due = due(self, quiet, limit).await?;
+        // After that look: a step that is not IN PROGRESS any more was completed, and that was told in the same transaction.
+        let read = cursor(self, READ_QUIET_STUDIES).await?.unwrap_or_default();
+        let unread = self.outbox_after(read, UNREAD_MAX).await?;
+        if unread.len() == UNREAD_MAX as usize {
+            return Ok(0);
+        }
+        due.retain(|(study, _)| unread.iter().all(|one| one.event.study_instance_uid() != Some(study)));
         if due.is_empty() {
             return Ok(0);
         }

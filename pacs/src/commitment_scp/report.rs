@@ -82,7 +82,7 @@ impl Reporter {
                 Ok((findings.committed.len(), findings.failed.len()))
             }
             Err(error) => {
-                association.abort().await;
+                association.abort(&error).await;
                 Err(error.into())
             }
         }

@@ -133,10 +133,11 @@ async fn store_batch(
             (Ok(_), None) => Err(FileError::NotSent),
             (Ok(instance), Some(association)) => store_file(association, path, &instance).await,
         };
-        let broken = matches!(&result, Err(FileError::Scu(error))
-            if !matches!(error, ScuError::NotAccepted { .. } | ScuError::OddLength));
-        if broken && let Some(association) = open.take() {
-            association.abort().await;
+        if let Err(FileError::Scu(error)) = &result
+            && !matches!(error, ScuError::NotAccepted { .. } | ScuError::OddLength)
+            && let Some(association) = open.take()
+        {
+            association.abort(error).await;
         }
         results.push(result);
     }

@@ -256,25 +256,30 @@ impl<S: Transport> ScuAssociation<S> {
     }
 
     async fn await_release(&mut self) -> End {
+        let mut collided = false;
         loop {
             match self.upper_layer.receive().await {
                 Ok(Indication::ReleaseConfirmed) => return End::Released,
+                // PS3.8 table 9-10, Sta11: nothing else may follow the collision.
+                Ok(_) if collided => return End::Aborting(AbortReason::UnexpectedPdu),
                 // What was under way already.
                 Ok(Indication::Data(_)) => {}
                 Ok(Indication::ReleaseRequested) => {
                     if let Err(end) = self.upper_layer.send_pdu(&RELEASE_RP).await {
                         return end;
                     }
+                    collided = true;
                 }
                 Err(end) => return end,
             }
         }
     }
 
-    /// Ends the association at once.
-    pub async fn abort(self) {
-        let end = End::Aborting(AbortReason::NotSpecified);
-        self.upper_layer.close(&end, self.timeouts.associate).await;
+    /// Ends the association at once, because of this: the peer hears what it did wrong, and nothing when it has ended it itself.
+    pub async fn abort(self, error: &ScuError) {
+        let not_specified = End::Aborting(AbortReason::NotSpecified);
+        let end = if let ScuError::Ended(end) = error { end } else { &not_specified };
+        self.upper_layer.close(end, self.timeouts.associate).await;
     }
 }
 

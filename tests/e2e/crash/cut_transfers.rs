@@ -26,18 +26,28 @@ const ROUNDS: u64 = 30;
 /// What a sender has sent before the first byte of the object: hello, certificate, association request.
 const HANDSHAKE_BYTES: usize = 4_000;
 
-/// Passes bytes on until the sender has sent so many; then both connections are gone.
+/// What befalls a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Both connections are gone.
+    Cut,
+    /// One bit comes as another, and the line goes on.
+    Turn,
+}
+
+/// Passes bytes on until the sender has sent so many; then the fault.
 #[derive(Debug)]
-struct Proxy {
+pub(super) struct Proxy {
     server: SocketAddr,
     bytes_left: Arc<AtomicU64>,
+    fault: Fault,
 }
 
 impl Proxy {
-    fn start(server: SocketAddr, bytes_left: &Arc<AtomicU64>) -> SocketAddr {
+    pub(super) fn start(server: SocketAddr, bytes_left: &Arc<AtomicU64>, fault: Fault) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let proxy = Arc::new(Self { server, bytes_left: Arc::clone(bytes_left) });
+        let proxy = Arc::new(Self { server, bytes_left: Arc::clone(bytes_left), fault });
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let proxy = Arc::clone(&proxy);
@@ -55,8 +65,14 @@ impl Proxy {
         let mut buffer = [0; 4096];
         while let Ok(length @ 1..) = client.read(&mut buffer) {
             let left = self.bytes_left.load(Ordering::SeqCst);
-            let passed = length.min(usize::try_from(left).unwrap_or(usize::MAX));
-            self.bytes_left.store(left - passed as u64, Ordering::SeqCst);
+            let mut passed = length.min(usize::try_from(left).unwrap_or(usize::MAX));
+            if passed < length && self.fault == Fault::Turn {
+                buffer[passed] ^= 1;
+                self.bytes_left.store(u64::MAX, Ordering::SeqCst);
+                passed = length;
+            } else {
+                self.bytes_left.store(left - passed as u64, Ordering::SeqCst);
+            }
             if server.write_all(&buffer[..passed]).is_err() || passed < length {
                 break;
             }
@@ -75,7 +91,7 @@ async fn a_cut_in_the_middle_leaves_nothing_half() {
     let platform = Platform::start(Options::default().with_tls(&authority, &ours)).await;
     platform.add_user("reader", "viewer");
     let bytes_left = Arc::new(AtomicU64::new(u64::MAX));
-    let proxy = Proxy::start(platform.dicom(), &bytes_left);
+    let proxy = Proxy::start(platform.dicom(), &bytes_left, Fault::Cut);
     let root = authority.file().display().to_string();
     let rounds = env::number(env::CRASH_ROUNDS, ROUNDS);
     let mut failed = 0;

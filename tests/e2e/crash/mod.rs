@@ -12,12 +12,14 @@
 //! | `lost_connection` | the connection to PostgreSQL is cut in COMMIT |
 //! | `postgres_dies` | PostgreSQL is killed under load and comes back; the server lives |
 //! | `cut_transfers` | a TLS connection is cut in the middle of an object |
+//! | `faulty_lines` | TLS connections are cut anywhere, or a bit of them is turned, by the hundred |
 //! | `failing_steps` | the step at a fail point returns an error |
 
 mod bucket_kills;
 mod cut_transfers;
 mod disk_full;
 mod failing_steps;
+mod faulty_lines;
 mod key_kills;
 mod kill_points;
 mod lost_connection;

@@ -1,6 +1,6 @@
 //! C-MOVE: to registered destinations only, byte for byte, with everything that fails counted.
 
-use std::time::Duration;
+use std::{net::TcpListener, time::Duration};
 
 use database::AuditOutcome;
 use tests::{
@@ -147,6 +147,52 @@ async fn only_registered_destinations_that_answer_get_anything() {
     let ended = "C-MOVE to SILENT, 0 completed, 5 failed, 0 with a warning, 0 remaining";
     let asked = (AuditOutcome::Success, "C-MOVE to SILENT, asked for 5");
     assert_eq!(silent, [asked, (AuditOutcome::Failed, ended)]);
+}
+
+/// threats.md row 6: whatever a destination is called, and whoever is known at that address, the server connects to nobody.
+#[tokio::test]
+async fn a_move_to_who_is_not_registered_connects_to_nobody() {
+    let mut platform = platform(Options::default(), &[("MOVESCU", RETRIEVES), ("NOWHERE", &[])]).await;
+    let [forbidden, known] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let [port, known_port] =
+        [&forbidden, &known].map(|listener| listener.local_addr().expect("an address").port());
+    destination(&platform, "KNOWN", known_port);
+    let call = ["--call-host", "127.0.0.1", "--call-port", &port.to_string(), "--enabled", "false"];
+    platform.register_ae("OFF", &call);
+    let cr = Synthetic::cr("P1", 8, 8);
+    store(&platform, std::slice::from_ref(&cr));
+    platform.kill();
+    // Every call of the system that makes a connection, whichever thread makes it.
+    let calls = platform.scratch().join("connect");
+    platform
+        .restart_traced(&["--seccomp-bpf", "-e", "trace=connect", "-o", &calls.display().to_string()])
+        .await;
+    let connects = || {
+        let text = std::fs::read_to_string(&calls).unwrap_or_default();
+        text.lines().filter(|line| line.contains("connect(")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let at_start = connects();
+    let address = format!("127.0.0.1:{port}");
+    let unknown = ["STRANGER", "NOWHERE", "OFF", "known", "KNOWN1", "127.0.0.1", "localhost", &address];
+    let elsewhere = ["", "10.0.0.1:104", "169.254.169.254", "[::1]:104", "*", "../KNOWN", "KNOWN;OFF"];
+    for title in unknown.into_iter().chain(elsewhere) {
+        let (pending, last) = move_study(&platform, title, &cr.study_instance_uid);
+        assert_eq!((pending.len(), last.status()), (0, 0xa801), "{title}");
+    }
+    // It takes the connection and ends it: this one is there to be seen.
+    let calling = std::thread::spawn(move || drop(known.accept()));
+    let (_, last) = move_study(&platform, "KNOWN", &cr.study_instance_uid);
+    assert_eq!((last.status(), last.number(0x1022)), (0xa702, Some(1)));
+    calling.join().expect("a connection");
+    let made = tests::wait::until("the connection to the one that is registered", async || {
+        Some(connects()[at_start.len()..].to_vec()).filter(|made| !made.is_empty())
+    });
+    let made = made.await;
+    let to_known = format!("htons({known_port})");
+    assert!(made.iter().all(|line| line.contains(&to_known)), "{made:#?}");
+    forbidden.set_nonblocking(true).expect("an option");
+    let nobody = forbidden.accept().expect_err("somebody who is not called");
+    assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 /// Our own door as the destination: it refuses what it may not keep, and stops when it is told to.

@@ -1,11 +1,16 @@
 //! Ways in which archives have been broken, each tried on this one through the door that a stranger would use.
 //! `docs/regressions.md` says which test answers which of them.
 
+mod character_sets;
+mod cuts;
 mod data_set;
 mod dimse;
+mod floods;
 mod http;
 mod identity;
+mod meta_group;
 mod paths;
+mod upper_layer_states;
 mod web;
 
 use std::{
@@ -27,7 +32,9 @@ const MIB: u64 = 1 << 20;
 /// How long a stranger waits for an answer before the test fails. Machines of tests are busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const IMPLICIT: &str = model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
 const EXPLICIT: &str = model::transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN;
+const BIG_ENDIAN: &str = model::transfer_syntax::EXPLICIT_VR_BIG_ENDIAN;
 const DEFLATED: &str = model::transfer_syntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 
 /// A server that makes no previews: objects are what was sent, and nothing else.
@@ -82,6 +89,20 @@ impl Crafted {
     }
 }
 
+/// Sequences inside each other.
+fn nested(depth: usize, closed: bool) -> Vec<u8> {
+    let mut writer = Writer::new(Encoding::ExplicitLittle);
+    for _ in 0..depth {
+        writer.header(0x0040_a730, "SQ", u32::MAX);
+        writer.item(0xfffe_e000, u32::MAX);
+    }
+    for _ in 0..if closed { depth } else { 0 } {
+        writer.item(0xfffe_e00d, 0);
+        writer.item(0xfffe_e0dd, 0);
+    }
+    writer.finish()
+}
+
 /// Sends one data set and gives the status.
 fn c_store(peer: SocketAddr, sop_instance_uid: &str, syntax: &str, data_set: &[u8]) -> u16 {
     let proposal = Proposal::new(CR_IMAGE_STORAGE, syntax);
@@ -128,11 +149,15 @@ fn raw(peer: SocketAddr, bytes: &[u8]) -> String {
 }
 
 fn read_to_end(stream: &mut TcpStream) -> String {
+    String::from_utf8_lossy(&bytes_to_end(stream)).into_owned()
+}
+
+fn bytes_to_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
         Err(error) => panic!("the connection was neither answered nor closed: {error}"),
     }
-    String::from_utf8_lossy(&answer).into_owned()
+    answer
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     files::padded,
-    pdu::{Pdu, associate_request_with, command_set, items, p_data, read_pdu},
+    pdu::{Pdu, associate_accept, associate_request_with, command_set, items, p_data, read_pdu},
 };
 
 /// How long to wait for the peer.
@@ -114,6 +114,22 @@ impl Dialogue {
             _ => None,
         });
         accepted.collect()
+    }
+
+    /// The other side: takes the request that comes, with all that it proposes.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub fn accept(mut stream: TcpStream) -> Self {
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("an option");
+        let request = read_pdu(&mut stream).expect("a request");
+        assert_eq!(request.kind, 1, "{request:?}");
+        let accept = associate_accept(&request);
+        let mut dialogue = Self { stream, rest: Vec::new(), pause: Duration::ZERO, accept: Vec::new() };
+        dialogue.write(&accept.encode());
+        dialogue.accept = accept.body;
+        dialogue
     }
 
     /// Reads slowly from now on.
@@ -276,22 +292,4 @@ pub fn identifier(keys: &[(u32, &[u8])]) -> Vec<u8> {
         bytes.extend_from_slice(padding);
     }
     bytes
-}
-
-/// SCP/SCU role selection (PS3.7 D.3.3.4): the requestor is provider.
-pub fn provider_role(class: &str) -> (u8, Vec<u8>) {
-    let length = (class.len() as u16).to_be_bytes();
-    (0x54, [&length[..], class.as_bytes(), &[0, 1]].concat())
-}
-
-/// User identity (PS3.7 D.3.3.7) with a positive response requested.
-pub fn user_identity(identity_type: u8, primary: &[u8], secondary: &[u8]) -> (u8, Vec<u8>) {
-    let length = |field: &[u8]| (field.len() as u16).to_be_bytes();
-    (0x58, [&[identity_type, 1], &length(primary)[..], primary, &length(secondary), secondary].concat())
-}
-
-/// SOP class extended negotiation (PS3.7 D.3.3.5).
-pub fn extended_negotiation(class: &str, information: &[u8]) -> (u8, Vec<u8>) {
-    let length = (class.len() as u16).to_be_bytes();
-    (0x56, [&length[..], class.as_bytes(), information].concat())
 }

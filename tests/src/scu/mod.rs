@@ -5,11 +5,13 @@ mod dcmtk;
 mod dialogue;
 mod files;
 mod pdu;
+mod user_information;
 
 pub use association::{Association, AssociationError, Proposal};
 pub use dcmtk::{Dcmtk, Reference};
-pub use dialogue::{
-    Context, Dialogue, Message, Offer, extended_negotiation, identifier, provider_role, user_identity,
-};
+pub use dialogue::{Context, Dialogue, Message, Offer, identifier};
 pub use files::{padded, send_files, store};
-pub use pdu::{Pdu, associate_request, associate_request_with, command_set, p_data, read_pdu};
+pub use pdu::{
+    Pdu, associate_accept, associate_request, associate_request_with, command_set, p_data, read_pdu,
+};
+pub use user_information::{extended_negotiation, provider_role, user_identity};

@@ -74,6 +74,28 @@ pub fn associate_request_with(
     Pdu { kind: 1, body }
 }
 
+/// A-ASSOCIATE-AC (PS3.8 9.3.3) to a request: each context in its first transfer syntax.
+///
+/// # Panics
+/// When the request is none.
+pub fn associate_accept(request: &Pdu) -> Pdu {
+    let (fixed, variable) = request.body.split_at(68);
+    let mut body = fixed.to_vec();
+    item(&mut body, 0x10, b"1.2.840.10008.3.1.1.1");
+    for (_, context) in items(variable).into_iter().filter(|(kind, _)| *kind == 0x20) {
+        let (head, of_context) = context.split_at(4);
+        let first = items(of_context).into_iter().find(|(kind, _)| *kind == 0x40);
+        let mut accepted = vec![head[0], 0, 0, 0];
+        item(&mut accepted, 0x40, first.expect("a transfer syntax").1);
+        item(&mut body, 0x21, &accepted);
+    }
+    let mut user = Vec::new();
+    item(&mut user, 0x51, &(128 * 1024_u32).to_be_bytes());
+    item(&mut user, 0x52, b"2.25.1");
+    item(&mut body, 0x50, &user);
+    Pdu { kind: 2, body }
+}
+
 fn item(body: &mut Vec<u8>, kind: u8, content: &[u8]) {
     body.extend_from_slice(&[kind, 0]);
     body.extend_from_slice(&(content.len() as u16).to_be_bytes());

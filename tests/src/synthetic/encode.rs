@@ -128,6 +128,9 @@ impl Writer {
 }
 
 /// PS3.5 A.5: one raw deflate stream, padded to even length.
+///
+/// # Panics
+/// Never: memory takes every byte.
 pub fn deflate(data_set: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(data_set).expect("memory takes every byte");

@@ -3,7 +3,7 @@
 mod encode;
 mod pixels;
 
-pub use encode::{Encoding, Writer};
+pub use encode::{Encoding, Writer, deflate};
 use model::transfer_syntax as syntax;
 
 use crate::part10;
@@ -135,7 +135,7 @@ impl Synthetic {
         self.write_identity(&mut writer);
         self.write_image(&mut writer);
         if self.transfer_syntax_uid == syntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-            return encode::deflate(&writer.finish());
+            return deflate(&writer.finish());
         }
         writer.finish()
     }

@@ -1,5 +1,7 @@
 //! Rules that send on what is stored: to DCMTK and to another archive, over kills, refusals and destinations that are away.
 
+mod nodes;
+
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{
