@@ -28,6 +28,7 @@ arguments.add_argument("--consultations", type=int, default=100_000)
 arguments.add_argument("--doctors", type=int, default=50)
 arguments.add_argument("--clients", type=int, default=50)
 arguments.add_argument("--secs", type=int, default=8)
+arguments.add_argument("--think", type=int, default=0, help="milliseconds that a client waits before it asks again")
 arguments.add_argument("--only", default="", help="the steps whose name has this in it")
 options = arguments.parse_args()
 scratch = tempfile.mkdtemp(prefix="maxray-clinic-")
@@ -115,7 +116,7 @@ def measure(name, lines, token, method="GET", body=None, once=False):
     path = scratch + "/urls"
     open(path, "w").write("\n".join(lines) + "\n")
     header = f"Authorization: Bearer {token}\r\nContent-Type: application/json"
-    words = [options.mrbench, "http", "--addr", ADDRESS, "--urls", path, "--conc", str(options.clients), "--secs", str(options.secs)]
+    words = [options.mrbench, "http", "--addr", ADDRESS, "--urls", path, "--conc", str(options.clients), "--secs", str(options.secs), "--think", str(options.think)]
     words += ["--accept", "application/json", "--method", method, "--header", header]
     words += ["--body", body] if body else []
     words += ["--once"] if once else []

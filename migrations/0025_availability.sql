@@ -7,8 +7,9 @@ CREATE TABLE availability_notice (
     attempts INTEGER NOT NULL,
     -- When the next attempt is made; while one runs, when it counts as lost.
     due_at TIMESTAMPTZ NOT NULL,
-    -- When the study was completed, the last time.
+    -- When the study was completed, the last time, and behind which events: it is told when all of before are there.
     requested_at TIMESTAMPTZ NOT NULL,
+    sequence BIGINT NOT NULL,
     PRIMARY KEY (ae_title, study_instance_uid)
 );
 CREATE INDEX availability_notice_due ON availability_notice (due_at);

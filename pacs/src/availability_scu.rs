@@ -3,9 +3,7 @@
 
 use archive::Archive;
 use chrono::{DateTime, TimeDelta, Utc};
-use database::{
-    AvailabilityEnd, AvailabilityNotice, DatabaseError, PerformedStepFilter, PerformedStepRow, StoredInstance,
-};
+use database::{AvailabilityEnd, AvailabilityNotice, DatabaseError, PerformedStepFilter, StoredInstance};
 use dicom_dictionary_std::uids;
 use dicom_header::VR;
 use model::{AeTitle, SopClassUid, SopInstanceUid, ae::Ae, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
@@ -39,6 +37,8 @@ const PERFORMED_WORKITEM_CODE_SEQUENCE: u32 = 0x0040_4019;
 
 /// Instances of one notification; more are told in several.
 const INSTANCES_MAX: usize = 10_000;
+/// The counter of studies that were told of.
+const NOTIFIED: &str = "maxray_availability_notified_total";
 /// Performed steps that are named of one study.
 const STEPS_MAX: u32 = 1_000;
 
@@ -93,15 +93,19 @@ impl Notifier {
         Self { archive, registry, title, call, config: config.availability.clone() }
     }
 
-    /// Works until the shutdown begins.
+    /// Works until the shutdown begins. An alarm that asks for an increase needs a number before it.
     pub async fn run(&self, shutdown: &Shutdown) {
+        for counter in [NOTIFIED, Self::FAILED] {
+            metrics::counter!(counter).increment(0);
+        }
         deliver(self, self.config.notices_max, &Notify::new(), shutdown).await;
     }
 
     /// Who is told, as long as it wants to be.
     async fn listener(&self, title: &AeTitle) -> Result<Option<Ae>, DeliveryError> {
         let registry = self.registry.get().await.map_err(|_| DeliveryError::Registry)?;
-        let ae = registry.iter().find(|ae| ae.title == *title && ae.profile.notify_availability);
+        let wants = |ae: &&Ae| ae.title == *title && ae.profile.enabled && ae.profile.notify_availability;
+        let ae = registry.iter().find(wants);
         match ae {
             Some(ae) if !can_be_called(ae) => Err(DeliveryError::NotRegistered),
             ae => Ok(ae.cloned()),
@@ -113,7 +117,7 @@ impl Notifier {
         &self,
         notice: &AvailabilityNotice,
         ae: &Ae,
-    ) -> Result<(Vec<StoredInstance>, Vec<PerformedStepRow>), DatabaseError> {
+    ) -> Result<(Vec<StoredInstance>, Vec<SopInstanceUid>), DatabaseError> {
         let (database, study) = (self.archive.database(), &notice.study_instance_uid);
         let Some(scope) = reading_scope(database, ae.profile.reads_as).await? else {
             return Ok((Vec::new(), Vec::new()));
@@ -124,7 +128,8 @@ impl Notifier {
             limit: STEPS_MAX,
             ..PerformedStepFilter::default()
         };
-        Ok((instances, database.performed_steps(&scope, &steps).await?))
+        let steps = database.performed_steps(&scope, &steps, |row| Ok(row.step.sop_instance_uid)).await?;
+        Ok((instances, steps))
     }
 
     /// Gives how many instances it knows of now.
@@ -179,7 +184,12 @@ impl Owed for Notifier {
     }
 
     fn debt<'a>(&self, notice: &'a AvailabilityNotice) -> Debt<'a> {
-        Debt { ae_title: &notice.ae_title, since: notice.requested_at, attempts: notice.attempts }
+        Debt {
+            ae_title: &notice.ae_title,
+            about: notice.study_instance_uid.as_str(),
+            since: notice.requested_at,
+            attempts: notice.attempts,
+        }
     }
 
     async fn claim(&self, lease: TimeDelta) -> Result<Option<AvailabilityNotice>, DatabaseError> {
@@ -190,7 +200,7 @@ impl Owed for Notifier {
         let end = match self.notify(notice).await? {
             0 => AvailabilityEnd::Nothing,
             instances => {
-                metrics::counter!("maxray_availability_notified_total").increment(1);
+                metrics::counter!(NOTIFIED).increment(1);
                 let (study_instance_uid, ae_title) = (&notice.study_instance_uid, &notice.ae_title);
                 tracing::info!(%study_instance_uid, %ae_title, instances, "availability reported");
                 AvailabilityEnd::Told(instances)
@@ -199,13 +209,12 @@ impl Owed for Notifier {
         Ok(self.archive.database().end_availability_notice(notice, end, &teller()).await?)
     }
 
-    async fn postpone(
-        &self,
-        notice: &AvailabilityNotice,
-        until: DateTime<Utc>,
-        all: bool,
-    ) -> Result<(), DatabaseError> {
-        self.archive.database().postpone_availability_notice(notice, until, all).await
+    async fn postpone(&self, notice: &AvailabilityNotice, until: DateTime<Utc>) -> Result<(), DatabaseError> {
+        self.archive.database().postpone_availability_notice(notice, until).await
+    }
+
+    async fn postpone_all(&self, ae_title: &AeTitle, until: DateTime<Utc>) -> Result<(), DatabaseError> {
+        self.archive.database().postpone_availability_notices_of(ae_title, until).await
     }
 
     async fn give_up(&self, notice: &AvailabilityNotice) -> Result<(), DatabaseError> {
@@ -222,11 +231,10 @@ fn reference(class: &str, instance: &str) -> DataSet {
 }
 
 /// PS3.4 table R.3.2-1; instances come in the order of their series. Nothing else may be in it.
-fn encode(retrieve_from: &AeTitle, instances: &[StoredInstance], steps: &[PerformedStepRow]) -> DataSet {
+fn encode(retrieve_from: &AeTitle, instances: &[StoredInstance], steps: &[SopInstanceUid]) -> DataSet {
     let mut notification = DataSet::default();
-    let steps = steps.iter().map(|row| {
-        let uid = row.step.sop_instance_uid.as_str();
-        let mut item = reference(uids::MODALITY_PERFORMED_PROCEDURE_STEP, uid);
+    let steps = steps.iter().map(|uid| {
+        let mut item = reference(uids::MODALITY_PERFORMED_PROCEDURE_STEP, uid.as_str());
         item.items(PERFORMED_WORKITEM_CODE_SEQUENCE, Vec::new());
         item
     });

@@ -27,7 +27,7 @@ const ROLE: &str = "server";
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// There is nothing to be said of it.
+    /// What is to be told cannot be read or looked at now, or what was told cannot be written down.
     #[error(transparent)]
     Look(#[from] LookError),
     /// Who is where cannot be read.
@@ -77,6 +77,8 @@ pub struct Patience {
 pub struct Debt<'a> {
     /// AE title.
     pub ae_title: &'a AeTitle,
+    /// What it is about: a UID, for the log.
+    pub about: &'a str,
     /// When it began to be owed.
     pub since: DateTime<Utc>,
     /// Attempts, the one that runs included.
@@ -105,12 +107,17 @@ pub trait Owed: Sync {
     ) -> impl Future<Output = Result<Option<Self::Item>, DatabaseError>> + Send;
     /// Tells it and writes down that it was told.
     fn tell(&self, item: &Self::Item) -> impl Future<Output = Result<(), DeliveryError>> + Send;
-    /// Puts it off, and with `all` everything that is due to the same AE.
+    /// Puts it off.
     fn postpone(
         &self,
         item: &Self::Item,
         until: DateTime<Utc>,
-        all: bool,
+    ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
+    /// Puts everything off that is due to the AE.
+    fn postpone_all(
+        &self,
+        ae_title: &AeTitle,
+        until: DateTime<Utc>,
     ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
     /// Writes down that it could not be told.
     fn give_up(&self, item: &Self::Item) -> impl Future<Output = Result<(), DatabaseError>> + Send;
@@ -134,7 +141,7 @@ async fn work<O: Owed>(owed: &O, awake: &Notify, shutdown: &Shutdown) {
                 () = attempt(owed, &item) => {}
                 () = shutdown.cancelled() => {
                     // The next start makes the attempt at once. What is not given back is taken when the lease ends.
-                    let _ = owed.postpone(&item, owed.archive().clock().now(), false).await;
+                    let _ = owed.postpone(&item, owed.archive().clock().now()).await;
                 }
             },
             Ok(None) => wait(awake, shutdown).await,
@@ -158,16 +165,21 @@ async fn wait(awake: &Notify, shutdown: &Shutdown) {
 async fn attempt<O: Owed>(owed: &O, item: &O::Item) {
     let Err(error) = owed.tell(item).await else { return };
     metrics::counter!(O::FAILED).increment(1);
-    let Debt { ae_title, since, attempts } = owed.debt(item);
-    tracing::warn!(%error, attempts, %ae_title, "{} not reported", O::WHAT);
+    let Debt { ae_title, about, since, attempts } = owed.debt(item);
+    tracing::warn!(%error, attempts, %ae_title, about, "{} not reported", O::WHAT);
     let (now, patience) = (owed.archive().clock().now(), owed.patience());
-    let kept = if now - since >= milliseconds(patience.give_up_after) {
-        owed.give_up(item).await
-    } else {
-        let wait = wait_after(attempts, patience.retry_first, patience.retry_longest);
-        owed.postpone(item, now + milliseconds(wait), error.is_of_the_ae()).await
+    let wait = wait_after(attempts, patience.retry_first, patience.retry_longest);
+    let until = now + milliseconds(wait);
+    let kept = async {
+        if error.is_of_the_ae() {
+            owed.postpone_all(ae_title, until).await?;
+        }
+        if now - since >= milliseconds(patience.give_up_after) {
+            return owed.give_up(item).await;
+        }
+        owed.postpone(item, until).await
     };
-    if let Err(error) = kept {
+    if let Err(error) = kept.await {
         // The lease ends by itself, and the attempt is made again.
         tracing::error!(%error, "what came of {} cannot be kept", O::WHAT);
     }

@@ -12,6 +12,7 @@ on_both_engines!(
     two_rules_queue_an_instance_once_with_the_heavier_priority,
     rules_that_change_take_what_waits_with_them,
     what_two_rules_ask_for_goes_by_the_other_one,
+    what_rules_ask_for_no_more_is_not_queued_by_them,
 );
 
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -143,4 +144,24 @@ async fn what_two_rules_ask_for_goes_by_the_other_one(home: Home) {
     assert_eq!(taken(&home, "CENTRAL").await, ids);
     assert!(home.database.remove_forward_rule(high.id, &actor()).await.expect("removed"));
     owning(&[]).await;
+}
+
+/// Rules are read, then instances are looked for, then they are queued: meanwhile the rules may have changed.
+async fn what_rules_ask_for_no_more_is_not_queued_by_them(home: Home) {
+    let ids = put(&home, 2).await;
+    let gone = rule(&home, "a", "CENTRAL", ForwardPriority::High).await;
+    let mut disabled = rule(&home, "b", "CENTRAL", ForwardPriority::High).await;
+    let mut elsewhere = rule(&home, "c", "CENTRAL", ForwardPriority::High).await;
+    let low = rule(&home, "d", "CENTRAL", ForwardPriority::Low).await;
+    let mut new: Vec<NewForward> = [&gone, &disabled, &elsewhere].map(|row| by(row, ids[0])).into();
+    new.extend([by(&low, ids[0]), by(&gone, ids[1])]);
+    assert!(home.database.remove_forward_rule(gone.id, &actor()).await.expect("removed"));
+    disabled.rule.enabled = false;
+    change(&home, &disabled).await;
+    elsewhere.rule.destination = title("ELSEWHERE");
+    change(&home, &elsewhere).await;
+    home.database.queue_forwards(&new, 1).await.expect("queued");
+    let owners: Vec<Uuid> = owners(&home).await.into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(owners, [low.id], "by the one that is left, and nothing that nobody asks for");
+    assert_eq!(taken(&home, "CENTRAL").await, ids[..1]);
 }

@@ -6,6 +6,7 @@ mod support;
 mod access;
 mod appointments;
 mod audit;
+mod availability;
 mod commitments;
 mod consultations;
 mod documents;

@@ -23,14 +23,14 @@ const QUIET: Quiet = Quiet { usual: TimeDelta::seconds(60), under_way: TimeDelta
 const LEASE: TimeDelta = TimeDelta::hours(1);
 
 /// What the worker does in one round; the lease is there already.
-async fn look(home: &Home, lease: &Lease) {
+pub(crate) async fn look(home: &Home, lease: &Lease) {
     if home.database.has_quiet_work(QUIET).await.expect("an answer") {
         while home.database.note_arrivals(2, lease).await.expect("read") == Some(2) {}
         while home.database.complete_quiet_studies(QUIET, 1, lease).await.expect("told") == 1 {}
     }
 }
 
-async fn holder(home: &Home) -> Lease {
+pub(crate) async fn holder(home: &Home) -> Lease {
     let lease = Lease::new("quiet-studies");
     assert!(home.database.take_lease(&lease, LEASE).await.expect("an answer"));
     // Its first day.
@@ -55,7 +55,7 @@ fn quiet(study: &str) -> (String, CompletedBy) {
 }
 
 /// A modality begins with a study, or ends what it began.
-async fn step(home: &Home, study: &str, status: PerformedStepStatus) {
+pub(crate) async fn step(home: &Home, study: &str, status: PerformedStepStatus) {
     let step = PerformedStep {
         sop_instance_uid: sop_uid("1.2.99"),
         ae_title: AeTitle::parse("CR1").expect("a title"),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use database::AuditOutcome;
+use database::{AuditOutcome, AuditRecord};
 use serde_json::{Value, json};
 use tests::{
     operator::free_port,
@@ -122,7 +122,8 @@ async fn who_is_away_or_cannot_take_it_hears_it_later_also_after_a_restart() {
     platform.kill();
     platform.restart().await;
     let refused = hear("RIS", port, 2, 0x0110);
-    assert_eq!(refused.len(), 2, "it is told again what it has refused");
+    let studies: Vec<&Value> = refused.iter().map(|one| &one["study"]).collect();
+    assert_eq!(studies, [&json!(xrays[0].study_instance_uid); 2], "it is told again what it has refused");
     assert_eq!(hear_one("RIS", port)["instances"], instances(&xrays));
     wait::until("it is done", async || platform.audit_records("notify_availability").await.pop()).await;
 }
@@ -150,6 +151,10 @@ async fn nobody_is_told_of_what_it_may_not_see() {
     assert_eq!(hear_one("WARD", port)["study"], json!(later.study_instance_uid));
     let told = platform.audit_records("notify_availability").await;
     assert_eq!(told.iter().filter(|record| record.detail.starts_with("to RIS")).count(), 2, "{told:?}");
+    let of_other = |record: &AuditRecord| record.study_instance_uid == other.study_instance_uid;
+    let of_other: Vec<&str> =
+        told.iter().filter(|one| of_other(one)).map(|record| record.detail.as_str()).collect();
+    assert_eq!(of_other, ["to RIS, 1 instances"]);
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ fn say(platform: &Platform, xray: &Synthetic) {
             creation("1.2.11", study, "PAT-9"),
             // Of which no image comes.
             creation("1.2.12", "1.2.99", "PAT-1"),
+            // Of the same ID at another site, and of nobody.
+            { "create": "1.2.13", "study": study, "step": "S1", "patient": "PAT-1", "issuer": "ELSEWHERE" },
+            creation("1.2.14", study, ""),
+            // Of two studies, one of which is not there.
+            { "create": "1.2.15", "study": study, "other_study": "1.2.98", "step": "S1", "patient": "PAT-1" },
         ]),
     );
     assert!(said.iter().all(|(answer, _)| *answer == (0, 0)), "{said:?}");
@@ -76,27 +81,34 @@ async fn what_a_modality_did_stands_beside_the_study(engine: Engine) {
     let xray = Synthetic::cr("PAT-1", 8, 8);
     let study = xray.study_instance_uid.clone();
     say(&platform, &xray);
-    assert_eq!(steps(&service, "").await, ["1.2.12", "1.2.11", "1.2.10"]);
+    let all = ["1.2.15", "1.2.14", "1.2.13", "1.2.12", "1.2.11", "1.2.10"];
+    assert_eq!(steps(&service, "").await, all);
     assert_eq!(steps(&doctor, "").await, [""; 0], "no study has come");
     assert_eq!(scu::send_files(platform.dicom(), &[xray.part10()]).expect("an association"), [0]);
     assert_eq!(steps(&doctor, "").await, ["1.2.10"]);
     assert_eq!(steps(&stranger, "").await, [""; 0]);
     assert_eq!(steps(&stranger, &format!("?study_instance_uid={study}")).await, [""; 0]);
     for (query, expected) in [
-        (format!("?study_instance_uid={study}"), vec!["1.2.11", "1.2.10"]),
-        ("?performed_procedure_step_status=IN%20PROGRESS".to_owned(), vec!["1.2.12", "1.2.11"]),
+        (format!("?study_instance_uid={study}"), vec!["1.2.15", "1.2.14", "1.2.13", "1.2.11", "1.2.10"]),
+        ("?performed_procedure_step_status=IN%20PROGRESS".to_owned(), all[..5].to_vec()),
         ("?performed_procedure_step_status=COMPLETED&ae_title=CR1".to_owned(), vec!["1.2.10"]),
         ("?ae_title=CR2".to_owned(), vec![]),
-        ("?limit=1&offset=1".to_owned(), vec!["1.2.11"]),
+        ("?limit=1&offset=4".to_owned(), vec!["1.2.11"]),
     ] {
         assert_eq!(steps(&service, &query).await, expected, "{query}");
     }
     is_shown_whole(&doctor, &xray).await;
     for (session, uid) in
-        [(&stranger, "1.2.10"), (&doctor, "1.2.11"), (&doctor, "1.2.12"), (&service, "1.2.13")]
+        [(&stranger, "1.2.10"), (&doctor, "1.2.11"), (&doctor, "1.2.15"), (&service, "1.2.16")]
     {
         let answer = session.get(&format!("/performed-steps/{uid}")).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{uid}");
+    }
+    let path = format!("/consultations/{consultation}/viewer-token");
+    let token = doctor.post_json(&path, &json!({})).await;
+    let viewer = doctor.with_token(token["access_token"].as_str().expect("a token"));
+    for path in ["/performed-steps", "/performed-steps/1.2.10"] {
+        assert_eq!(viewer.get(path).await.status(), StatusCode::FORBIDDEN, "{path} with a viewer's token");
     }
     is_shown_in_the_meeting(&doctor, &consultation, &study).await;
     if engine == Engine::Sqlite {

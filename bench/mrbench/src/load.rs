@@ -236,6 +236,7 @@ pub fn load(
     once: bool,
     show: bool,
     body: &Option<String>,
+    think: u64,
 ) {
     let list: Arc<Vec<String>> = Arc::new(
         std::fs::read_to_string(file).expect("--urls FILE").lines().map(|l| l.to_string()).collect(),
@@ -290,6 +291,10 @@ pub fn load(
             } else {
                 format!("{me} {u} HTTP/1.1\r\nHost: {a}\r\n{hdr}Accept: {acc}\r\n\r\n")
             };
+            if think > 0 {
+                // Between half and one and a half of it, so that clients do not keep step.
+                std::thread::sleep(Duration::from_millis(think / 2 + (k as u64).wrapping_mul(7919) % think));
+            }
             let t0 = Instant::now();
             match cn.request(&[req.as_bytes()], None) {
                 Ok(r) => {

@@ -19,7 +19,7 @@ const HELP: &str = "mrbench: workload generator and load client (loopback only)
   urls      --kind K --base N --start N --count LOADED --n DRAWS --seed N --template T [--distinct study|instance]
             {pid} {name} {study} {series} {sop} {acc} {date} {date2} in T
   http      --addr H:P --urls FILE --conc N --secs S --accept T --method GET [--header 'K: V'] [--once] [--show]
-            [--body TEXT]; --body pair: each line of FILE is a path, a tab and the body
+            [--think MS between requests] [--body TEXT]; --body pair: each line of FILE is a path, a tab and the body
   verify    --addr H:P --path /dicom-web --kind K --base N --count LOADED --n 10   fetch and compare every pixel
   sink-scp  --port P --mode null|write|fsync|group|direct --dir D --max-pdu 131072
   sink-http --port P
@@ -130,6 +130,7 @@ fn main() {
             o.contains_key("once"),
             o.contains_key("show"),
             &o.get("body").cloned(),
+            n("think", 0),
         ),
         "verify" => verify(
             &s("addr", ""),

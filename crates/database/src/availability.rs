@@ -10,7 +10,7 @@ use crate::{
     AuditActor, AuditOutcome, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
     engine::Tx,
-    statement::{Statement, text_rows},
+    statement::{Dialect, Statement, text_rows},
 };
 
 /// A study of which an AE is to be told.
@@ -58,13 +58,21 @@ impl TryFrom<Row> for AvailabilityNotice {
     }
 }
 
-/// A true of JSON is 1 for SQLite.
+/// A true of JSON is 1 for SQLite. In one order, so that two of these never wait for each other.
 static OWE: Statement = Statement::new(
-    "INSERT INTO availability_notice (ae_title, study_instance_uid, attempts, due_at, requested_at) \
-     SELECT ae.title, r.study_instance_uid, 0, $2, $2 FROM ROWS($1: study_instance_uid text) AS r CROSS JOIN ae \
+    "INSERT INTO availability_notice (ae_title, study_instance_uid, attempts, due_at, requested_at, sequence) \
+     SELECT ae.title, r.study_instance_uid, 0, $2, $2, COALESCE(SEQUENCE($3), 0) \
+     FROM ROWS($1: study_instance_uid text) AS r CROSS JOIN ae \
      WHERE CAST(ae.profile ->> 'notify_availability' AS TEXT) IN ('true', '1') \
+     AND CAST(ae.profile ->> 'enabled' AS TEXT) IN ('true', '1') ORDER BY ae.title, r.study_instance_uid \
      ON CONFLICT (ae_title, study_instance_uid) DO UPDATE SET attempts = 0, due_at = excluded.due_at, \
-     requested_at = excluded.requested_at",
+     requested_at = excluded.requested_at, sequence = excluded.sequence",
+);
+
+/// SETTLED: an instance whose transaction began before and ends after that of the notice is told of with it.
+static DUE: Statement = Statement::new(
+    "SELECT ae_title, study_instance_uid, attempts, requested_at FROM availability_notice \
+     WHERE due_at <= $1 AND SETTLED ORDER BY due_at, attempts LIMIT 1",
 );
 
 /// Whoever wants to be told of these completed studies will be, in the transaction that says so of them.
@@ -73,7 +81,14 @@ pub(crate) async fn owe_notices(tx: &mut Tx, studies: &BTreeSet<&str>) -> Result
         return Ok(());
     }
     let (sql, list, now) = (OWE.on(tx.dialect()), text_rows(studies.iter().copied()), tx.now);
-    on_tx!(tx, connection => sqlx::query(sql).bind(list).bind(now).execute(connection).await.map(drop)?);
+    let ordinal = tx.next_ordinal();
+    on_tx!(tx, connection => sqlx::query(sql)
+        .bind(list)
+        .bind(now)
+        .bind(ordinal)
+        .execute(connection)
+        .await
+        .map(drop)?);
     Ok(())
 }
 
@@ -86,14 +101,12 @@ impl Database {
         &self,
         lease: TimeDelta,
     ) -> Result<Option<AvailabilityNotice>, DatabaseError> {
-        const DUE: &str = "SELECT ae_title, study_instance_uid, attempts, requested_at FROM availability_notice \
-            WHERE due_at <= $1 ORDER BY due_at, attempts LIMIT 1";
         const CLAIM: &str = "UPDATE availability_notice SET due_at = $3, attempts = attempts + 1 \
-            WHERE ae_title = $1 AND study_instance_uid = $2 AND attempts = $4 AND due_at <= $5";
-        let now = self.now();
+            WHERE ae_title = $1 AND study_instance_uid = $2 AND attempts = $4 AND due_at <= $5 AND requested_at = $6";
+        let (due, now) = (DUE.on(self.dialect()), self.now());
         loop {
             let found: Option<Row> =
-                on!(self, engine => sqlx::query_as(DUE).bind(now).fetch_optional(&engine.read).await?);
+                on!(self, engine => sqlx::query_as(due).bind(now).fetch_optional(&engine.read).await?);
             let Some(mut row) = found else { return Ok(None) };
             let mut tx = self.begin().await?;
             let claimed = on_tx!(tx, connection => sqlx::query(CLAIM)
@@ -102,6 +115,7 @@ impl Database {
                 .bind(now + lease)
                 .bind(row.attempts)
                 .bind(now)
+                .bind(row.requested_at)
                 .execute(connection)
                 .await?
                 .rows_affected());
@@ -114,8 +128,7 @@ impl Database {
         }
     }
 
-    /// Puts a notice off, and with `all` whatever else is due to the same AE, which does not answer. What others have claimed
-    /// is theirs.
+    /// Puts a notice off.
     ///
     /// # Errors
     /// Failures of the database.
@@ -123,14 +136,11 @@ impl Database {
         &self,
         postponed: &AvailabilityNotice,
         until: DateTime<Utc>,
-        all: bool,
     ) -> Result<(), DatabaseError> {
-        const THIS: &str = "UPDATE availability_notice SET due_at = $2 \
+        const SQL: &str = "UPDATE availability_notice SET due_at = $2 \
             WHERE ae_title = $1 AND study_instance_uid = $3 AND attempts = $4 AND requested_at = $5";
-        const ALL: &str = "UPDATE availability_notice SET due_at = $2 WHERE ae_title = $1 AND due_at <= $3";
         let mut tx = self.begin().await?;
-        let now = tx.now;
-        on_tx!(tx, connection => sqlx::query(THIS)
+        on_tx!(tx, connection => sqlx::query(SQL)
             .bind(postponed.ae_title.as_str())
             .bind(until)
             .bind(postponed.study_instance_uid.as_str())
@@ -139,15 +149,35 @@ impl Database {
             .execute(connection)
             .await
             .map(drop)?);
-        if all {
-            on_tx!(tx, connection => sqlx::query(ALL)
-                .bind(postponed.ae_title.as_str())
-                .bind(until)
-                .bind(now)
-                .execute(connection)
-                .await
-                .map(drop)?);
-        }
+        self.commit(tx).await
+    }
+
+    /// Puts off whatever is due to an AE, which does not answer. What others have claimed is theirs.
+    ///
+    /// # Errors
+    /// Failures of the database.
+    pub async fn postpone_availability_notices_of(
+        &self,
+        ae_title: &AeTitle,
+        until: DateTime<Utc>,
+    ) -> Result<(), DatabaseError> {
+        let mut tx = self.begin().await?;
+        let lock = match tx.dialect() {
+            Dialect::Postgres => " ORDER BY study_instance_uid FOR UPDATE SKIP LOCKED",
+            Dialect::Sqlite => "",
+        };
+        let sql = sqlx::AssertSqlSafe(format!(
+            "UPDATE availability_notice SET due_at = $2 WHERE ae_title = $1 AND study_instance_uid IN \
+             (SELECT study_instance_uid FROM availability_notice WHERE ae_title = $1 AND due_at <= $3{lock})"
+        ));
+        let now = tx.now;
+        on_tx!(tx, connection => sqlx::query(sql)
+            .bind(ae_title.as_str())
+            .bind(until)
+            .bind(now)
+            .execute(connection)
+            .await
+            .map(drop)?);
         self.commit(tx).await
     }
 

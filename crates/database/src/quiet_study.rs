@@ -1,12 +1,13 @@
 //! Studies of which nothing has come for a while: they count as complete. Read off the outbox, so that storing pays nothing for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::event::{CompletedBy, Event, EventEnvelope};
 
 use crate::{
     Database, DatabaseError, Lease,
+    advisory_lock::lock,
     availability::owe_notices,
     engine::Tx,
     outbox::insert_events,
@@ -28,7 +29,7 @@ static COMPLETED: Statement = Statement::new(
 );
 
 /// Events that may have happened since everything was read; with more of them it is read again first.
-const UNREAD_MAX: u32 = 500;
+const UNREAD_MAX: i64 = 500;
 
 /// How long nothing must have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,18 +102,19 @@ impl Database {
         lease: &Lease,
     ) -> Result<u64, DatabaseError> {
         let mut due = due(self, quiet, limit).await?;
-        // After that look: a step that is not IN PROGRESS any more was completed, and that was told in the same transaction.
-        let read = cursor(self, READ_QUIET_STUDIES).await?.unwrap_or_default();
-        let unread = self.outbox_after(read, UNREAD_MAX).await?;
-        if unread.len() == UNREAD_MAX as usize {
-            return Ok(0);
-        }
-        due.retain(|(study, _)| unread.iter().all(|one| one.event.study_instance_uid() != Some(study)));
         if due.is_empty() {
             return Ok(0);
         }
+        due.sort_unstable();
+        let read = cursor(self, READ_QUIET_STUDIES).await?.unwrap_or_default();
         let mut tx = self.begin().await?;
-        if !take(&mut tx, &due, lease).await? {
+        // Who says of one that it is done has said so, or waits for us and finds that it was told.
+        for (study, _) in &due {
+            lock(&mut tx, &format!("study {study}")).await?;
+        }
+        let Some(touched) = unread(&mut tx, read).await? else { return Ok(0) };
+        due.retain(|(study, _)| !touched.contains(study));
+        if due.is_empty() || !take(&mut tx, &due, lease).await? {
             return Ok(0);
         }
         // One that was deleted meanwhile is nothing to tell of.
@@ -163,6 +165,25 @@ fn sort(events: &[EventEnvelope]) -> (BTreeMap<&str, DateTime<Utc>>, Vec<&str>) 
         }
     }
     (arrived, completed)
+}
+
+/// Studies of which something has happened since everything was read, also in transactions that others have to wait for; none
+/// when that is too much to look at.
+async fn unread(tx: &mut Tx, read: i64) -> Result<Option<BTreeSet<String>>, DatabaseError> {
+    const SQL: &str = "SELECT event FROM outbox WHERE sequence > $1 LIMIT $2";
+    let found: Vec<String> = on_tx!(tx, connection =>
+        sqlx::query_scalar(SQL).bind(read).bind(UNREAD_MAX).fetch_all(connection).await?);
+    if found.len() == UNREAD_MAX as usize {
+        return Ok(None);
+    }
+    let study = |text: String| {
+        let event: Event = serde_json::from_str(&text)
+            .map_err(|_| DatabaseError::Corrupt(format!("an event behind {read}")))?;
+        Ok(event.study_instance_uid().map(str::to_owned))
+    };
+    Ok(Some(
+        found.into_iter().filter_map(|text| study(text).transpose()).collect::<Result<_, DatabaseError>>()?,
+    ))
 }
 
 async fn take(tx: &mut Tx, due: &[(String, bool)], lease: &Lease) -> Result<bool, DatabaseError> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
-use super::{PerformedStepBody, attributes};
+use super::{PerformedStepBody, attributes, refuse_grants};
 use crate::{
     audit::{self, Looked},
     errors,
@@ -41,6 +41,7 @@ pub async fn get_performed_step(
     permit: Permit<ReadStudy>,
     PathParameters(sop_instance_uid): PathParameters<String>,
 ) -> Result<Json<WholePerformedStep>, Problem> {
+    refuse_grants(&state, &permit.caller).await?;
     if sop_instance_uid.is_empty() {
         return Err(Problem::not_found());
     }
@@ -49,7 +50,8 @@ pub async fn get_performed_step(
         limit: 1,
         ..PerformedStepFilter::default()
     };
-    let found = state.database().performed_steps(&permit.scope, &filter).await.map_err(errors::database)?;
+    let found =
+        state.database().performed_steps(&permit.scope, &filter, Ok).await.map_err(errors::database)?;
     let row = found.into_iter().next().ok_or_else(Problem::not_found)?;
     let study = row.step.scheduled.first().map(|one| one.study_instance_uid.to_string()).unwrap_or_default();
     let what = Looked {
@@ -59,6 +61,6 @@ pub async fn get_performed_step(
         consultation_id: None,
     };
     audit::looked(&state, &permit.caller, what).await?;
-    let attributes = attributes(&row);
+    let attributes = attributes(&row).map_err(errors::database)?;
     Ok(Json(WholePerformedStep { step: PerformedStepBody::new(row, &attributes), attributes }))
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use service::http::problem::Problem;
 use utoipa::IntoParams;
 
-use super::PerformedStepBody;
+use super::{PerformedStepBody, refuse_grants, short};
 use crate::{
     audit::{self, Looked},
     errors,
@@ -44,7 +44,8 @@ pub struct PerformedStepParameters {
 
 /// List performed procedure steps
 ///
-/// Those of studies in reach; who sees every study sees also those of which no image has come.
+/// Those of which all studies are in reach and of the patient whom the step names; who sees every study sees also those of which no image
+/// has come. A token for a viewer, a share link or a device has none.
 #[utoipa::path(
     get,
     path = "/performed-steps",
@@ -58,6 +59,7 @@ pub async fn list_performed_steps(
     permit: Permit<ReadStudy>,
     QueryParameters(query): QueryParameters<PerformedStepParameters>,
 ) -> Result<Json<Page<PerformedStepBody>>, Problem> {
+    refuse_grants(&state, &permit.caller).await?;
     let mut checks = Checks::new();
     for (field, value) in [("study_instance_uid", &query.study_instance_uid), ("ae_title", &query.ae_title)] {
         checks.line(field, value.as_deref().unwrap_or_default(), VALUE_LENGTH_MAX);
@@ -82,6 +84,6 @@ pub async fn list_performed_steps(
         limit: page.fetch(),
         offset: page.offset,
     };
-    let found = state.database().performed_steps(&permit.scope, &filter).await.map_err(errors::database)?;
-    Ok(Json(page.page(found, PerformedStepBody::from)))
+    let found = state.database().performed_steps(&permit.scope, &filter, short).await;
+    Ok(Json(page.page(found.map_err(errors::database)?, |step| step)))
 }

@@ -3,23 +3,23 @@
 pub mod get_performed_step;
 pub mod list_performed_steps;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use database::{PerformedStepFilter, PerformedStepRow};
+use database::{DatabaseError, PerformedStepFilter, PerformedStepRow};
 use model::{access::Scope, performed_step::ScheduledReference};
 use serde::Serialize;
 use serde_json::Value;
 use service::http::problem::Problem;
 use utoipa::ToSchema;
 
-use crate::{errors, state::AppState};
+use crate::{audit, errors, policy::Caller, state::AppState};
 
 /// Steps that are shown of the studies of a consultation.
 const STEPS_MAX: u32 = 1_000;
 
 /// A performed procedure step in short; times are as the clock of the machine showed them.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = PerformedStep)]
 pub struct PerformedStepBody {
     /// SOP Instance UID (0008,0018): its identity.
@@ -63,7 +63,7 @@ pub struct PerformedStepBody {
 }
 
 /// What a step performs.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ScheduledStep {
     /// Study Instance UID (0020,000D).
     study_instance_uid: String,
@@ -117,19 +117,31 @@ impl PerformedStepBody {
     }
 }
 
-impl From<PerformedStepRow> for PerformedStepBody {
-    fn from(row: PerformedStepRow) -> Self {
-        let attributes = attributes(&row);
-        Self::new(row, &attributes)
-    }
+/// In short.
+///
+/// # Errors
+/// When what was kept is no JSON.
+fn short(row: PerformedStepRow) -> Result<PerformedStepBody, DatabaseError> {
+    let attributes = attributes(&row)?;
+    Ok(PerformedStepBody::new(row, &attributes))
 }
 
 /// Everything that was said; the door has checked that it is DICOM JSON.
-fn attributes(row: &PerformedStepRow) -> Value {
-    serde_json::from_str(&row.step.attributes).unwrap_or_default()
+fn attributes(row: &PerformedStepRow) -> Result<Value, DatabaseError> {
+    let corrupt = |_| DatabaseError::Corrupt(format!("performed step {}", row.step.sop_instance_uid));
+    serde_json::from_str(&row.step.attributes).map_err(corrupt)
 }
 
-/// The steps in which studies were made, by study, the newest first.
+/// Steps are for those who sign in: a token that was made for a viewer, a share link or a device reads images.
+async fn refuse_grants(state: &AppState, caller: &Caller) -> Result<(), Problem> {
+    if caller.principal.grant.is_none() {
+        return Ok(());
+    }
+    audit::refused(state, caller, "read_performed_steps").await?;
+    Err(Problem::forbidden())
+}
+
+/// The steps in which studies were made, by study, the newest first; of all of them the newest `STEPS_MAX`.
 pub async fn steps_of<'a>(
     state: &AppState,
     scope: &Scope,
@@ -141,20 +153,13 @@ pub async fn steps_of<'a>(
     }
     let filter =
         PerformedStepFilter { study_instance_uids, limit: STEPS_MAX, ..PerformedStepFilter::default() };
-    let found = state.database().performed_steps(scope, &filter).await.map_err(errors::database)?;
+    let found = state.database().performed_steps(scope, &filter, short).await.map_err(errors::database)?;
     let mut steps: HashMap<String, Vec<PerformedStepBody>> = HashMap::new();
-    for row in found {
-        let mut of: Vec<String> = Vec::new();
-        for reference in &row.step.scheduled {
-            let uid = reference.study_instance_uid.as_str();
-            if filter.study_instance_uids.iter().any(|study| study == uid)
-                && !of.iter().any(|study| study == uid)
-            {
-                of.push(uid.to_owned());
-            }
-        }
+    for step in found {
+        let performed = &step.scheduled_step_attributes_sequence;
+        let of: BTreeSet<&String> = performed.iter().map(|one| &one.study_instance_uid).collect();
         for study in of {
-            steps.entry(study).or_default().push(row.clone().into());
+            steps.entry(study.clone()).or_default().push(step.clone());
         }
     }
     Ok(steps)

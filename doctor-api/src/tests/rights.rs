@@ -23,6 +23,7 @@ fn calls() -> Vec<(&'static str, String, Option<String>, Option<Value>)> {
             let path = path
                 .replace("{id}", &Uuid::from_u128(9).to_string())
                 .replace("{study_instance_uid}", "1.2.3")
+                .replace("{sop_instance_uid}", "1.2.4")
                 .replace("{patient_id}", "P1");
             let security = serde_json::to_value(&operation.security).expect("JSON");
             let right = security[0]["bearer"][0].as_str().map(str::to_owned);

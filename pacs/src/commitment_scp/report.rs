@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use archive::Archive;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{Commitment, CommitmentEnd, DatabaseError};
-use model::ae::AeOperation;
+use model::{AeTitle, ae::AeOperation};
 use service::shutdown::Shutdown;
 use tokio::sync::Notify;
 
@@ -108,7 +108,12 @@ impl Owed for Reporter {
     }
 
     fn debt<'a>(&self, commitment: &'a Commitment) -> Debt<'a> {
-        Debt { ae_title: &commitment.ae_title, since: commitment.requested_at, attempts: commitment.attempts }
+        Debt {
+            ae_title: &commitment.ae_title,
+            about: &commitment.transaction_uid,
+            since: commitment.requested_at,
+            attempts: commitment.attempts,
+        }
     }
 
     async fn claim(&self, lease: TimeDelta) -> Result<Option<Commitment>, DatabaseError> {
@@ -124,17 +129,12 @@ impl Owed for Reporter {
         Ok(self.archive.database().end_commitment(commitment, end, &teller()).await?)
     }
 
-    async fn postpone(
-        &self,
-        commitment: &Commitment,
-        until: DateTime<Utc>,
-        all: bool,
-    ) -> Result<(), DatabaseError> {
-        let database = self.archive.database();
-        if all {
-            database.postpone_commitments_of(&commitment.ae_title, until).await?;
-        }
-        database.postpone_commitment(commitment, until).await
+    async fn postpone(&self, commitment: &Commitment, until: DateTime<Utc>) -> Result<(), DatabaseError> {
+        self.archive.database().postpone_commitment(commitment, until).await
+    }
+
+    async fn postpone_all(&self, ae_title: &AeTitle, until: DateTime<Utc>) -> Result<(), DatabaseError> {
+        self.archive.database().postpone_commitments_of(ae_title, until).await
     }
 
     async fn give_up(&self, commitment: &Commitment) -> Result<(), DatabaseError> {

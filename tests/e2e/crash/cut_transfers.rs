@@ -57,6 +57,11 @@ impl Proxy {
         address
     }
 
+    /// Unless the sender has set the next place meanwhile.
+    fn leave(&self, seen: u64, left: u64) {
+        let _changed = self.bytes_left.compare_exchange(seen, left, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     fn serve(&self, mut client: &TcpStream) {
         let Ok(mut server) = TcpStream::connect(self.server) else { return };
         let (mut answers, mut back) =
@@ -68,10 +73,10 @@ impl Proxy {
             let mut passed = length.min(usize::try_from(left).unwrap_or(usize::MAX));
             if passed < length && self.fault == Fault::Turn {
                 buffer[passed] ^= 1;
-                self.bytes_left.store(u64::MAX, Ordering::SeqCst);
+                self.leave(left, u64::MAX);
                 passed = length;
             } else {
-                self.bytes_left.store(left - passed as u64, Ordering::SeqCst);
+                self.leave(left, left - passed as u64);
             }
             if server.write_all(&buffer[..passed]).is_err() || passed < length {
                 break;

@@ -1,9 +1,10 @@
 """pynetdicom as a modality that says what it does. mpps_check.py PORT TITLE MESSAGES
 
-MESSAGES is a JSON array: {"create": UID or "", "study": .., "step": .., "patient": ..} or
+MESSAGES is a JSON array: {"create": UID or "", "study": .., "step": .., "patient": ..}, with "issuer" and "other_study" where wanted, or
 {"set": UID, "status": .., "end": true, "series": UID, "patient": ..}. Prints status, UID and Error ID of each answer as JSON.
 """
 
+import copy
 import json
 import sys
 
@@ -31,6 +32,12 @@ def creation(message):
     scheduled.ScheduledProtocolCodeSequence = []
     step = Dataset()
     step.ScheduledStepAttributesSequence = [scheduled]
+    if "other_study" in message:
+        other = copy.deepcopy(scheduled)
+        other.StudyInstanceUID = message["other_study"]
+        step.ScheduledStepAttributesSequence.append(other)
+    if "issuer" in message:
+        step.IssuerOfPatientID = message["issuer"]
     step.PatientName, step.PatientID = "Doe^Jane", message["patient"]
     step.PatientBirthDate = step.PatientSex = ""
     step.ReferencedPatientSequence = []

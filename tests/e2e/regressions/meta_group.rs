@@ -249,7 +249,8 @@ async fn damaged_meta_groups_change_nothing_of_what_is_kept() {
     let damages = env::number(env::META_DAMAGES, DAMAGES) as usize;
     let files = files(if damages > DAMAGES as usize { usize::MAX } else { LENGTH_MAX_BYTES }).await;
     let checks = files.iter().enumerate().map(|(number, parts)| parts.check(&service, number, damages));
-    let counts: Vec<(usize, usize)> = stream::iter(checks).buffer_unordered(REQUESTS).collect().await;
+    // In the order of the files.
+    let counts: Vec<(usize, usize)> = stream::iter(checks).buffered(REQUESTS).collect().await;
     let refused: usize = counts.iter().map(|(refused, _)| refused).sum();
     let kept: usize = counts.iter().map(|(_, kept)| kept).sum();
     eprintln!("{} files: {refused} damaged groups were refused, {kept} kept", files.len());
@@ -258,8 +259,10 @@ async fn damaged_meta_groups_change_nothing_of_what_is_kept() {
     assert!(platform.peak_memory_bytes() < 400 * MIB, "peak memory");
     let there = qido::rows(&service, "/instances").await;
     assert!(!there.is_empty() && there.len() <= files.len(), "{} instances of {}", there.len(), files.len());
-    for parts in &files {
-        if qido::locate(&service, &parts.sop_instance_uid).await.is_some() {
+    for (parts, (_, kept)) in files.iter().zip(&counts) {
+        let found = qido::locate(&service, &parts.sop_instance_uid).await.is_some();
+        assert_eq!(found, *kept > 0, "{}: {kept} were acknowledged", parts.name);
+        if found {
             parts.check_kept(&service, "in the end").await;
         }
     }

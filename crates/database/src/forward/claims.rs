@@ -9,7 +9,7 @@ use super::queue::NewForward;
 use crate::{
     DatabaseError,
     engine::Tx,
-    statement::{Statement, rows, uuid_value},
+    statement::{Dialect, Statement, rows, uuid_value},
 };
 
 /// Those by which an instance does not wait.
@@ -30,6 +30,38 @@ static OWNERS: Statement = Statement::new(
      JOIN forward ON forward.instance = r.instance AND forward.destination = r.destination \
      WHERE forward.state = 'pending' AND forward.rule_id <> r.rule_id ON CONFLICT DO NOTHING",
 );
+
+/// What of it rules ask for now: they were read some time ago. Until the end of the transaction none of them changes.
+pub(super) async fn still_asked_for(
+    tx: &mut Tx,
+    new: &[NewForward],
+) -> Result<Vec<NewForward>, DatabaseError> {
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let lock = match tx.dialect() {
+        Dialect::Postgres => " ORDER BY r.id FOR SHARE",
+        Dialect::Sqlite => "",
+    };
+    let sql = AssertSqlSafe(format!(
+        "SELECT r.id, r.rule ->> 'destination' FROM forward_rule r WHERE {COUNTS}{lock}"
+    ));
+    let rules: Vec<(Uuid, String)> =
+        on_tx!(tx, connection => sqlx::query_as(sql).fetch_all(connection).await?);
+    let asks = |one: &&NewForward| {
+        rules.iter().any(|(id, to)| *id == one.rule_id && to.as_str() == one.destination.as_str())
+    };
+    Ok(new.iter().filter(asks).cloned().collect())
+}
+
+/// A rule is about to change: whoever queues by it has ended, or waits and sees it changed.
+pub(super) async fn hold(tx: &mut Tx, id: Uuid) -> Result<(), DatabaseError> {
+    if tx.dialect() == Dialect::Postgres {
+        const SQL: &str = "SELECT id FROM forward_rule WHERE id = $1 FOR UPDATE";
+        on_tx!(tx, connection => sqlx::query(SQL).bind(id).fetch_optional(connection).await.map(drop)?);
+    }
+    Ok(())
+}
 
 /// Notes which rules ask for what waits already by another one.
 pub(super) async fn claim(tx: &mut Tx, new: &[NewForward]) -> Result<(), DatabaseError> {

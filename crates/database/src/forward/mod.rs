@@ -128,6 +128,7 @@ impl Database {
         const ELSEWHERE: &str =
             "DELETE FROM forward WHERE rule_id = $1 AND state <> 'sent' AND destination <> $2";
         let mut tx = self.begin().await?;
+        claims::hold(&mut tx, id).await?;
         let now = tx.now;
         let changed = on_tx!(tx, connection =>
             sqlx::query(SQL).bind(id).bind(Json(rule)).bind(now).execute(connection).await?.rows_affected());
@@ -150,6 +151,7 @@ impl Database {
     /// Removes a rule and what waits by it alone; false when it is not there.
     pub async fn remove_forward_rule(&self, id: Uuid, actor: &AuditActor) -> Result<bool, DatabaseError> {
         let mut tx = self.begin().await?;
+        claims::hold(&mut tx, id).await?;
         claims::hand_over(&mut tx, Some(id)).await?;
         let removed = on_tx!(tx, connection => sqlx::query("DELETE FROM forward_rule WHERE id = $1")
             .bind(id)

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use model::AeTitle;
 use uuid::Uuid;
 
-use super::claims::claim;
+use super::claims::{claim, still_asked_for};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -95,8 +95,9 @@ impl Database {
     /// is queued already is not queued twice, and gets the heaviest of the priorities.
     pub async fn queue_forwards(&self, new: &[NewForward], until: i64) -> Result<(), DatabaseError> {
         let mut tx = self.begin().await?;
+        let new = still_asked_for(&mut tx, new).await?;
         if !new.is_empty() {
-            let list = each_once(new).into_iter().map(|one| {
+            let list = each_once(&new).into_iter().map(|one| {
                 vec![
                     uuid_value(Uuid::now_v7()),
                     uuid_value(one.rule_id),
@@ -109,7 +110,7 @@ impl Database {
             let list = rows(list.collect());
             on_tx!(tx, connection =>
                 sqlx::query(sql).bind(list).bind(now).execute(connection).await.map(drop)?);
-            claim(&mut tx, new).await?;
+            claim(&mut tx, &new).await?;
         }
         move_cursor(&mut tx, READ_FORWARDING, until).await?;
         self.commit(tx).await

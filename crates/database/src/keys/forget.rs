@@ -75,7 +75,7 @@ pub(super) async fn forget_rights(tx: &mut Tx, patient: Uuid, of: &Named) -> Res
 
 /// Takes away performed steps of the patient: those under the Patient ID and issuer, and those of the patient's studies that
 /// name nobody else. One without issuer under an ID that several patients have is left where it performs none of these
-/// studies, unless `any_name`.
+/// studies, unless `any_name`. And what is still to be told of the patient's studies.
 pub(super) async fn forget_performed_steps(
     tx: &mut Tx,
     patient: Uuid,
@@ -95,6 +95,13 @@ pub(super) async fn forget_performed_steps(
         .execute(connection)
         .await
         .map(drop)?);
+    // Who would have been told of the patient's studies, and which of them seemed quiet.
+    for table in ["availability_notice", "quiet_study"] {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "DELETE FROM {table} WHERE study_instance_uid IN (SELECT study_instance_uid FROM study WHERE patient = $1)"
+        ));
+        on_tx!(tx, connection => sqlx::query(sql).bind(patient).execute(connection).await.map(drop)?);
+    }
     Ok(())
 }
 

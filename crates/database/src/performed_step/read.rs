@@ -1,6 +1,6 @@
 //! Performed steps as they were said, for modalities, people and programs.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write as _};
 
 use chrono::{DateTime, Utc};
 use model::{
@@ -19,6 +19,9 @@ use crate::{
 
 const COLUMNS: &str = "p.id, p.sop_instance_uid, p.ae_title, p.status, p.modality, p.patient_id, \
     p.issuer_of_patient_id, p.attributes, p.version, p.created_at, p.updated_at";
+
+/// Steps that are in memory at once: each may have some MiB.
+const ROWS_MAX: usize = 16;
 
 /// A step as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,58 +113,86 @@ impl Database {
         Ok(found.pop().map(|row| row.step))
     }
 
-    /// Steps in reach, the newest first. Whoever may not see everything sees those of studies in reach that are stored, and that
-    /// are of the patient whom the step names.
+    /// Steps in reach, the newest first, each as `each` shows it: a step may have some MiB, and few are in memory at once. Whoever
+    /// may not see everything sees those of which all studies are stored, in reach, and of the patient whom the step names.
     ///
     /// # Errors
-    /// Failures of the database.
-    pub async fn performed_steps(
+    /// Failures of the database; what `each` makes of a step that it cannot read.
+    pub async fn performed_steps<T>(
         &self,
         scope: &Scope,
         filter: &PerformedStepFilter,
-    ) -> Result<Vec<PerformedStepRow>, DatabaseError> {
-        // Four parameters of the filter come first, offset last.
-        let reach = self.study_reach(scope, 5).await?;
-        let seen = if reach.is_bounded() {
-            format!(
-                " AND EXISTS (SELECT 1 FROM performed_step_schedule s JOIN study \
-                 ON study.study_instance_uid = s.study_instance_uid JOIN patient ON patient.id = study.patient \
-                 WHERE s.performed_step = p.id AND p.patient_id IN ('', patient.patient_id){})",
-                reach.sql
-            )
-        } else {
-            String::new()
-        };
-        let of_studies = if filter.study_instance_uids.is_empty() {
-            "$4 IS NOT NULL".to_owned()
-        } else {
-            let (before, after) = self.dialect().any_of();
-            format!(
-                "p.id {before}SELECT s.performed_step FROM performed_step_schedule s \
-                 JOIN ROWS($4: uid text) AS r ON r.uid = s.study_instance_uid{after}"
-            )
-        };
+        each: impl Fn(PerformedStepRow) -> Result<T, DatabaseError>,
+    ) -> Result<Vec<T>, DatabaseError> {
+        let ids = self.performed_step_ids(scope, filter).await?;
         let sql = format!(
-            "SELECT {COLUMNS} FROM performed_step p WHERE ($1 = '' OR p.sop_instance_uid = $1) \
-             AND ($2 = '' OR p.ae_title = $2) AND ($3 = '' OR p.status = $3) AND {of_studies}{seen} \
-             ORDER BY p.id DESC LIMIT {} OFFSET ${}",
-            filter.limit,
-            reach.next_parameter()
+            "SELECT {COLUMNS} FROM performed_step p JOIN ROWS($1: id uuid) AS r ON r.id = p.id ORDER BY p.id DESC"
         );
+        let sql = spell(&sql, self.dialect());
+        let mut shown = Vec::with_capacity(ids.len());
+        for few in ids.chunks(ROWS_MAX) {
+            let (sql, list) = (AssertSqlSafe(sql.as_str()), uuid_rows(few.iter().copied()));
+            let found: Vec<Row> =
+                on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
+            for row in self.with_scheduled(found).await? {
+                shown.push(each(row)?);
+            }
+        }
+        Ok(shown)
+    }
+
+    async fn performed_step_ids(
+        &self,
+        scope: &Scope,
+        filter: &PerformedStepFilter,
+    ) -> Result<Vec<Uuid>, DatabaseError> {
+        let reach = self.study_reach(scope, 1).await?;
+        let (before, after) = self.dialect().any_of();
+        let mut sql = "SELECT p.id FROM performed_step p WHERE 1 = 1".to_owned();
+        if reach.is_bounded() {
+            // Beginning with the studies in reach, which are few, and not with every step.
+            let _ = write!(
+                sql,
+                " AND p.id {before}SELECT s.performed_step FROM study \
+                 JOIN performed_step_schedule s ON s.study_instance_uid = study.study_instance_uid \
+                 JOIN performed_step q ON q.id = s.performed_step JOIN patient ON patient.id = study.patient \
+                 WHERE q.patient_id = patient.patient_id AND q.patient_id <> '' \
+                 AND q.issuer_of_patient_id IN ('', patient.issuer_of_patient_id){} GROUP BY s.performed_step \
+                 HAVING COUNT(DISTINCT s.study_instance_uid) = (SELECT COUNT(DISTINCT t.study_instance_uid) \
+                 FROM performed_step_schedule t WHERE t.performed_step = s.performed_step){after}",
+                reach.sql
+            );
+        }
+        let (mut parameter, mut texts) = (reach.next_parameter(), Vec::new());
+        for (column, value) in [
+            ("sop_instance_uid", filter.sop_instance_uid.as_deref()),
+            ("ae_title", filter.ae_title.as_deref()),
+            ("status", filter.status.map(PerformedStepStatus::as_str)),
+        ] {
+            if let Some(value) = value {
+                let _ = write!(sql, " AND p.{column} = ${parameter}");
+                texts.push(clean(value));
+                parameter += 1;
+            }
+        }
+        if !filter.study_instance_uids.is_empty() {
+            let _ = write!(
+                sql,
+                " AND p.id {before}SELECT s.performed_step FROM performed_step_schedule s \
+                 JOIN ROWS(${parameter}: uid text) AS r ON r.uid = s.study_instance_uid{after}"
+            );
+            texts.push(text_rows(filter.study_instance_uids.iter().map(String::as_str)));
+            parameter += 1;
+        }
+        let _ = write!(sql, " ORDER BY p.id DESC LIMIT {} OFFSET ${parameter}", filter.limit);
         let sql = AssertSqlSafe(spell(&sql, self.dialect()));
-        let text = |value: &Option<String>| clean(value.as_deref().unwrap_or_default());
-        let found: Vec<Row> = on!(self, engine => {
-            let query = sqlx::query_as(sql)
-                .bind(text(&filter.sop_instance_uid))
-                .bind(text(&filter.ae_title))
-                .bind(filter.status.map_or("", PerformedStepStatus::as_str))
-                .bind(text_rows(filter.study_instance_uids.iter().map(String::as_str)));
-            bind_reach!(query, reach)
-                .bind(i64::try_from(filter.offset).unwrap_or(i64::MAX))
-                .fetch_all(&engine.read)
-                .await?
-        });
-        self.with_scheduled(found).await
+        Ok(on!(self, engine => {
+            let mut query = bind_reach!(sqlx::query_scalar(sql), reach);
+            for text in texts {
+                query = query.bind(text);
+            }
+            query.bind(i64::try_from(filter.offset).unwrap_or(i64::MAX)).fetch_all(&engine.read).await?
+        }))
     }
 
     async fn with_scheduled(&self, found: Vec<Row>) -> Result<Vec<PerformedStepRow>, DatabaseError> {
