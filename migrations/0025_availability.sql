@@ -2,6 +2,7 @@
 -- study that changes meanwhile is told once, as it is then. The same rewriting as in 0001_archive.sql.
 
 CREATE TABLE availability_notice (
+    id UUID NOT NULL PRIMARY KEY,
     ae_title TEXT NOT NULL,
     study_instance_uid TEXT NOT NULL,
     attempts INTEGER NOT NULL,
@@ -10,7 +11,7 @@ CREATE TABLE availability_notice (
     -- When the study was completed, the last time, and behind which events: it is told when all of before are there.
     requested_at TIMESTAMPTZ NOT NULL,
     sequence BIGINT NOT NULL,
-    PRIMARY KEY (ae_title, study_instance_uid)
+    UNIQUE (ae_title, study_instance_uid)
 );
 CREATE INDEX availability_notice_due ON availability_notice (due_at);
 

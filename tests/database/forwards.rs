@@ -79,6 +79,13 @@ async fn two_rules_queue_an_instance_once_with_the_heavier_priority(home: Home) 
     assert_eq!(waiting(&home).await, 3);
     let order = taken(&home, "CENTRAL").await;
     assert!(order[2] == ids[0] && order.contains(&ids[2]), "{order:?} of {ids:?}");
+    // What the heavier one asked for is as light as before when that is gone.
+    for heavier in [&high, &medium] {
+        assert!(home.database.remove_forward_rule(heavier.id, &actor()).await.expect("removed"));
+    }
+    let left = home.database.take_forwards(&title("CENTRAL"), 10, LEASE).await.expect("taken");
+    let left: Vec<_> = left.iter().map(|one| (one.rule_id, one.priority)).collect();
+    assert_eq!(left, [(low.id, low.rule.priority.weight()); 3]);
 }
 
 async fn change(home: &Home, row: &ForwardRuleRow) {

@@ -7,6 +7,7 @@ use model::{
     event::{CompletedBy, Event},
     performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
 };
+use tests::wait;
 
 use crate::support::{Home, actor, instance, sop_uid};
 
@@ -146,9 +147,13 @@ async fn what_happens_between_two_looks_counts(home: Home) {
     home.put(instance("1.4", 1)).await;
     home.sleep_seconds(100);
     assert_eq!(home.database.note_arrivals(9, &lease).await.expect("read"), Some(3));
+    // What is committed beside an older transaction is not to be read as an event yet.
+    let writing = home.somebody_writes().await;
     step(&home, "1.2", PerformedStepStatus::Completed).await;
     home.put(instance("1.3", 2)).await;
     assert_eq!(home.database.complete_quiet_studies(QUIET, 9, &lease).await.expect("told"), 1);
+    drop(writing);
+    wait::until("the end of that transaction", async || (told(&home).await.len() == 2).then_some(())).await;
     let by_step = ("1.2".to_owned(), CompletedBy::PerformedStep);
     assert_eq!(told(&home).await, [by_step.clone(), quiet("1.4")]);
     home.sleep_seconds(100);

@@ -112,6 +112,20 @@ impl Home {
         }
     }
 
+    /// Somebody's transaction on PostgreSQL that has begun to write and goes on until this is dropped: nothing that is committed
+    /// after it is settled before.
+    pub async fn somebody_writes(&self) -> Option<sqlx_postgres::PgConnection> {
+        use sqlx::Connection as _;
+        if self.config.url.is_empty() {
+            return None;
+        }
+        let mut connection =
+            sqlx_postgres::PgConnection::connect(&self.config.url).await.expect("a connection");
+        let begin = "BEGIN; SELECT pg_current_xact_id()";
+        sqlx::raw_sql(begin).execute(&mut connection).await.expect("a transaction");
+        Some(connection)
+    }
+
     /// A number of PostgreSQL, read behind the program's back.
     pub async fn number(&self, text: &str) -> i64 {
         use sqlx::Connection as _;

@@ -38,6 +38,7 @@ mod notification;
 mod open;
 mod outbox;
 mod outbox_cursor;
+mod owed;
 mod performed_step;
 mod preview;
 mod preview_claim;

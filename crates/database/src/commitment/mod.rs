@@ -8,10 +8,15 @@ use model::{AeTitle, SopClassUid, SopInstanceUid, SopReference};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::DatabaseError;
+use crate::{
+    DatabaseError,
+    owed::{Claimed, OwedTable},
+};
 
 pub use report::CommitmentEnd;
 pub use request::{CommitmentRequested, NewCommitment};
+
+const OWED: OwedTable = OwedTable { name: "commitment", open: "state = 'pending'" };
 
 /// A request that waits to be reported on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +50,6 @@ struct Row {
     transaction_uid: String,
     referenced: Json<Pairs>,
     duplicate: bool,
-    attempts: i32,
-    requested_at: DateTime<Utc>,
 }
 
 fn pairs(references: &[SopReference]) -> Pairs {
@@ -54,9 +57,8 @@ fn pairs(references: &[SopReference]) -> Pairs {
     references.iter().map(pair).collect()
 }
 
-impl TryFrom<Row> for Commitment {
-    type Error = DatabaseError;
-    fn try_from(row: Row) -> Result<Self, DatabaseError> {
+impl Commitment {
+    fn new(row: &Row, claimed: Claimed) -> Result<Self, DatabaseError> {
         let corrupt = || DatabaseError::Corrupt(format!("commitment {}", row.id));
         let title = |text: &str| AeTitle::parse(text).map_err(|_| corrupt());
         let reference = |(class, instance): &(String, String)| {
@@ -70,10 +72,15 @@ impl TryFrom<Row> for Commitment {
             ae_title: title(&row.ae_title)?,
             called_ae_title: title(&row.called_ae_title)?,
             references: row.referenced.0.iter().map(reference).collect::<Result<_, DatabaseError>>()?,
-            transaction_uid: row.transaction_uid,
+            transaction_uid: row.transaction_uid.clone(),
             duplicate: row.duplicate,
-            attempts: u32::try_from(row.attempts).unwrap_or(0),
-            requested_at: row.requested_at,
+            attempts: u32::try_from(claimed.attempts).unwrap_or(0),
+            requested_at: claimed.requested_at,
         })
+    }
+
+    fn claimed(&self) -> Claimed {
+        let attempts = i32::try_from(self.attempts).unwrap_or(i32::MAX);
+        Claimed { id: self.id, attempts, requested_at: self.requested_at }
     }
 }

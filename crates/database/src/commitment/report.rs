@@ -1,5 +1,4 @@
-//! Requests are reported on: each attempt is claimed, so that no two nodes make the same one, and a node that dies over
-//! one loses it after a while.
+//! Requests are reported on.
 
 use std::collections::HashSet;
 
@@ -8,7 +7,7 @@ use model::{AeTitle, access::Scope};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Commitment, Row};
+use super::{Commitment, OWED, Row};
 use crate::{
     AuditActor, AuditOutcome, AuditRecord, Database, DatabaseError, StoredInstance,
     audit::insert_audit,
@@ -42,31 +41,12 @@ impl Database {
     /// # Errors
     /// Failures of the database.
     pub async fn claim_commitment(&self, lease: TimeDelta) -> Result<Option<Commitment>, DatabaseError> {
-        const DUE: &str = "SELECT id, ae_title, called_ae_title, transaction_uid, referenced, duplicate, attempts, \
-            requested_at FROM commitment WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, attempts LIMIT 1";
-        const CLAIM: &str = "UPDATE commitment SET due_at = $2, attempts = attempts + 1 \
-            WHERE id = $1 AND state = 'pending' AND attempts = $3 AND due_at <= $4";
-        let now = self.shared().clock.now();
-        loop {
-            let found: Option<Row> =
-                on!(self, engine => sqlx::query_as(DUE).bind(now).fetch_optional(&engine.read).await?);
-            let Some(mut row) = found else { return Ok(None) };
-            let mut tx = self.begin().await?;
-            let claimed = on_tx!(tx, connection => sqlx::query(CLAIM)
-                .bind(row.id)
-                .bind(now + lease)
-                .bind(row.attempts)
-                .bind(now)
-                .execute(connection)
-                .await?
-                .rows_affected());
-            self.commit(tx).await?;
-            // Another node was faster: there may be others.
-            if claimed == 1 {
-                row.attempts += 1;
-                return row.try_into().map(Some);
-            }
-        }
+        const SQL: &str = "SELECT id, ae_title, called_ae_title, transaction_uid, referenced, duplicate \
+            FROM commitment WHERE id = $1";
+        let Some(claimed) = self.claim_owed(&OWED, lease).await? else { return Ok(None) };
+        let row: Row =
+            on!(self, engine => sqlx::query_as(SQL).bind(claimed.id).fetch_one(&engine.read).await?);
+        Commitment::new(&row, claimed).map(Some)
     }
 
     /// Puts a request off.
@@ -78,18 +58,7 @@ impl Database {
         postponed: &Commitment,
         until: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
-        const SQL: &str = "UPDATE commitment SET due_at = $2 \
-            WHERE id = $1 AND state = 'pending' AND attempts = $3 AND requested_at = $4";
-        let mut tx = self.begin().await?;
-        on_tx!(tx, connection => sqlx::query(SQL)
-            .bind(postponed.id)
-            .bind(until)
-            .bind(i32::try_from(postponed.attempts).unwrap_or(i32::MAX))
-            .bind(postponed.requested_at)
-            .execute(connection)
-            .await
-            .map(drop)?);
-        self.commit(tx).await
+        self.postpone_owed(&OWED, postponed.claimed(), until).await
     }
 
     /// Puts off whatever else of an AE is due: it does not answer. What others have claimed is theirs.
@@ -101,18 +70,7 @@ impl Database {
         ae_title: &AeTitle,
         until: DateTime<Utc>,
     ) -> Result<(), DatabaseError> {
-        const SQL: &str =
-            "UPDATE commitment SET due_at = $2 WHERE ae_title = $1 AND state = 'pending' AND due_at <= $3";
-        let mut tx = self.begin().await?;
-        let now = tx.now;
-        on_tx!(tx, connection => sqlx::query(SQL)
-            .bind(ae_title.as_str())
-            .bind(until)
-            .bind(now)
-            .execute(connection)
-            .await
-            .map(drop)?);
-        self.commit(tx).await
+        self.postpone_owed_to(&OWED, ae_title, until).await
     }
 
     /// Ends a request. One that was sent again meanwhile goes on.

@@ -9,8 +9,19 @@ use super::queue::NewForward;
 use crate::{
     DatabaseError,
     engine::Tx,
-    statement::{Dialect, Statement, rows, uuid_value},
+    statement::{Dialect, Statement, rows, spell, uuid_value},
 };
+
+/// That a rule `r` counts. A true of JSON is 1 for SQLite.
+const COUNTS: &str = "CAST(r.rule ->> 'enabled' AS TEXT) IN ('true', '1')";
+/// The claims of a row of `forward`, each with its rule.
+const CLAIMS: &str = "FROM forward_claim c JOIN forward_rule r ON r.id = c.rule_id \
+    WHERE c.instance = forward.instance AND c.destination = forward.destination";
+
+/// The one that goes first.
+fn heaviest() -> String {
+    format!("{CLAIMS} ORDER BY ({COUNTS}) DESC, c.priority DESC, c.rule_id LIMIT 1")
+}
 
 /// Those by which an instance does not wait.
 static OTHERS: Statement = Statement::new(
@@ -57,13 +68,13 @@ pub(super) async fn still_asked_for(
 /// A rule is about to change: whoever queues by it has ended, or waits and sees it changed.
 pub(super) async fn hold(tx: &mut Tx, id: Uuid) -> Result<(), DatabaseError> {
     if tx.dialect() == Dialect::Postgres {
-        const SQL: &str = "SELECT id FROM forward_rule WHERE id = $1 FOR UPDATE";
+        const SQL: &str = "SELECT id FROM forward_rule WHERE id = $1 FOR NO KEY UPDATE";
         on_tx!(tx, connection => sqlx::query(SQL).bind(id).fetch_optional(connection).await.map(drop)?);
     }
     Ok(())
 }
 
-/// Notes which rules ask for what waits already by another one.
+/// Notes which rules ask for what waits already by another one; it waits by the heaviest of them then.
 pub(super) async fn claim(tx: &mut Tx, new: &[NewForward]) -> Result<(), DatabaseError> {
     let list: Vec<Vec<Value>> = new
         .iter()
@@ -77,14 +88,20 @@ pub(super) async fn claim(tx: &mut Tx, new: &[NewForward]) -> Result<(), Databas
         let claimed = on_tx!(tx, connection =>
             sqlx::query(sql).bind(list).execute(connection).await?.rows_affected());
         if claimed == 0 {
-            break;
+            return Ok(());
         }
     }
+    let heaviest = heaviest();
+    let sql = format!(
+        "UPDATE forward SET rule_id = (SELECT c.rule_id {heaviest}), priority = (SELECT c.priority {heaviest}) \
+         WHERE state = 'pending' AND (instance, destination) IN (SELECT r.instance, r.destination \
+         FROM ROWS($1: rule_id uuid, instance uuid, destination text, priority integer) AS r) \
+         AND EXISTS (SELECT 1 {CLAIMS} AND {COUNTS} AND c.priority > forward.priority)"
+    );
+    let (sql, list) = (AssertSqlSafe(spell(&sql, tx.dialect())), rows(list));
+    on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(drop)?);
     Ok(())
 }
-
-/// That a rule `r` counts. A true of JSON is 1 for SQLite.
-const COUNTS: &str = "CAST(r.rule ->> 'enabled' AS TEXT) IN ('true', '1')";
 
 /// What has not arrived, and waits by a rule that does not count for it any more or by `removed`, waits by the heaviest of the
 /// others that do; when none does and its own is gone, by the heaviest that may count again.
@@ -92,11 +109,8 @@ pub(super) async fn hand_over(tx: &mut Tx, removed: Option<Uuid>) -> Result<(), 
     const MINE: &str = "DELETE FROM forward_claim WHERE rule_id = $1";
     const OWNER: &str = "SELECT 1 FROM forward_rule r WHERE r.id = forward.rule_id AND r.id <> $1 \
         AND r.rule ->> 'destination' = forward.destination";
-    const CLAIMS: &str = "FROM forward_claim c JOIN forward_rule r ON r.id = c.rule_id \
-        WHERE c.instance = forward.instance AND c.destination = forward.destination";
-    let gone = removed.unwrap_or_default();
+    let (gone, heaviest) = (removed.unwrap_or_default(), heaviest());
     on_tx!(tx, connection => sqlx::query(MINE).bind(gone).execute(connection).await.map(drop)?);
-    let heaviest = format!("{CLAIMS} ORDER BY ({COUNTS}) DESC, c.priority DESC, c.rule_id LIMIT 1");
     let sql = AssertSqlSafe(format!(
         "UPDATE forward SET rule_id = (SELECT c.rule_id {heaviest}), priority = (SELECT c.priority {heaviest}) \
          WHERE state <> 'sent' AND ((NOT EXISTS ({OWNER}) AND EXISTS (SELECT 1 {CLAIMS})) \

@@ -65,8 +65,7 @@ static INSERT: Statement = Statement::new(
      created_at) SELECT r.id, r.rule_id, r.instance, r.destination, r.priority, 'pending', 0, 0, $2, '', $2 \
      FROM ROWS($1: id uuid, rule_id uuid, instance uuid, destination text, priority integer) AS r \
      JOIN forward_rule ON forward_rule.id = r.rule_id JOIN instance ON instance.id = r.instance WHERE true \
-     ON CONFLICT (instance, destination) DO UPDATE SET priority = excluded.priority \
-     WHERE forward.state = 'pending' AND forward.priority < excluded.priority",
+     ON CONFLICT (instance, destination) DO NOTHING",
 );
 
 /// Of what waits: that its rule counts now. A true of JSON is 1 for SQLite.
@@ -92,7 +91,7 @@ impl Database {
     }
 
     /// Queues instances and moves the cursor behind the events that they came of, in one transaction. Every node may do it: what
-    /// is queued already is not queued twice, and gets the heaviest of the priorities.
+    /// is queued already is not queued twice, and goes by the heaviest of its rules.
     pub async fn queue_forwards(&self, new: &[NewForward], until: i64) -> Result<(), DatabaseError> {
         let mut tx = self.begin().await?;
         let new = still_asked_for(&mut tx, new).await?;
