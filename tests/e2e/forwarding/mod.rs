@@ -103,11 +103,15 @@ async fn a_rule_that_is_disabled_ends_what_is_under_way() {
     })
     .await;
     forward(&platform, &["set", "everything", "--enabled", "false"]);
-    // Rules are looked at every ten seconds while instances are under way.
-    tokio::time::sleep(Duration::from_secs(14)).await;
-    let sent = queue(&platform, "sent").len();
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(queue(&platform, "sent").len(), sent, "it goes on");
+    // Rules are looked at every ten seconds while instances are under way; that takes one a second.
+    let mut seen = 0;
+    let sent = wait::until("an end of it", async || {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let before = std::mem::replace(&mut seen, queue(&platform, "sent").len());
+        (before == seen).then_some(seen)
+    });
+    let sent = sent.await;
+    assert!(sent < 40, "it went on");
     assert_eq!(queue(&platform, "pending").len(), 40 - sent);
     forward(&platform, &["set", "everything", "--enabled", "true"]);
     wait::until("more", async || (queue(&platform, "sent").len() > sent).then_some(())).await;
