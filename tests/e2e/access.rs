@@ -181,6 +181,10 @@ async fn read_and_shared(engine: Engine) {
     let opened: Value = redeem().await.expect("an answer").json().await.expect("JSON");
     let guest = token(&opened);
     assert_eq!(study_count(&platform, &guest).await, Some(1));
+    for token in [&viewer, &guest] {
+        let answer = doctor.with_token(token).get("/performed-steps").await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "images are all that it shows");
+    }
 
     let taken_back = Instant::now();
     let answer = doctor.request(Method::DELETE, &viewer_token).send().await.expect("an answer");

@@ -34,7 +34,7 @@ async fn a_device_stores_sees_its_own_and_is_taken_back() {
     let studies: Vec<_> =
         found.as_array().expect("a list").iter().map(|study| &study["0020000D"]["Value"][0]).collect();
     assert_eq!(studies, [&json!(own.study_instance_uid)]);
-    for path in ["/sessions", "/doctors", "/users", "/events", "/sessions/current"] {
+    for path in ["/sessions", "/doctors", "/users", "/events", "/sessions/current", "/performed-steps"] {
         let status = ask(Method::GET, path).send().await.expect("an answer").status();
         assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
     }
