@@ -239,4 +239,17 @@ mod tests {
         }
         assert!(check("postgres://maxray@db.example.org/maxray", true));
     }
+
+    // `.cargo/config.toml`: without it every statement with a bound LIMIT is planned again each time it runs.
+    #[tokio::test]
+    async fn sqlite_plans_a_statement_once() {
+        let pool = Pool::<Sqlite>::connect("sqlite::memory:").await.expect("SQLite");
+        let options: Vec<String> =
+            sqlx::query_scalar("PRAGMA compile_options").fetch_all(&pool).await.expect("options");
+        assert!(options.iter().any(|option| option == "ENABLE_QPSG"), "{options:?}");
+        assert!(options.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{options:?}");
+        for slow in ["ENABLE_MEMORY_MANAGEMENT", "ENABLE_STAT4"] {
+            assert!(!options.iter().any(|option| option == slow), "{options:?}");
+        }
+    }
 }

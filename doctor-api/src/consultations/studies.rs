@@ -1,6 +1,6 @@
 //! The studies of a consultation: those that are linked to it with their X-rays, and the patient's others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use database::{Attribute, Condition, Level, LinkedStudy, Matching, SearchQuery, SearchRow, StoredInstance};
@@ -69,9 +69,13 @@ pub(super) async fn studies_of(
     consultation: &Consultation,
 ) -> Result<(Vec<ConsultationStudy>, Vec<OtherStudy>), Problem> {
     let id = consultation.id;
-    let linked = state.database().linked_studies(scope, id).await.map_err(errors::database)?;
-    let others = candidates(state, scope, consultation, &linked).await?;
-    let mut findings = findings_of(state, caller, consultation).await?;
+    let linked = async { state.database().linked_studies(scope, id).await.map_err(errors::database) };
+    let (linked, of_patient, mut findings) = tokio::try_join!(
+        linked,
+        studies_of_patient(state, scope, consultation),
+        findings_of(state, caller, consultation)
+    )?;
+    let others = without(of_patient, &linked);
     let uids = linked.iter().map(|link| link.study.study.study_instance_uid.as_str());
     let mut steps = steps_of(state, scope, uids).await?;
     let mut studies = Vec::with_capacity(linked.len());
@@ -85,13 +89,12 @@ pub(super) async fn studies_of(
     Ok((studies, others.collect()))
 }
 
-/// The patient's studies in reach that are not linked yet.
-async fn candidates(
+/// The patient's studies in reach.
+async fn studies_of_patient(
     state: &AppState,
     scope: &Scope,
     consultation: &Consultation,
-    linked: &[LinkedStudy],
-) -> Result<Vec<StudySummary>, Problem> {
+) -> Result<Vec<SearchRow>, Problem> {
     if consultation.patient_id.is_empty() {
         return Ok(Vec::new());
     }
@@ -105,21 +108,21 @@ async fn candidates(
         ..SearchQuery::default()
     };
     let found = state.database().search(scope, &search).await.map_err(errors::database)?;
-    let is_linked = |row: &SearchRow| {
-        linked.iter().any(|link| link.study.study.study_instance_uid == row.study.study_instance_uid)
-    };
     // The index folds case; linking compares exactly.
     let is_patient = |row: &SearchRow| {
         let issuer = &consultation.issuer_of_patient_id;
         row.patient.patient_id == consultation.patient_id
             && (issuer.is_empty() || row.patient.issuer_of_patient_id == *issuer)
     };
-    Ok(found
-        .rows
-        .into_iter()
-        .filter(|row| is_patient(row) && !is_linked(row))
-        .map(StudySummary::from)
-        .collect())
+    Ok(found.rows.into_iter().filter(is_patient).collect())
+}
+
+/// Those that are not linked yet.
+fn without(rows: Vec<SearchRow>, linked: &[LinkedStudy]) -> Vec<StudySummary> {
+    let linked: HashSet<&str> =
+        linked.iter().map(|link| link.study.study.study_instance_uid.as_str()).collect();
+    let is_linked = |row: &SearchRow| linked.contains(row.study.study_instance_uid.as_str());
+    rows.into_iter().filter(|row| !is_linked(row)).map(StudySummary::from).collect()
 }
 
 async fn with_xrays(

@@ -133,18 +133,21 @@ impl Database {
         scope: &Scope,
         consultation_id: Uuid,
     ) -> Result<Vec<LinkedStudy>, DatabaseError> {
-        if self.consultation(scope, consultation_id).await?.is_none() {
-            return Ok(Vec::new());
-        }
-        let reach = self.study_reach(scope, 2).await?;
+        let own = self.consultation_reach(scope, 2);
+        let reach = self.study_reach(scope, own.next_parameter()).await?;
         let sql = AssertSqlSafe(format!(
             "SELECT link.study, link.linked_at FROM consultation_study link JOIN study ON study.id = link.study \
-             WHERE link.consultation_id = $1{} ORDER BY link.linked_at DESC, link.study DESC",
-            reach.sql
+             WHERE link.consultation_id = $1 AND EXISTS (SELECT 1 FROM consultation WHERE id = $1{}){} \
+             ORDER BY link.linked_at DESC, link.study DESC",
+            own.sql, reach.sql
         ));
         let links: Vec<(Uuid, DateTime<Utc>)> = on!(self, engine => {
-            bind_reach!(sqlx::query_as(sql).bind(consultation_id), reach).fetch_all(&engine.read).await?
+            let query = bind_reach!(sqlx::query_as(sql).bind(consultation_id), own);
+            bind_reach!(query, reach).fetch_all(&engine.read).await?
         });
+        if links.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<Uuid> = links.iter().map(|(study, _)| *study).collect();
         let mut studies = search::studies_by_id(self, &ids).await?;
         Ok(links
