@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use database::{AuditOutcome, AuditRecord};
 use futures_util::future::join_all;
 
@@ -12,6 +13,7 @@ on_both_engines!(
     commits_are_announced,
     a_cursor_misses_nothing_while_nodes_write,
     writes_leave_their_audit_record,
+    old_events_that_every_reader_has_are_forgotten,
 );
 
 async fn events_come_in_order_and_are_relayed_once(home: Home) {
@@ -92,4 +94,49 @@ async fn writes_leave_their_audit_record(home: Home) {
     let record = record.of_patient(stored.patient.expect("whose study it is"));
     assert_eq!((&trail[1].record, trail[1].at), (&record, at(START + 60)));
     assert_eq!(home.database.audit_page(trail[0].sequence, 99).await.expect("trail").len(), 1);
+}
+
+async fn old_events_that_every_reader_has_are_forgotten(home: Home) {
+    let database = &home.database;
+    for number in 1..=5 {
+        home.put(instance("1.2", number)).await;
+    }
+    let events: Vec<i64> =
+        database.outbox_after(0, 9).await.expect("events").iter().map(|e| e.sequence).collect();
+    home.sleep_seconds(60);
+    let forget =
+        async |has_broker: bool| database.forget_events(home.now(), has_broker, 2).await.expect("an answer");
+    let left = async || -> Vec<i64> {
+        database.outbox_after(0, 9).await.expect("events").iter().map(|event| event.sequence).collect()
+    };
+    assert_eq!(forget(false).await, 0, "nobody has read them");
+    database.queue_forwards(&[], events[4]).await.expect("moved");
+    assert_eq!(forget(false).await, 0, "one reader has not");
+    database.move_delivery_cursor(events[4]).await.expect("moved");
+    assert_eq!(forget(false).await, 0, "no listener has heard of them");
+    database.mark_relayed(&events).await.expect("marked");
+    assert_eq!(database.forget_events(at(START), false, 9).await.expect("an answer"), 0, "they are not old");
+    assert_eq!(database.forgotten_events().await.expect("a row").sequence, 0);
+
+    assert_eq!(forget(false).await, 2, "no more than the limit");
+    assert_eq!(left().await, events[2..]);
+    let forgotten = database.forgotten_events().await.expect("a row");
+    assert_eq!((forgotten.sequence, forgotten.happened_before), (events[1], home.now()));
+    // The broker's first day was before the last two.
+    home.sql(&format!("INSERT INTO outbox_cursor (reader, sequence) VALUES ('broker', {})", events[2])).await;
+    assert_eq!(forget(true).await, 1, "the broker has not read the others");
+    assert_eq!(forget(true).await, 0);
+    assert_eq!(forget(false).await, 1, "there is no broker any more");
+    assert_eq!(forget(false).await, 0, "the newest stays");
+    assert_eq!(left().await, events[4..]);
+
+    // With another's clock behind ours what was noted stays.
+    home.put(instance("1.2", 6)).await;
+    let newest = database.outbox_last().await.expect("the newest");
+    database.queue_forwards(&[], newest).await.expect("moved");
+    database.move_delivery_cursor(newest).await.expect("moved");
+    let earlier = home.now() - TimeDelta::seconds(30);
+    assert_eq!(database.forget_events(earlier, false, 9).await.expect("an answer"), 1);
+    let forgotten = database.forgotten_events().await.expect("a row");
+    assert_eq!((forgotten.sequence, forgotten.happened_before), (events[4], home.now()));
 }

@@ -24,6 +24,8 @@ pub struct WorkerConfig {
     pub poll_interval_ms: u64,
     /// Longest time until a published event is marked as such. After a crash, events of that time are sent again.
     pub relay_mark_interval_ms: u64,
+    /// Days that an event is kept for listeners who come back, once every reader has it; 0: for ever.
+    pub event_days: u32,
     /// Wait before a preview is tried again whose object or decoder failed.
     pub preview_retry_ms: u64,
     /// Wait at shutdown for previews that were begun.
@@ -52,6 +54,7 @@ impl Default for WorkerConfig {
             frame_length_max_bytes: 512 << 20,
             poll_interval_ms: 2_000,
             relay_mark_interval_ms: 1_000,
+            event_days: 30,
             preview_retry_ms: 5_000,
             shutdown_grace_ms: 10_000,
             study_quiet_seconds: 60,

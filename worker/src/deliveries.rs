@@ -1,4 +1,4 @@
-//! From the outbox to deliveries, and the removal of those that ended long ago.
+//! From the outbox to deliveries, and the removal of those that ended long ago, and of old events that every reader has.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const BATCH_EVENTS: u32 = 500;
 const MOVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks for deliveries that can be forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
-/// Deliveries forgotten in one transaction.
+/// Deliveries, or events, forgotten in one transaction.
 const FORGET_MAX: u32 = 1_000;
 
 /// Makes deliveries until the shutdown begins, and rings for whoever sends them.
@@ -50,6 +50,9 @@ struct Maker {
     database: Database,
     receivers: Receivers,
     delivery_days: i64,
+    /// 0 for ever.
+    event_days: i64,
+    has_broker: bool,
     /// The last event that was looked at; `None` before the first look.
     cursor: Option<i64>,
     /// Whether the kept cursor is behind.
@@ -66,6 +69,8 @@ impl Maker {
             database: state.archive.database().clone(),
             receivers: Receivers { mailed: state.mailer.iter().flat_map(|_| MAILED).collect() },
             delivery_days: i64::from(state.notifications.webhooks.delivery_days),
+            event_days: i64::from(state.config.event_days),
+            has_broker: state.broker.is_some(),
             cursor: None,
             ahead: false,
             wanted: false,
@@ -135,8 +140,14 @@ impl Maker {
     }
 
     async fn forget(&self) -> Result<(), DatabaseError> {
-        let before = self.database.now() - TimeDelta::days(self.delivery_days);
+        let now = self.database.now();
+        let before = now - TimeDelta::days(self.delivery_days);
         while self.database.forget_deliveries(before, FORGET_MAX).await? == u64::from(FORGET_MAX) {}
+        if self.event_days == 0 {
+            return Ok(());
+        }
+        let (before, has_broker) = (now - TimeDelta::days(self.event_days), self.has_broker);
+        while self.database.forget_events(before, has_broker, FORGET_MAX).await? == u64::from(FORGET_MAX) {}
         Ok(())
     }
 }

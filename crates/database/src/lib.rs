@@ -38,6 +38,7 @@ mod notification;
 mod open;
 mod outbox;
 mod outbox_cursor;
+mod outbox_forgotten;
 mod owed;
 mod performed_step;
 mod preview;
@@ -94,6 +95,7 @@ pub use notification::{
     Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
     Receivers, Webhook,
 };
+pub use outbox_forgotten::ForgottenEvents;
 pub use performed_step::{PerformedStepFilter, PerformedStepRow};
 pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use preview_claim::PreviewClaims;

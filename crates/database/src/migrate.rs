@@ -36,6 +36,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (23, "reports", include_str!("../../../migrations/0023_reports.sql")),
     (24, "forwarding", include_str!("../../../migrations/0024_forwarding.sql")),
     (25, "availability", include_str!("../../../migrations/0025_availability.sql")),
+    (26, "outbox_forgotten", include_str!("../../../migrations/0026_outbox_forgotten.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

@@ -5,7 +5,7 @@ use crate::{Database, DatabaseError, engine::Tx, lease::Lease};
 /// The cursor of what becomes a delivery: every node moves it.
 pub(crate) const READ_DELIVERIES: &str = "deliveries";
 /// The cursor of the broker: the node that holds the lease moves it.
-const READ_BROKER: &str = "broker";
+pub(crate) const READ_BROKER: &str = "broker";
 /// The cursor of who notices that a study is quiet: the node that holds the lease moves it.
 pub(crate) const READ_QUIET_STUDIES: &str = "quiet-studies";
 

@@ -12,9 +12,10 @@ use axum::{
         sse::{Event as SentEvent, KeepAlive},
     },
 };
-use database::DatabaseError;
+use database::{DatabaseError, ForgottenEvents};
 use futures_util::Stream;
 use model::event::EventEnvelope;
+use serde_json::json;
 use service::http::problem::Problem;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -30,6 +31,8 @@ use crate::{
 const REPLAY_PAGE: u32 = 500;
 /// How often the token is looked at again, and the outbox for events that did not come through this process.
 const RECHECK: Duration = Duration::from_secs(4);
+/// Name of what a listener is told who comes back after too long.
+const EVENTS_FORGOTTEN: &str = "events.forgotten";
 /// The header of the token begins so.
 const BEARER_LENGTH: usize = "Bearer ".len();
 
@@ -38,7 +41,8 @@ const BEARER_LENGTH: usize = "Bearer ".len();
 /// Each event is named by its type (`instance.stored`, `preview.made`, `study.linked` ...); its data is a JSON object
 /// with `sequence`, `event_id`, `at`, `type` and the identifiers of what it is about. Delivery is at least once: drop
 /// an `event_id` that you have seen. The stream ends when the token expires: come back with a new one and with
-/// Last-Event-ID.
+/// Last-Event-ID. When events after that one have been forgotten, the stream begins with an `events.forgotten`, which has
+/// no id: read again what you show.
 #[utoipa::path(
     get,
     path = "/events",
@@ -61,15 +65,18 @@ pub async fn listen(
     let place = place.map_err(|_| Problem::unavailable("too many listeners"))?;
     // Before the outbox is read: what happens between the two comes twice and is dropped, nothing is missed.
     let live = state.events.subscribe();
-    let last = match last_event_id(&headers)? {
-        Some(last) => last,
-        None => state.database().outbox_last().await.map_err(errors::database)?,
+    let (last, forgotten) = match last_event_id(&headers)? {
+        Some(last) => {
+            let forgotten = state.database().forgotten_events().await.map_err(errors::database)?;
+            (last, Some(forgotten).filter(|forgotten| last < forgotten.sequence))
+        }
+        None => (state.database().outbox_last().await.map_err(errors::database)?, None),
     };
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.get(BEARER_LENGTH..)).unwrap_or_default().trim().to_owned();
     let visibility = Visibility::new(state.database().clone(), &permit.caller.principal);
     let keep_alive = KeepAlive::new().interval(Duration::from_millis(state.config.event_keep_alive_ms));
-    let listener = Listener { state, token, visibility, last, live, _place: place };
+    let listener = Listener { state, token, visibility, forgotten, last, live, _place: place };
     Ok(Sse::new(listener.stream()).keep_alive(keep_alive))
 }
 
@@ -84,6 +91,8 @@ struct Listener {
     state: AppState,
     token: String,
     visibility: Visibility,
+    /// What the listener cannot be brought any more.
+    forgotten: Option<ForgottenEvents>,
     /// Sequence of the last event that was looked at.
     last: i64,
     live: broadcast::Receiver<Arc<EventEnvelope>>,
@@ -93,6 +102,9 @@ struct Listener {
 impl Listener {
     fn stream(mut self) -> impl Stream<Item = Result<SentEvent, Infallible>> {
         stream! {
+            if let Some(event) = self.forgotten.take().and_then(tell_forgotten) {
+                yield Ok(event);
+            }
             let mut recheck = interval_at(Instant::now() + RECHECK, RECHECK);
             recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !self.state.shutdown.has_begun() && self.state.authenticator.authenticate(&self.token).await.is_ok() {
@@ -148,6 +160,12 @@ impl Listener {
         let sent = SentEvent::default().id(envelope.sequence.to_string()).event(envelope.event.name());
         Ok(sent.json_data(envelope).ok())
     }
+}
+
+/// Without an id: the listener's place stays where it is.
+fn tell_forgotten(forgotten: ForgottenEvents) -> Option<SentEvent> {
+    let data = json!({ "type": EVENTS_FORGOTTEN, "happened_before": forgotten.happened_before });
+    SentEvent::default().event(EVENTS_FORGOTTEN).json_data(data).ok()
 }
 
 /// The listener comes back with Last-Event-ID, so nothing is lost.

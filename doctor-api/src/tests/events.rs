@@ -6,6 +6,7 @@ use axum::{
     body::BodyDataStream,
     http::{StatusCode, header},
 };
+use chrono::TimeDelta;
 use futures_util::StreamExt;
 use model::access::Role;
 use serde_json::{Value, json};
@@ -105,6 +106,38 @@ async fn who_comes_back_misses_nothing_and_hears_nothing_twice() {
     let mut malformed = request("GET", "/events", &token, None);
     malformed.headers_mut().insert("last-event-id", "x".parse().expect("header"));
     assert_eq!(house.call(malformed).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn who_comes_back_after_too_long_is_told_so() {
+    let house = House::open().await;
+    let token = house.token(Role::Service, None);
+    for number in 1..=3 {
+        house.store("P1", number).await;
+    }
+    let all: Vec<i64> = house
+        .database()
+        .outbox_after(0, 10)
+        .await
+        .expect("outbox")
+        .iter()
+        .map(|event| event.sequence)
+        .collect();
+    let database = house.database();
+    database.mark_relayed(&all).await.expect("marked");
+    database.queue_forwards(&[], all[2]).await.expect("moved");
+    database.move_delivery_cursor(all[2]).await.expect("moved");
+    let now = database.now() + TimeDelta::seconds(1);
+    assert_eq!(database.forget_events(now, false, 10).await.expect("forgotten"), 2);
+
+    let mut late = Stream::open(&house, &token, Some(all[0])).await;
+    let (name, data) = late.next().await.expect("a word");
+    assert_eq!((name.as_str(), &data["type"]), ("events.forgotten", &json!("events.forgotten")));
+    assert_eq!(data["happened_before"], json!(now));
+    assert_eq!(late.next().await.expect("what is kept").1["sequence"], json!(all[2]));
+    // Who has seen all that was forgotten misses nothing.
+    let mut in_time = Stream::open(&house, &token, Some(all[1])).await;
+    assert_eq!(in_time.next().await.expect("what is kept").1["sequence"], json!(all[2]));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ async fn check_instances(
 ) -> anyhow::Result<()> {
     let depth = if options.deep { Depth::Whole } else { Depth::Ends };
     let parallel = std::thread::available_parallelism().map_or(2, usize::from) * 2;
-    let mut events = Events::default();
+    let mut events = Events::since(archive.database().forgotten_events().await?.happened_before);
     let mut after = None;
     loop {
         let page = archive.database().all_instances(after, PAGE_ROWS).await?;
@@ -57,7 +57,7 @@ async fn check_instances(
         let headers: HashMap<Uuid, _> =
             headers.into_iter().map(|header| (header.instance_id, header)).collect();
         for instance in page.iter().filter(|instance| instance.stored_at <= until) {
-            events.expect(instance.id);
+            events.expect(instance.id, instance.stored_at);
         }
         let newest = page.iter().map(|instance| instance.stored_at).max().unwrap_or(until);
         events.read_until(archive, newest.min(until)).await?;
@@ -101,8 +101,9 @@ async fn is_still_so(archive: &Archive, instance: &StoredInstance) -> anyhow::Re
 }
 
 /// Rows and events in nearly the same order: what has met is forgotten, so memory holds only how far they are apart.
-#[derive(Default)]
 struct Events {
+    /// Events before then are forgotten: rows before then need none.
+    since: DateTime<Utc>,
     /// One for a row that waits for its event, minus one for an event that waits for its row.
     unmet: HashMap<Uuid, i64>,
     cursor: i64,
@@ -111,7 +112,14 @@ struct Events {
 }
 
 impl Events {
-    fn expect(&mut self, id: Uuid) {
+    fn since(since: DateTime<Utc>) -> Self {
+        Self { since, unmet: HashMap::new(), cursor: 0, rows: 0, is_over: false }
+    }
+
+    fn expect(&mut self, id: Uuid, stored_at: DateTime<Utc>) {
+        if stored_at < self.since {
+            return;
+        }
         self.rows += 1;
         self.add(id, 1);
     }
@@ -133,7 +141,8 @@ impl Events {
             };
             self.cursor = last;
             let is_beyond = events.last().is_some_and(|event| event.at > until);
-            for event in events {
+            let since = self.since;
+            for event in events.into_iter().filter(|event| event.at >= since) {
                 self.add(event.xray_id, -1);
             }
             if is_beyond {
@@ -145,12 +154,15 @@ impl Events {
 
     async fn report(self, archive: &Archive, report: &mut Report) -> anyhow::Result<()> {
         report.checked("I5", self.rows);
+        // More may have been forgotten while we looked.
+        let since = archive.database().forgotten_events().await?.happened_before;
         let mut without_row = 0_u64;
         for (id, count) in self.unmet {
             let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
             let page = archive.database().all_instances(Some(before), 1).await?;
-            let exists = page.first().is_some_and(|instance| instance.id == id);
-            match (exists, count) {
+            let found = page.first().filter(|instance| instance.id == id);
+            match (found.is_some(), count) {
+                (true, 1..) if found.is_some_and(|instance| instance.stored_at < since) => {}
                 (true, 1..) => report.violated("I5", format!("instance {id}: no event tells of it"), REINDEX),
                 // Stored after the rows were read.
                 (true, -1) => {}

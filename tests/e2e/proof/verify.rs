@@ -14,6 +14,7 @@ use tests::{
     ledger::Ledger,
     platform::{Engine, Options, Platform},
     synthetic::Synthetic,
+    wait,
 };
 
 use super::{object_file, send, sql};
@@ -105,6 +106,41 @@ async fn verify_finds_each_kind_of_damage() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(found.report["what_to_do"].as_array().is_some_and(|plan| !plan.is_empty()));
+}
+
+#[tokio::test]
+async fn what_old_events_told_of_is_sound_without_them() {
+    let options = Options::default()
+        .with("MAXRAY_WORKER__PREVIEWS", "false")
+        .with("MAXRAY_WORKER__STUDY_QUIET_SECONDS", "0");
+    let mut platform = Platform::start(options).await;
+    let instances = Synthetic::cr("OLD", 64, 64).series(6);
+    send(&platform, &instances[..4]);
+    // By listeners, and by readers, whose places are kept every ten seconds.
+    let unread = "SELECT (SELECT COUNT(*) FROM outbox WHERE relayed_at IS NULL) + \
+        (SELECT COUNT(*) FROM outbox_cursor WHERE sequence < (SELECT MAX(sequence) FROM outbox))";
+    let read = async || Some(sql(&platform, unread)).filter(|count| count == "[[0]]");
+    wait::until("everything is read", read).await;
+    assert!(platform.stop().await.success());
+    sql(
+        &platform,
+        "UPDATE outbox SET at = '2020' || substr(at, 5); UPDATE instance SET stored_at = '2020' || substr(stored_at, 5)",
+    );
+    platform.restart().await;
+    // The newest event stays.
+    let kept = async || Some(sql(&platform, "SELECT COUNT(*) FROM outbox")).filter(|count| count == "[[1]]");
+    wait::until("old events are forgotten", kept).await;
+    send(&platform, &instances[4..]);
+    let found = platform.verify(&[]);
+    assert_eq!(found.code, Some(0), "{:#}", found.report);
+    assert_eq!(
+        (&found.invariant("I2")["checked"], &found.invariant("I5")["checked"]),
+        (&json!(6), &json!(2))
+    );
+    assert!(platform.stop().await.success());
+    sql(&platform, "DELETE FROM outbox WHERE sequence = (SELECT MAX(sequence) FROM outbox)");
+    let found = platform.verify(&[]);
+    assert_eq!((found.code, found.violations("I5")), (Some(2), 1), "{:#}", found.report);
 }
 
 /// An acknowledged instance that is not there, one with another content, and a refusal under a UID that holds something.
