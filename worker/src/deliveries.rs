@@ -15,6 +15,8 @@ const BATCH_EVENTS: u32 = 500;
 const MOVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time between two looks for deliveries that can be forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
+/// More days than that are as good as for ever, and more than a database's calendar may have.
+const DAYS_MAX: u32 = 36_500;
 /// Deliveries, or events, forgotten in one transaction.
 const FORGET_MAX: u32 = 1_000;
 
@@ -68,8 +70,8 @@ impl Maker {
         Self {
             database: state.archive.database().clone(),
             receivers: Receivers { mailed: state.mailer.iter().flat_map(|_| MAILED).collect() },
-            delivery_days: i64::from(state.notifications.webhooks.delivery_days),
-            event_days: i64::from(state.config.event_days),
+            delivery_days: i64::from(state.notifications.webhooks.delivery_days.min(DAYS_MAX)),
+            event_days: i64::from(state.config.event_days.min(DAYS_MAX)),
             has_broker: state.broker.is_some(),
             cursor: None,
             ahead: false,

@@ -51,7 +51,8 @@ async fn trace_from_now_on(platform: &mut Platform, trace: &Path) {
 
 /// Every directory that got a name at the first start was synced: else a power cut takes the whole archive.
 fn check_first_start(calls: &[Call], data: &str) {
-    for path in [data.to_owned(), format!("{data}/objects"), format!("{data}/keys")] {
+    let above = Path::new(data).parent().expect("a folder of its own").display().to_string();
+    for path in [above, data.to_owned(), format!("{data}/objects"), format!("{data}/keys")] {
         assert!(
             calls.iter().any(|call| call.is_sync_of(&path)),
             "{path} was never synced at the first start"

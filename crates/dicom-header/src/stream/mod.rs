@@ -183,9 +183,11 @@ impl Stream {
     }
 
     /// Compares the first element of the data set, or of an item that may be either, with its declared encoding. A
-    /// data set in another one could be read here, but not by whoever believes the object's file meta group.
+    /// data set in another one could be read here, but not by whoever believes the object's file meta group. After a group
+    /// length the next one is looked at too: group lengths are left out of what is written from it.
     fn sniff(&mut self) -> Result<(), HeaderError> {
-        self.sniffs = false;
+        let element_number = element::read_tag(&self.head, self.encoding()) as u16;
+        self.sniffs = element_number == 0;
         match (sniff(&self.head, self.encoding()), self.containers.last_mut()) {
             (Sniffed::OtherVr(encoding), None) => {
                 let found = if encoding.implicit_vr { "Implicit VR" } else { "Explicit VR" };

@@ -116,6 +116,18 @@ fn encodings_against_the_transfer_syntax() {
     }
 }
 
+/// Found by fuzz/fuzz_targets/data_set.rs: without its group length such a data set would not be read again.
+#[test]
+fn the_element_after_a_group_length_shows_the_encoding_too() {
+    let writer = Writer::of(EXPLICIT);
+    let group_length = writer.element(0x0008_0000, "UL", &[8, 0, 0, 0]);
+    let swapped = [&group_length[..], &writer.element(0x0100_0005, "CS", b"X "), &writer.uids()].concat();
+    assert!(matches!(read(EXPLICIT, &swapped), Err(HeaderError::OtherEncoding { .. })));
+    let usual =
+        [&group_length[..], &writer.element(0x0008_0005, "CS", b"ISO_IR 100"), &writer.uids()].concat();
+    assert!(read(EXPLICIT, &usual).is_ok());
+}
+
 #[test]
 fn attributes_out_of_order_and_twice() {
     let writer = Writer::of(EXPLICIT);
