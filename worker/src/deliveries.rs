@@ -1,24 +1,19 @@
-//! From the outbox to deliveries, and the removal of those that ended long ago, and of old events that every reader has.
+//! From the outbox to deliveries.
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use database::{Database, DatabaseError, Receivers};
 use service::shutdown::Shutdown;
 use tokio::time::Instant;
 
-use crate::{Bells, WorkerState, mail::MAILED};
+use crate::{Bells, WorkerState, forget::forget, mail::MAILED};
 
 /// Events read at a time.
 const BATCH_EVENTS: u32 = 500;
 /// The kept cursor moves so often over events that nobody gets: after a crash they are read once more.
 const MOVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Time between two looks for deliveries that can be forgotten.
+/// Time between two looks for what can be forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_mins(10);
-/// More days than that are as good as for ever, and more than a database's calendar may have.
-const DAYS_MAX: u32 = 36_500;
-/// Deliveries, or events, forgotten in one transaction.
-const FORGET_MAX: u32 = 1_000;
 
 /// Makes deliveries until the shutdown begins, and rings for whoever sends them.
 pub(crate) async fn run(state: &WorkerState, bells: &Bells, shutdown: &Shutdown) {
@@ -27,7 +22,7 @@ pub(crate) async fn run(state: &WorkerState, bells: &Bells, shutdown: &Shutdown)
     let mut maker = Maker::new(state);
     let mut failing = false;
     loop {
-        match maker.round(bells).await {
+        match maker.round(state, bells).await {
             Ok(()) => failing = false,
             Err(error) if failing => tracing::debug!(%error, "deliveries still cannot be made"),
             Err(error) => {
@@ -51,10 +46,6 @@ pub(crate) async fn run(state: &WorkerState, bells: &Bells, shutdown: &Shutdown)
 struct Maker {
     database: Database,
     receivers: Receivers,
-    delivery_days: i64,
-    /// 0 for ever.
-    event_days: i64,
-    has_broker: bool,
     /// The last event that was looked at; `None` before the first look.
     cursor: Option<i64>,
     /// Whether the kept cursor is behind.
@@ -70,9 +61,6 @@ impl Maker {
         Self {
             database: state.archive.database().clone(),
             receivers: Receivers { mailed: state.mailer.iter().flat_map(|_| MAILED).collect() },
-            delivery_days: i64::from(state.notifications.webhooks.delivery_days.min(DAYS_MAX)),
-            event_days: i64::from(state.config.event_days.min(DAYS_MAX)),
-            has_broker: state.broker.is_some(),
             cursor: None,
             ahead: false,
             wanted: false,
@@ -81,7 +69,7 @@ impl Maker {
         }
     }
 
-    async fn round(&mut self, bells: &Bells) -> Result<(), DatabaseError> {
+    async fn round(&mut self, state: &WorkerState, bells: &Bells) -> Result<(), DatabaseError> {
         self.make(bells).await?;
         if self.ahead && self.moved.elapsed() >= MOVE_INTERVAL {
             self.keep_cursor().await?;
@@ -89,7 +77,7 @@ impl Maker {
             self.wanted = self.is_anybody_there().await?;
         }
         if self.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_INTERVAL) {
-            self.forget().await?;
+            forget(state).await?;
             self.forgot = Some(Instant::now());
         }
         Ok(())
@@ -138,18 +126,6 @@ impl Maker {
         self.database.move_delivery_cursor(cursor).await?;
         self.ahead = false;
         self.moved = Instant::now();
-        Ok(())
-    }
-
-    async fn forget(&self) -> Result<(), DatabaseError> {
-        let now = self.database.now();
-        let before = now - TimeDelta::days(self.delivery_days);
-        while self.database.forget_deliveries(before, FORGET_MAX).await? == u64::from(FORGET_MAX) {}
-        if self.event_days == 0 {
-            return Ok(());
-        }
-        let (before, has_broker) = (now - TimeDelta::days(self.event_days), self.has_broker);
-        while self.database.forget_events(before, has_broker, FORGET_MAX).await? == u64::from(FORGET_MAX) {}
         Ok(())
     }
 }

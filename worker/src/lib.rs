@@ -7,6 +7,7 @@ pub mod audit_checkpoints;
 mod broker;
 mod config;
 mod deliveries;
+mod forget;
 mod key_jobs;
 mod mail;
 mod orphans;

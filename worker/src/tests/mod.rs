@@ -1,5 +1,6 @@
 //! The worker over a real SQLite archive: what the tests share.
 
+mod forget;
 mod previews;
 mod relay;
 
@@ -32,9 +33,13 @@ struct Kit {
 
 impl Kit {
     async fn open(handle: fn(&[u8]) -> Vec<u8>) -> Self {
+        Self::open_at(handle, Clock::system()).await
+    }
+
+    async fn open_at(handle: fn(&[u8]) -> Vec<u8>, clock: Clock) -> Self {
         let root = TempDir::new().expect("tempdir");
         let (for_database, for_objects) = (DatabaseConfig::default(), ObjectStorageConfig::default());
-        let database = Database::open(&for_database, root.path(), Clock::system()).await.expect("database");
+        let database = Database::open(&for_database, root.path(), clock.clone()).await.expect("database");
         let storage =
             ObjectStorage::open(&for_objects, &KeysConfig::default(), root.path()).await.expect("storage");
         let config = WorkerConfig {
@@ -43,7 +48,7 @@ impl Kit {
             preview_retry_ms: 10,
             ..WorkerConfig::default()
         };
-        let archive = Archive::new(database, storage, ArchiveConfig::default(), Clock::system());
+        let archive = Archive::new(database, storage, ArchiveConfig::default(), clock.clone());
         let (events, decoder) = (EventBus::new(), DecoderPool::in_process(handle));
         let notifications = NotificationsConfig::default();
         let state = WorkerState {
@@ -56,7 +61,7 @@ impl Kit {
             broker: None,
             config,
             notifications,
-            clock: Clock::system(),
+            clock,
         };
         Self { _root: root, state }
     }
