@@ -240,9 +240,9 @@ mod tests {
         assert!(check("postgres://maxray@db.example.org/maxray", true));
     }
 
-    // `.cargo/config.toml`: without it every statement with a bound LIMIT is planned again each time it runs.
+    // Without `.cargo/config.toml` every statement with a bound LIMIT would be planned again each time it runs.
     #[tokio::test]
-    async fn sqlite_plans_a_statement_once() {
+    async fn sqlite_is_compiled_as_the_configuration_of_cargo_says() {
         let pool = Pool::<Sqlite>::connect("sqlite::memory:").await.expect("SQLite");
         let options: Vec<String> =
             sqlx::query_scalar("PRAGMA compile_options").fetch_all(&pool).await.expect("options");

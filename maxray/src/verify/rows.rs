@@ -161,15 +161,17 @@ impl Events {
             let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
             let page = archive.database().all_instances(Some(before), 1).await?;
             let found = page.first().filter(|instance| instance.id == id);
-            match (found.is_some(), count) {
-                (true, 1..) if found.is_some_and(|instance| instance.stored_at < since) => {}
-                (true, 1..) => report.violated("I5", format!("instance {id}: no event tells of it"), REINDEX),
+            match (found.map(|instance| instance.stored_at), count) {
+                (Some(stored_at), 1..) if stored_at < since => {}
+                (Some(_), 1..) => {
+                    report.violated("I5", format!("instance {id}: no event tells of it"), REINDEX);
+                }
                 // Stored after the rows were read.
-                (true, -1) => {}
-                (true, _) => {
+                (Some(_), -1) => {}
+                (Some(_), _) => {
                     report.violated("I5", format!("instance {id}: told of {} times", 1 - count), REINDEX);
                 }
-                (false, _) => without_row += 1,
+                (None, _) => without_row += 1,
             }
         }
         if without_row > 0 {
