@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use super::{
     config::IdentityConfig,
     shared_secret::{SharedSecret, derive_key_pair},
-    token::TOKEN_LIFETIME_MAX_SECONDS,
+    token::{Claims, TOKEN_LIFETIME_MAX_SECONDS},
+    verified::VerifiedTokens,
 };
 
 /// Keys that are kept after they were replaced.
@@ -99,6 +100,8 @@ pub(super) struct KeyRing {
     pub signing: EncodingKey,
     pub signing_key_id: String,
     verifying: Vec<VerifyingKey>,
+    /// Tokens that these keys have verified.
+    pub verified: VerifiedTokens<Claims>,
 }
 
 impl KeyRing {
@@ -161,7 +164,7 @@ impl KeyRing {
             verifying.push(VerifyingKey { key_id, key, jwk, ends: stored.ends() });
         }
         let (signing, signing_key_id) = signing.ok_or(KeyError::Malformed)?;
-        Ok(Self { signing, signing_key_id, verifying })
+        Ok(Self { signing, signing_key_id, verifying, verified: VerifiedTokens::new() })
     }
 
     pub(super) fn verifying(&self, key_id: &str, now: i64) -> Option<&VerifyingKey> {

@@ -12,6 +12,7 @@ mod secret;
 mod shared_secret;
 mod sign_in;
 mod token;
+mod verified;
 
 pub use authenticator::Authenticator;
 pub use config::{IdentityConfig, IdentityConfigError};

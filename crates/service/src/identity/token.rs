@@ -8,7 +8,7 @@ use std::{
 };
 
 use database::Database;
-use jsonwebtoken::{Algorithm, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use model::{
     access::{Grant, Principal, Role},
     clock::Clock,
@@ -38,8 +38,8 @@ const KEY_FILE_CHECK: Duration = Duration::from_secs(2);
 pub struct NotSigned;
 
 /// RFC 9068 2.2. Types are exact: an `exp` that is a string or a fraction is no `exp`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Claims {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Claims {
     iss: String,
     aud: String,
     sub: Uuid,
@@ -195,7 +195,6 @@ impl Issuer {
     /// Who the token belongs to, as far as the token itself tells.
     pub(crate) fn verify(&self, token: &str) -> Result<Principal, TokenRefused> {
         let refuse = |reason| Err(TokenRefused::Invalid(reason));
-        let config = &self.0.config;
         let header = read_header(token)?;
         let Some(key_id) = header.kid.filter(|_| header.alg == "ES256") else {
             return refuse("the algorithm or the key is not ours");
@@ -208,16 +207,9 @@ impl Issuer {
         let Some(key) = keys.verifying(&key_id, i64::try_from(now).unwrap_or(i64::MAX)) else {
             return refuse("the key is not ours");
         };
-        let mut validation = Validation::new(Algorithm::ES256);
-        validation.set_audience(&[&config.audience]);
-        validation.set_issuer(&[&config.issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // The clock that tests can set decides below.
-        validation.validate_exp = false;
-        let Ok(decoded) = jsonwebtoken::decode::<Claims>(token, &key.key, &validation) else {
+        let Ok(claims) = keys.verified.claims_or_else(token, || self.decode(token, &key.key)) else {
             return refuse("the signature or a claim is wrong");
         };
-        let claims = decoded.claims;
         check_times(now, claims.iat, claims.exp, claims.nbf)?;
         if claims.exp - claims.iat > u64::from(TOKEN_LIFETIME_MAX_SECONDS) {
             return refuse("it lives longer than any of ours");
@@ -229,6 +221,18 @@ impl Issuer {
             session_id: claims.sid,
             grant: claims.grant,
         })
+    }
+
+    /// What the token claims, when this key has signed it for us.
+    fn decode(&self, token: &str, key: &DecodingKey) -> jsonwebtoken::errors::Result<Claims> {
+        let config = &self.0.config;
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_audience(&[&config.audience]);
+        validation.set_issuer(&[&config.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // The clock that tests can set decides, with every request.
+        validation.validate_exp = false;
+        Ok(jsonwebtoken::decode::<Claims>(token, key, &validation)?.claims)
     }
 
     pub(super) fn now(&self) -> u64 {

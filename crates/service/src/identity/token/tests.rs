@@ -32,6 +32,36 @@ async fn a_token_lives_fifteen_minutes() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_good_is_refused_when_its_key_is_dropped() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("token-keys.json");
+    let issuer = Issuer::open(&path, IdentityConfig::default(), Clock::system()).expect("made");
+    let token = issuer.issue(&principal()).expect("token").access_token;
+    for _ in 0..2 {
+        assert_eq!(issuer.authenticator().authenticate(&token).await, Ok(principal()));
+    }
+    issuer.rotate(true).expect("rotated");
+    assert!(issuer.authenticator().authenticate(&token).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_is_refused_when_its_key_has_ended() {
+    let directory = tempfile::tempdir().expect("directory");
+    let path = directory.path().join("token-keys.json");
+    let time = Arc::new(AtomicI64::new(1_800_000_000));
+    let clock = {
+        let time = Arc::clone(&time);
+        Clock::from_fn(move || DateTime::from_timestamp(time.load(Ordering::SeqCst), 0).expect("time"))
+    };
+    let issuer = Issuer::open(&path, IdentityConfig::default(), clock).expect("made");
+    let token = issuer.issue_for(&principal(), TOKEN_LIFETIME_MAX_SECONDS).expect("token").access_token;
+    issuer.rotate(false).expect("rotated");
+    assert_eq!(issuer.authenticator().authenticate(&token).await, Ok(principal()));
+    time.fetch_add(i64::from(TOKEN_LIFETIME_MAX_SECONDS) + 61, Ordering::SeqCst);
+    assert_eq!(issuer.verify(&token), Err(TokenRefused::Invalid("the key is not ours")));
+}
+
+#[tokio::test]
 async fn no_token_outlives_its_key() {
     let time = Arc::new(AtomicI64::new(1_800_000_000));
     let issued = issuer_at(&time).issue_for(&principal(), u32::MAX).expect("token");
