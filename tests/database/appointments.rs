@@ -8,6 +8,7 @@ use model::{
     access::Scope,
     clinical::{Consultation, ConsultationCommand, ConsultationStatus},
 };
+use tests::random::Random;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ on_both_engines!(
     an_account_holds_no_more_than_it_may_whatever_it_asks_for_at_once,
     a_patient_without_issuer_is_the_same_under_each,
     the_database_itself_refuses_what_overlaps,
+    whatever_is_booked_in_whatever_order_nothing_overlaps_and_nothing_free_is_refused,
 );
 
 const RACERS: usize = 100;
@@ -233,4 +235,30 @@ async fn the_database_itself_refuses_what_overlaps(home: Home) {
         .await;
     let refused = refused.expect_err("refused").to_string();
     assert!(refused.contains("slot_of_doctor"), "{refused}");
+}
+
+/// Beside a list that is gone through from end to end.
+async fn whatever_is_booked_in_whatever_order_nothing_overlaps_and_nothing_free_is_refused(home: Home) {
+    let mut random = Random::from_environment("bookings");
+    let doctors = [doctor(&home).await, doctor(&home).await];
+    let mut taken: Vec<(usize, i64, i64)> = Vec::new();
+    for number in 0..200 {
+        let mut minutes = |bound| i64::try_from(random.below(bound)).expect("few");
+        let starts = minutes(600);
+        let ends = starts + 5 + minutes(40);
+        let whose = random.below(doctors.len());
+        let free = taken.iter().all(|&(doctor, from, to)| doctor != whose || ends <= from || to <= starts);
+        let patient = format!("P-{number}");
+        match take(&home, appointment(doctors[whose], &patient, starts, ends - starts)).await {
+            Ok(_) => assert!(free, "{starts} to {ends} was booked over something of {taken:?}"),
+            Err(BookingError::Taken(Calendar::Doctor)) => {
+                assert!(!free, "{starts} to {ends} was refused beside {taken:?}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+        if free {
+            taken.push((whose, starts, ends));
+        }
+    }
+    assert!(taken.len() > 20, "only {} were free", taken.len());
 }

@@ -37,6 +37,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (24, "forwarding", include_str!("../../../migrations/0024_forwarding.sql")),
     (25, "availability", include_str!("../../../migrations/0025_availability.sql")),
     (26, "outbox_forgotten", include_str!("../../../migrations/0026_outbox_forgotten.sql")),
+    (27, "slot_look_up", include_str!("../../../migrations/0027_slot_look_up.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,
