@@ -95,7 +95,7 @@ pub(crate) struct Shared {
     /// Sessions that are not to be trusted any more.
     pub(crate) revoked_sessions: RevokedSessions,
     /// This node's chain in the audit trail.
-    pub(crate) chain: ChainMemory,
+    pub(crate) chain: Arc<ChainMemory>,
 }
 
 /// A transaction that writes.
@@ -134,6 +134,13 @@ impl Tx {
     pub(crate) fn has_events(&mut self) {
         self.events = true;
     }
+}
+
+/// What may fail between the audit records and COMMIT.
+pub(crate) fn before_commit() -> Result<(), sqlx::Error> {
+    fail_point::reach(Point::K16AuditWritten)?;
+    fail_point::reach(Point::K17BeforeCommit)?;
+    Ok(())
 }
 
 impl Database {
@@ -188,19 +195,19 @@ impl Database {
     /// Writes the audit records, commits, and wakes who waits for events.
     pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
         fulfil_claim(&mut tx).await?;
-        let head = write_chained(&self.shared().chain, &mut tx).await?;
-        fail_point::reach(Point::K16AuditWritten).map_err(sqlx::Error::Io)?;
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
-        fail_point::reach(Point::K17BeforeCommit).map_err(sqlx::Error::Io)?;
         match tx.inner {
-            TxInner::Postgres(transaction) => transaction.commit().await?,
-            TxInner::Sqlite(turn) => turn.keep().await?,
+            TxInner::Postgres(mut transaction) => {
+                let chain = &self.shared().chain;
+                let head = write_chained(chain, &mut transaction, tx.audit, tx.now).await?;
+                before_commit()?;
+                transaction.commit().await?;
+                chain.committed(head);
+            }
+            TxInner::Sqlite(turn) => turn.keep(tx.audit, tx.now).await?,
         }
         self.shared().revoked_sessions.add(tx.revoked_sessions);
-        if let Some(head) = head {
-            self.shared().chain.committed(head);
-        }
         if announce {
             self.shared().commits.send_modify(|commits| *commits += 1);
         }

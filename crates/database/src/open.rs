@@ -40,7 +40,7 @@ impl Database {
             commits: watch::channel(0).0,
             broken: watch::channel(false).0,
             revoked_sessions: RevokedSessions::default(),
-            chain: ChainMemory::new(node_id(data_directory)?),
+            chain: Arc::new(ChainMemory::new(node_id(data_directory)?)),
         });
         let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
         let url = config.url.as_str();
@@ -191,7 +191,7 @@ async fn open_sqlite(
         .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
-    let turns = Some(Turns::new(write.clone(), shared.broken.clone(), patience));
+    let turns = Some(Turns::new(write.clone(), Arc::clone(&shared.chain), shared.broken.clone(), patience));
     Ok(Database::Sqlite(Engine { read, write, shared, ingest: None, turns }))
 }
 

@@ -12,7 +12,7 @@ use crate::{
     engine::Tx,
     outbox::insert_events,
     outbox_cursor::{READ_QUIET_STUDIES, begin_cursor, cursor, end_cursor, move_cursor_of},
-    statement::{Statement, rows, text_rows},
+    statement::{Statement, rows, text_rows, time_value},
 };
 
 static ARRIVED: Statement = Statement::new(
@@ -53,10 +53,7 @@ impl Database {
         let (arrived, completed) = sort(&events);
         let mut tx = self.begin().await?;
         if !arrived.is_empty() {
-            let list = arrived.iter().map(|(study, at)| {
-                let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false);
-                vec![(*study).into(), at.into()]
-            });
+            let list = arrived.iter().map(|(study, at)| vec![(*study).into(), time_value(*at)]);
             let (sql, list) = (ARRIVED.on(tx.dialect()), rows(list.collect()));
             on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(drop)?);
         }

@@ -15,6 +15,7 @@
 
 use std::{fmt::Write as _, sync::OnceLock};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -159,6 +160,11 @@ pub(crate) fn uuid_rows(ids: impl IntoIterator<Item = Uuid>) -> String {
 /// A UUID as `ROWS` takes it.
 pub(crate) fn uuid_value(id: Uuid) -> Value {
     Value::from(id.simple().to_string())
+}
+
+/// A time as `ROWS` takes it: as sqlx writes times, for SQLite compares them as texts.
+pub(crate) fn time_value(time: DateTime<Utc>) -> Value {
+    Value::from(time.to_rfc3339_opts(SecondsFormat::AutoSi, false))
 }
 
 /// Bytes as `ROWS` takes them.

@@ -8,11 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use sqlx::{Pool, pool::PoolConnection};
 use sqlx_sqlite::{Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
 
-use crate::DatabaseError;
+use crate::{
+    AuditRecord, DatabaseError,
+    audit::{ChainMemory, write_chained_together},
+    engine::before_commit,
+};
 
 /// Turns of one transaction at most.
 const TURNS_MAX: usize = 64;
@@ -27,7 +32,15 @@ const COMMIT: &str = "RELEASE turn; COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
 type Asked = oneshot::Sender<Result<Turn, DatabaseError>>;
-type Kept = oneshot::Sender<Result<(), DatabaseError>>;
+
+/// What a turn leaves to the end of its transaction.
+struct Kept {
+    /// What it is to be recorded as in the audit trail.
+    audit: Vec<AuditRecord>,
+    /// When it began.
+    at: DateTime<Utc>,
+    committed: oneshot::Sender<Result<(), DatabaseError>>,
+}
 
 /// The way to the writing connection.
 #[derive(Clone)]
@@ -56,23 +69,28 @@ impl DerefMut for Turn {
 }
 
 impl Turn {
-    /// Gives the connection on, and returns once what was done is durable.
-    pub(crate) async fn keep(self) -> Result<(), DatabaseError> {
-        let (reply, committed) = oneshot::channel();
+    /// Gives the connection on, and returns once what was done, and these records of it, are durable.
+    pub(crate) async fn keep(self, audit: Vec<AuditRecord>, at: DateTime<Utc>) -> Result<(), DatabaseError> {
+        let (committed, ended) = oneshot::channel();
         let Self { connection, end } = self;
         // Without an answer below, when nobody listens any more.
-        let _ = end.send(reply);
+        let _ = end.send(Kept { audit, at, committed });
         drop(connection);
-        committed.await.map_err(|_| DatabaseError::closing())?
+        ended.await.map_err(|_| DatabaseError::closing())?
     }
 }
 
 impl Turns {
-    /// Hands out turns at the one connection of this pool, until the last clone is dropped. `broken` is set when the
-    /// disk fails under a COMMIT.
-    pub(crate) fn new(pool: Pool<Sqlite>, broken: watch::Sender<bool>, patience: Duration) -> Self {
+    /// Hands out turns at the one connection of this pool, until the last clone is dropped. What they are recorded as goes
+    /// to the end of `chain`; `broken` is set when the disk fails under a COMMIT.
+    pub(crate) fn new(
+        pool: Pool<Sqlite>,
+        chain: Arc<ChainMemory>,
+        broken: watch::Sender<bool>,
+        patience: Duration,
+    ) -> Self {
         let (asked, queue) = mpsc::unbounded_channel();
-        tokio::spawn(hand_out(pool, broken, queue));
+        tokio::spawn(hand_out(pool, chain, broken, queue));
         Self { asked, patience }
     }
 
@@ -90,12 +108,13 @@ impl Turns {
 
 async fn hand_out(
     pool: Pool<Sqlite>,
+    chain: Arc<ChainMemory>,
     broken: watch::Sender<bool>,
     mut queue: mpsc::UnboundedReceiver<Asked>,
 ) {
     while let Some(first) = queue.recv().await {
         match Gathering::begin(&pool).await {
-            Ok(gathering) => gathering.run(first, &mut queue, &broken).await,
+            Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
             Err(error) => {
                 let _ = first.send(Err(error));
             }
@@ -108,7 +127,9 @@ struct Gathering {
     connection: Arc<Mutex<PoolConnection<Sqlite>>>,
     began: Instant,
     /// Who waits for the COMMIT.
-    kept: Vec<Kept>,
+    kept: Vec<oneshot::Sender<Result<(), DatabaseError>>>,
+    /// What they are recorded as, and when: all in one statement, so that the trail costs a turn nothing.
+    records: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
 }
 
 impl Gathering {
@@ -120,13 +141,19 @@ impl Gathering {
             let _ = run(&mut connection, ROLLBACK).await;
         }
         begun?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), began: Instant::now(), kept: Vec::new() })
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            began: Instant::now(),
+            kept: Vec::new(),
+            records: Vec::new(),
+        })
     }
 
     async fn run(
         mut self,
         first: Asked,
         queue: &mut mpsc::UnboundedReceiver<Asked>,
+        chain: &ChainMemory,
         broken: &watch::Sender<bool>,
     ) {
         let mut next = Some(first);
@@ -145,7 +172,7 @@ impl Gathering {
                 }
             }
         }
-        self.end(moved, next, broken).await;
+        self.end(moved, next, chain, broken).await;
     }
 
     /// One turn, from its first statement to its last.
@@ -154,8 +181,11 @@ impl Gathering {
         let connection = Arc::clone(&self.connection).lock_owned().await;
         let _ = asked.send(Ok(Turn { connection, end }));
         match ended.await {
-            Ok(reply) => {
-                self.kept.push(reply);
+            Ok(Kept { audit, at, committed }) => {
+                if !audit.is_empty() {
+                    self.records.push((audit, at));
+                }
+                self.kept.push(committed);
                 Ok(())
             }
             // Dropped. When the engine has rolled back everything by itself, there is no savepoint to go back to.
@@ -167,43 +197,51 @@ impl Gathering {
         run(&mut *self.connection.lock().await, sql).await
     }
 
+    /// The audit records of all turns in one statement, and COMMIT.
+    async fn commit(
+        &mut self,
+        chain: &ChainMemory,
+        broken: &watch::Sender<bool>,
+    ) -> Result<(), DatabaseError> {
+        let records = std::mem::take(&mut self.records);
+        let head = write_chained_together(chain, &mut *self.connection.lock().await, records).await?;
+        before_commit()?;
+        let committed = self.statement(COMMIT).await;
+        if committed.as_ref().is_err_and(is_disk_failure) {
+            // What a failed fsync left behind may be read but not be on the disk: asking the same file
+            // again proves nothing.
+            broken.send_replace(true);
+            tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+        }
+        committed.map_err(rolled_back)?;
+        chain.committed(head);
+        Ok(())
+    }
+
     async fn end(
-        self,
+        mut self,
         moved: Result<(), sqlx::Error>,
         left_over: Option<Asked>,
+        chain: &ChainMemory,
         broken: &watch::Sender<bool>,
     ) {
         let committed = match moved {
-            Ok(()) if self.kept.is_empty() => self.statement(ROLLBACK).await,
-            Ok(()) => {
-                let committed = self.statement(COMMIT).await;
-                if committed.as_ref().is_err_and(is_disk_failure) {
-                    // What a failed fsync left behind may be read but not be on the disk: asking the same file
-                    // again proves nothing.
-                    broken.send_replace(true);
-                    tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
-                }
-                committed
-            }
-            Err(error) => Err(error),
+            Ok(()) if self.kept.is_empty() => self.statement(ROLLBACK).await.map_err(DatabaseError::from),
+            Ok(()) => self.commit(chain, broken).await,
+            Err(error) => Err(rolled_back(error)),
         };
         let Err(error) = committed else {
             metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
-            for reply in self.kept {
-                let _ = reply.send(Ok(()));
+            for committed in self.kept {
+                let _ = committed.send(Ok(()));
             }
             return;
         };
         // Refused when the engine has done it already.
         let _ = self.statement(ROLLBACK).await;
         tracing::warn!(%error, turns = self.kept.len(), "a transaction was not committed");
-        let error = match DatabaseError::from(error) {
-            known @ (DatabaseError::Busy | DatabaseError::Unavailable(_)) => known,
-            // As when there is no savepoint to go on from: nothing is wrong with who shared the transaction.
-            _ => DatabaseError::Unavailable("the transaction was rolled back".to_owned()),
-        };
-        for reply in self.kept {
-            let _ = reply.send(Err(error.for_another()));
+        for committed in self.kept {
+            let _ = committed.send(Err(error.for_another()));
         }
         if let Some(asked) = left_over {
             let _ = asked.send(Err(error.for_another()));
@@ -213,6 +251,14 @@ impl Gathering {
 
 async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(sql).execute(connection).await.map(drop)
+}
+
+/// As when there is no savepoint to go on from: nothing is wrong with who shared the transaction, and trying again may help.
+fn rolled_back(error: sqlx::Error) -> DatabaseError {
+    match DatabaseError::from(error) {
+        known @ (DatabaseError::Busy | DatabaseError::Unavailable(_)) => known,
+        _ => DatabaseError::Unavailable("the transaction was rolled back".to_owned()),
+    }
 }
 
 /// SQLITE_IOERR of any kind.

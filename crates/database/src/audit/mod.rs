@@ -18,7 +18,7 @@ pub use read::{AuditFilter, AuditRow};
 pub use record::{AuditActor, AuditOutcome, AuditRecord};
 pub use verify::{AuditFinding, AuditFindingKind};
 pub use write::ChainHead;
-pub(crate) use write::{ChainMemory, write_chained};
+pub(crate) use write::{ChainMemory, write_chained, write_chained_together};
 
 /// Adds records, in order, to the transaction they tell of. They are written last, by its commit: the chain is held
 /// for no longer than that, and nothing is waited for while it is held.

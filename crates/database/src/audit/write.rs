@@ -3,13 +3,15 @@
 //! Each node has a chain of its own, so that nodes do not wait for each other. The head is read from the database
 //! every time: another process of the same node (the command line) writes to the chain too, and after a COMMIT whose
 //! answer was lost only the database knows how it ended. On SQLite BEGIN IMMEDIATE keeps other writers away until
-//! the commit; on PostgreSQL a lock on the chain does. It is taken when no other lock will be asked for, so that no
+//! the commit, and all turns of a transaction are chained at once (`turn.rs`); on PostgreSQL a lock on the chain does. It is taken when no other lock will be asked for, so that no
 //! deadlock can come of it.
 
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use sqlx_postgres::PgConnection;
+use sqlx_sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use super::{
@@ -18,8 +20,7 @@ use super::{
 };
 use crate::{
     Database, DatabaseError,
-    engine::{Tx, TxInner},
-    statement::{Statement, bytes_value, rows, uuid_value},
+    statement::{Dialect, Statement, bytes_value, rows, time_value, uuid_value},
     text::index_text,
 };
 
@@ -33,18 +34,26 @@ static HEAD: Statement = Statement::new(
      ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1",
 );
 
-static INSERT: Statement = Statement::new(
-    "INSERT INTO audit (sequence, chain_id, chain_sequence, id, at, user_id, session_id, role, calling_ae, \
-     certificate, source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, \
-     subject, rule, detail, hash) \
-     SELECT sequence, $3, chain_sequence, id, $2, user_id, session_id, role, calling_ae, certificate, \
-     source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, subject, rule, \
-     detail, hash \
-     FROM ROWS($1: sequence bigint, chain_sequence bigint, id uuid, user_id uuid, session_id uuid, role text, \
-     calling_ae text, certificate text, source_address text, request_id text, action text, outcome text, \
-     study_instance_uid text, consultation_id uuid, patient uuid, subject text, rule text, detail text, hash bytes) \
-     AS r WHERE true",
-);
+macro_rules! insert {
+    () => {
+        "INSERT INTO audit (sequence, chain_id, chain_sequence, id, at, user_id, session_id, role, calling_ae, \
+         certificate, source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, \
+         subject, rule, detail, hash) \
+         SELECT sequence, $2, chain_sequence, id, at, user_id, session_id, role, calling_ae, certificate, \
+         source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, subject, rule, \
+         detail, hash \
+         FROM ROWS($1: sequence bigint, chain_sequence bigint, id uuid, at timestamptz, user_id uuid, session_id uuid, role text, \
+         calling_ae text, certificate text, source_address text, request_id text, action text, outcome text, \
+         study_instance_uid text, consultation_id uuid, patient uuid, subject text, rule text, detail text, hash bytes) \
+         AS r WHERE true"
+    };
+}
+
+static INSERT: Statement = Statement::new(insert!());
+
+/// On SQLite: refused when there is no savepoint, because the engine has rolled back by itself. Outside of the transaction that
+/// they tell of the records would stay.
+static INSERT_IN_TURN: Statement = Statement::new(concat!("RELEASE turn; SAVEPOINT turn; ", insert!()));
 
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +82,9 @@ impl ChainMemory {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn committed(&self, head: ChainHead) {
+    /// Remembers what a COMMIT left; nothing when it wrote no record.
+    pub(crate) fn committed(&self, head: Option<ChainHead>) {
+        let Some(head) = head else { return };
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|(sequence, _)| sequence < head.sequence) {
             *last = Some((head.sequence, head.hash));
@@ -90,71 +101,93 @@ impl ChainMemory {
     }
 }
 
-/// Writes what the transaction collected; gives the new head of the chain.
-pub(crate) async fn write_chained(
-    memory: &ChainMemory,
-    tx: &mut Tx,
-) -> Result<Option<ChainHead>, DatabaseError> {
-    if tx.audit.is_empty() {
-        return Ok(None);
-    }
-    let chain_id = memory.chain_id;
-    lock(tx, chain_id).await?;
-    let head = head(tx, chain_id).await?;
-    memory.compare(head.chain_sequence, &head.hash);
-    let mut records = std::mem::take(&mut tx.audit);
-    if let Some(step) = clock_step(head.at, tx.now) {
-        records.insert(0, step);
-    }
-    let (mut previous, mut chain_sequence) = (head.hash, head.chain_sequence);
-    let mut list = Vec::with_capacity(records.len());
-    for (index, record) in records.into_iter().enumerate() {
-        chain_sequence += 1;
-        let sequence = head.first_sequence + 1 + i64::try_from(index).unwrap_or(i64::MAX);
-        let place = Place { sequence, chain_id, chain_sequence, at: tx.now };
-        let record = storable(record);
-        previous = hash(&previous, place, &record, record.outcome.as_str());
-        list.push(values(place, record, &previous));
-    }
-    let (sql, now, list) = (INSERT.on(tx.dialect()), tx.now, rows(list));
-    on_tx!(tx, connection => sqlx::query(sql)
-        .bind(list)
-        .bind(now)
-        .bind(chain_id)
-        .execute(connection)
-        .await
-        .map(|_| ())?);
-    Ok(Some(ChainHead { chain_id, sequence: chain_sequence, hash: previous }))
-}
-
-/// On PostgreSQL: the chain, until the transaction ends. On SQLite the transaction has everything already.
-async fn lock(tx: &mut Tx, chain_id: Uuid) -> Result<(), DatabaseError> {
-    if let TxInner::Postgres(transaction) = &mut tx.inner {
-        // The low half of a UUIDv7 is random; advisory locks that clash would only wait for each other.
-        let (_, key) = chain_id.as_u64_pair();
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(key.cast_signed())
-            .execute(&mut **transaction)
-            .await?;
-    }
-    Ok(())
-}
-
-struct Head {
-    first_sequence: i64,
+/// The end of a chain as a transaction sees it, and what comes after it.
+struct Links {
+    chain_id: Uuid,
+    /// The number before the next record's place in the whole trail.
+    sequence: i64,
     chain_sequence: i64,
     hash: [u8; 32],
+    /// When the last record was made.
     at: Option<DateTime<Utc>>,
+    /// The new records.
+    rows: Vec<Vec<Value>>,
 }
 
-async fn head(tx: &mut Tx, chain_id: Uuid) -> Result<Head, DatabaseError> {
-    type Row = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
-    let sql = HEAD.on(tx.dialect());
-    let (first_sequence, chain_sequence, found, at): Row =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(chain_id).fetch_one(connection).await?);
-    // A hash of another length was not written by us; the chain goes on from zeros, and verification tells.
-    let hash = found.and_then(|hash| hash.try_into().ok()).unwrap_or([0; 32]);
-    Ok(Head { first_sequence, chain_sequence: chain_sequence.unwrap_or(0), hash, at })
+/// [`HEAD`].
+type HeadRow = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
+
+impl Links {
+    fn after(memory: &ChainMemory, (sequence, chain_sequence, hash, at): HeadRow) -> Self {
+        // A hash of another length was not written by us; the chain goes on from zeros, and verification tells.
+        let hash = hash.and_then(|hash| hash.try_into().ok()).unwrap_or([0; 32]);
+        let chain_sequence = chain_sequence.unwrap_or(0);
+        memory.compare(chain_sequence, &hash);
+        Self { chain_id: memory.chain_id, sequence, chain_sequence, hash, at, rows: Vec::new() }
+    }
+
+    /// Adds what happened at that time.
+    fn add(&mut self, records: Vec<AuditRecord>, at: DateTime<Utc>) {
+        let step = clock_step(self.at, at);
+        for record in step.into_iter().chain(records) {
+            self.chain_sequence += 1;
+            self.sequence += 1;
+            let (sequence, chain_id) = (self.sequence, self.chain_id);
+            let place = Place { sequence, chain_id, chain_sequence: self.chain_sequence, at };
+            let record = storable(record);
+            self.hash = hash(&self.hash, place, &record, record.outcome.as_str());
+            self.rows.push(values(place, record, &self.hash));
+        }
+        self.at = Some(at);
+    }
+
+    fn head(&self) -> ChainHead {
+        ChainHead { chain_id: self.chain_id, sequence: self.chain_sequence, hash: self.hash }
+    }
+}
+
+/// Writes the records of a transaction, and gives the new head of the chain; `None` when there are none.
+pub(crate) async fn write_chained(
+    memory: &ChainMemory,
+    transaction: &mut PgConnection,
+    records: Vec<AuditRecord>,
+    at: DateTime<Utc>,
+) -> Result<Option<ChainHead>, DatabaseError> {
+    if records.is_empty() {
+        return Ok(None);
+    }
+    // The chain is ours until the transaction ends. The low half of a UUIDv7 is random; advisory locks that clash would
+    // only wait for each other.
+    let (_, key) = memory.chain_id.as_u64_pair();
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key.cast_signed());
+    lock.execute(&mut *transaction).await?;
+    let head = sqlx::query_as(HEAD.on(Dialect::Postgres)).bind(memory.chain_id);
+    let mut links = Links::after(memory, head.fetch_one(&mut *transaction).await?);
+    links.add(records, at);
+    let head = links.head();
+    let insert = sqlx::query(INSERT.on(Dialect::Postgres)).bind(rows(links.rows)).bind(links.chain_id);
+    insert.execute(transaction).await?;
+    Ok(Some(head))
+}
+
+/// The same for all turns of a transaction of SQLite, with the time of each: nobody else writes until it ends.
+pub(crate) async fn write_chained_together(
+    memory: &ChainMemory,
+    transaction: &mut SqliteConnection,
+    groups: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
+) -> Result<Option<ChainHead>, DatabaseError> {
+    if groups.is_empty() {
+        return Ok(None);
+    }
+    let head = sqlx::query_as(HEAD.on(Dialect::Sqlite)).bind(memory.chain_id);
+    let mut links = Links::after(memory, head.fetch_one(&mut *transaction).await?);
+    for (records, at) in groups {
+        links.add(records, at);
+    }
+    let head = links.head();
+    let insert = sqlx::query(INSERT_IN_TURN.on(Dialect::Sqlite)).bind(rows(links.rows)).bind(links.chain_id);
+    insert.execute(transaction).await?;
+    Ok(Some(head))
 }
 
 fn clock_step(before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<AuditRecord> {
@@ -195,6 +228,7 @@ fn values(place: Place, record: AuditRecord, hash: &[u8; 32]) -> Vec<Value> {
         place.sequence.into(),
         place.chain_sequence.into(),
         uuid_value(record.id),
+        time_value(place.at),
         uuid(actor.user_id),
         uuid(actor.session_id),
         actor.role.into(),

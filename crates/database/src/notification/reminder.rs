@@ -12,7 +12,7 @@ use crate::{
     Database, DatabaseError,
     engine::Tx,
     outbox::insert_events,
-    statement::{Dialect, Statement, rows, uuid_value},
+    statement::{Dialect, Statement, rows, time_value, uuid_value},
 };
 
 static INSERT: Statement = Statement::new(
@@ -56,9 +56,7 @@ pub(crate) async fn plan_reminders(
     let now = tx.now;
     let planned = minutes_before.iter().filter_map(|minutes| {
         let due_at = start?.checked_sub_signed(TimeDelta::minutes(i64::from(*minutes)))?;
-        // As sqlx writes times, for SQLite compares them as texts.
-        let text = due_at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false);
-        (due_at > now).then(|| vec![uuid_value(after.id), (*minutes).into(), text.into()])
+        (due_at > now).then(|| vec![uuid_value(after.id), (*minutes).into(), time_value(due_at)])
     });
     let planned: Vec<_> = planned.collect();
     if planned.is_empty() {

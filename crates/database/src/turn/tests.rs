@@ -1,8 +1,10 @@
-//! Turns share a COMMIT, and nothing else.
+//! Turns share a COMMIT and a place in the audit trail, and nothing else.
 
 use sqlx::pool::PoolOptions;
+use uuid::Uuid;
 
 use super::*;
+use crate::{AuditActor, migrate::migrators, statement::Dialect};
 
 struct Room {
     turns: Turns,
@@ -14,13 +16,22 @@ impl Room {
         let options = PoolOptions::<Sqlite>::new().min_connections(1).max_connections(1).max_lifetime(None);
         let pool = options.idle_timeout(None).connect("sqlite::memory:").await.expect("SQLite");
         sqlx::query("CREATE TABLE t (n INTEGER PRIMARY KEY)").execute(&pool).await.expect("made");
-        let turns = Turns::new(pool.clone(), watch::channel(false).0, Duration::from_secs(5));
+        for step in migrators(Dialect::Sqlite) {
+            step.run(&pool).await.expect("migrated");
+        }
+        let chain = Arc::new(ChainMemory::new(Uuid::from_u128(7)));
+        let turns = Turns::new(pool.clone(), chain, watch::channel(false).0, Duration::from_secs(5));
         Self { turns, pool }
     }
 
     async fn rows(&self) -> Vec<i64> {
         sqlx::query_scalar("SELECT n FROM t ORDER BY n").fetch_all(&self.pool).await.expect("read")
     }
+}
+
+/// A turn that is recorded as nothing is kept.
+async fn keep(turn: Turn) -> Result<(), DatabaseError> {
+    turn.keep(Vec::new(), DateTime::UNIX_EPOCH).await
 }
 
 async fn insert(turn: &mut Turn, n: i64) -> Result<(), sqlx::Error> {
@@ -40,7 +51,7 @@ async fn a_turn_that_is_dropped_takes_back_its_own_rows_alone() {
     let (second, third) = (ask(&room.turns), ask(&room.turns));
     tokio::task::yield_now().await;
     insert(&mut first, 1).await.expect("inserted");
-    let first = tokio::spawn(first.keep());
+    let first = tokio::spawn(keep(first));
     let mut second = second.await.expect("no panic").expect("a turn");
     insert(&mut second, 2).await.expect("inserted");
     assert!(insert(&mut second, 1).await.is_err(), "it sees what the turn before it did");
@@ -48,9 +59,54 @@ async fn a_turn_that_is_dropped_takes_back_its_own_rows_alone() {
     let mut third = third.await.expect("no panic").expect("a turn");
     insert(&mut third, 3).await.expect("inserted");
     assert!(!first.is_finished(), "success was told before the COMMIT");
-    third.keep().await.expect("kept");
+    keep(third).await.expect("kept");
     first.await.expect("no panic").expect("kept");
     assert_eq!(room.rows().await, [1, 3]);
+}
+
+#[tokio::test]
+async fn what_turns_are_recorded_as_is_chained_in_their_order_without_those_that_were_dropped() {
+    let room = Room::new().await;
+    let mut turn = room.turns.take().await.expect("a turn");
+    let mut kept = Vec::new();
+    for n in 1..=4 {
+        let next = ask(&room.turns);
+        tokio::task::yield_now().await;
+        insert(&mut turn, n).await.expect("inserted");
+        if n == 3 {
+            drop(turn);
+        } else {
+            let record = AuditRecord::success(&AuditActor::default(), "count").saying(n.to_string());
+            let at = DateTime::from_timestamp(1_800_000_000 + n, 0).expect("a time");
+            kept.push(tokio::spawn(turn.keep(vec![record], at)));
+        }
+        turn = next.await.expect("no panic").expect("a turn");
+    }
+    drop(turn);
+    for one in kept {
+        one.await.expect("no panic").expect("kept");
+    }
+    assert_eq!(room.rows().await, [1, 2, 4]);
+    let trail: Vec<(i64, String, DateTime<Utc>)> =
+        sqlx::query_as("SELECT chain_sequence, detail, at FROM audit ORDER BY sequence")
+            .fetch_all(&room.pool)
+            .await
+            .expect("read");
+    let found: Vec<_> =
+        trail.iter().map(|(place, said, at)| (*place, said.as_str(), at.timestamp())).collect();
+    assert_eq!(found, [(1, "1", 1_800_000_001), (2, "2", 1_800_000_002), (3, "4", 1_800_000_004)]);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_without_its_record() {
+    let room = Room::new().await;
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(refuse).execute(&room.pool).await.expect("made");
+    let mut turn = room.turns.take().await.expect("a turn");
+    insert(&mut turn, 1).await.expect("inserted");
+    let record = AuditRecord::success(&AuditActor::default(), "count");
+    turn.keep(vec![record], DateTime::UNIX_EPOCH).await.expect_err("not recorded");
+    assert_eq!(room.rows().await, [0; 0]);
 }
 
 #[tokio::test]
@@ -60,19 +116,23 @@ async fn when_the_engine_rolls_back_by_itself_nobody_is_told_of_success() {
     let second = ask(&room.turns);
     tokio::task::yield_now().await;
     insert(&mut first, 1).await.expect("inserted");
-    let first = tokio::spawn(first.keep());
+    let record = AuditRecord::success(&AuditActor::default(), "count");
+    let first = tokio::spawn(first.keep(vec![record], DateTime::UNIX_EPOCH));
     let mut second = second.await.expect("no panic").expect("a turn");
     // As SQLite does when the disk is full.
     sqlx::query("ROLLBACK").execute(&mut *second).await.expect("rolled back");
     let after = ask(&room.turns);
     tokio::task::yield_now().await;
-    second.keep().await.expect_err("kept nothing");
+    keep(second).await.expect_err("kept nothing");
     first.await.expect("no panic").expect_err("was rolled back");
     assert!(after.await.expect("no panic").is_err(), "a turn in a transaction that is no more");
     let mut later = room.turns.take().await.expect("a turn");
     insert(&mut later, 4).await.expect("inserted");
-    later.keep().await.expect("kept");
+    keep(later).await.expect("kept");
     assert_eq!(room.rows().await, [4]);
+    let recorded: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&room.pool).await.expect("read");
+    assert_eq!(recorded, 0, "a record of what was rolled back");
 }
 
 #[tokio::test]
@@ -85,6 +145,6 @@ async fn who_waits_too_long_is_told_that_it_is_busy() {
     // The turn that nobody waits for any more is passed over.
     let mut next = turns.take().await.expect("a turn");
     insert(&mut next, 1).await.expect("inserted");
-    next.keep().await.expect("kept");
+    keep(next).await.expect("kept");
     assert_eq!(room.rows().await, [1]);
 }
