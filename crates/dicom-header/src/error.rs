@@ -42,6 +42,12 @@ pub enum HeaderError {
         /// Which rule is broken.
         what: &'static str,
     },
+    /// An element other than Pixel Data has fragments (PS3.5 A.4), which nothing but its VR tells of.
+    #[error("the encapsulated value before byte {offset} can be written in Explicit VR only")]
+    NeedsExplicitVr {
+        /// Where it was noticed.
+        offset: u64,
+    },
     /// The first element is not written as the transfer syntax says: kept under it, the object would lie about itself.
     #[error("data set is {found}, unlike its transfer syntax")]
     OtherEncoding {

@@ -107,6 +107,11 @@ fn check_rewritten(header: &InstanceHeader, rewritten: [Result<Vec<u8>, HeaderEr
         rewritten.into_iter().zip([EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN])
     {
         let uid = TransferSyntaxUid::parse(syntax).expect("a UID");
+        if syntax == IMPLICIT_VR_LITTLE_ENDIAN
+            && matches!(rewritten, Err(HeaderError::NeedsExplicitVr { .. }))
+        {
+            continue;
+        }
         let rewritten = rewritten.expect("what was read can be rewritten");
         let again = read_data_set(&uid, &rewritten, rewritten.len().max(1)).expect("what we write we read");
         assert_eq!(again.study.study_instance_uid, header.study.study_instance_uid);

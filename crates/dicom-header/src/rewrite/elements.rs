@@ -74,6 +74,12 @@ impl Rewriter {
         }
     }
 
+    /// Whether a reader knows without a VR that a value of undefined length has fragments.
+    fn is_known_by_tag(&self, tag: u32) -> bool {
+        let vr = dictionary::vr(tag, self.rewrite.signed);
+        tag == tag::PIXEL_DATA || vr.is_some_and(|vr| is_binary(vr) && vr != VR::UN)
+    }
+
     fn begin_undefined(
         &mut self,
         header: ElementHeader,
@@ -90,6 +96,10 @@ impl Rewriter {
         };
         match raw {
             Some(raw) => self.emit(raw),
+            // Without its VR it would be read as a sequence, which fragments are not (PS3.5 7.5 and A.4).
+            None if is_fragments && self.implicit_vr() && !self.is_known_by_tag(header.tag) => {
+                return Err(HeaderError::NeedsExplicitVr { offset: self.position });
+            }
             None => self.write_header(header.tag, vr, UNDEFINED_LENGTH),
         }
         self.check_depth()?;

@@ -116,6 +116,24 @@ fn odd_elements() {
 }
 
 #[test]
+fn fragments_that_only_a_vr_tells_of_stay_in_explicit_vr() {
+    let writer = Writer::of(EXPLICIT);
+    let fragments = |tag| {
+        let value = [writer.item(&[]), writer.item(b"\xff\xd8\xff\xe0ab"), SEQUENCE_END.to_vec()].concat();
+        [writer.uids(), writer.header(tag, "OB", u32::MAX), value].concat()
+    };
+    let private = fragments(0x0029_1010);
+    read(EXPLICIT, &private).expect("readable");
+    assert_eq!(rewrite(EXPLICIT, &private, plain(false), 5).expect("rewrites"), private);
+    let refused = rewrite(EXPLICIT, &private, plain(true), 5);
+    assert!(matches!(refused, Err(HeaderError::NeedsExplicitVr { .. })), "{refused:?}");
+    for known in [0x0042_0011, 0x7fe0_0010] {
+        let implicit = rewrite(EXPLICIT, &fragments(known), plain(true), 5).expect("rewrites");
+        read(IMPLICIT, &implicit).expect("readable");
+    }
+}
+
+#[test]
 fn hostile_bytes_end() {
     for source in [IMPLICIT, EXPLICIT, BIG_ENDIAN] {
         let bytes = full(source);
