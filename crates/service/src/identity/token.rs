@@ -38,7 +38,7 @@ const KEY_FILE_CHECK: Duration = Duration::from_secs(2);
 pub struct NotSigned;
 
 /// RFC 9068 2.2. Types are exact: an `exp` that is a string or a fraction is no `exp`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Claims {
     iss: String,
     aud: String,

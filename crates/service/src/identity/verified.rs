@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -15,9 +15,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 const REMEMBERED_MAX: usize = 4_096;
 
 /// What good tokens claim, by the SHA-256 of the token: nobody can take a token from the memory of this process.
-pub(super) struct VerifiedTokens<C>(Mutex<HashMap<[u8; 32], C>>);
+pub(super) struct VerifiedTokens<C>(Mutex<HashMap<[u8; 32], Arc<C>>>);
 
-impl<C: Clone> VerifiedTokens<C> {
+impl<C> VerifiedTokens<C> {
     pub(super) fn new() -> Self {
         Self(Mutex::new(HashMap::new()))
     }
@@ -28,7 +28,7 @@ impl<C: Clone> VerifiedTokens<C> {
         &self,
         token: &str,
         verify: impl FnOnce() -> Result<C, E>,
-    ) -> Result<C, E> {
+    ) -> Result<Arc<C>, E> {
         let mut key = [0; 32];
         key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         // Held for a look into a table, and never while a signature is checked.
@@ -36,13 +36,13 @@ impl<C: Clone> VerifiedTokens<C> {
         if let Some(claims) = known {
             return Ok(claims);
         }
-        let claims = verify()?;
+        let claims = Arc::new(verify()?);
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= REMEMBERED_MAX {
             // Who comes again is verified again: simpler than an order of age, and as fast for every usual number.
             remembered.clear();
         }
-        remembered.insert(key, claims.clone());
+        remembered.insert(key, Arc::clone(&claims));
         Ok(claims)
     }
 }
@@ -56,10 +56,11 @@ mod tests {
         let tokens = VerifiedTokens::new();
         let mut verified = 0;
         let mut ask = |token: &str, good: bool| {
-            tokens.claims_or_else(token, || {
+            let found = tokens.claims_or_else(token, || {
                 verified += 1;
                 if good { Ok(token.len()) } else { Err("bad") }
-            })
+            });
+            found.map(|claims| *claims)
         };
         assert_eq!(ask("a.b.c", true), Ok(5));
         assert_eq!(ask("a.b.c", true), Ok(5));
@@ -76,6 +77,6 @@ mod tests {
             assert!(tokens.0.lock().expect("no panic").len() <= REMEMBERED_MAX);
         }
         let last = 3 * REMEMBERED_MAX - 1;
-        assert_eq!(tokens.claims_or_else(&last.to_string(), || Err(())), Ok(last));
+        assert_eq!(tokens.claims_or_else(&last.to_string(), || Err(())), Ok(Arc::new(last)));
     }
 }
