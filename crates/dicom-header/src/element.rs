@@ -143,6 +143,11 @@ pub(crate) fn is_binary(vr: VR) -> bool {
     matches!(vr, VR::OB | VR::OD | VR::OF | VR::OL | VR::OV | VR::OW | VR::UN)
 }
 
+/// PS3.5 A.4: whether a value of undefined length has fragments. Otherwise it is a sequence, whatever its VR says.
+pub(crate) fn has_fragments(tag: u32, vr: VR) -> bool {
+    tag == tag::PIXEL_DATA || (is_binary(vr) && vr != VR::UN)
+}
+
 /// Size in bytes of one number of the VR; 1 for texts and bytes.
 pub(crate) fn unit_size(vr: VR) -> usize {
     match vr {

@@ -5,7 +5,7 @@ use dicom_core::VR;
 use super::{Container, Edit, Rewriter, State};
 use crate::{
     dictionary,
-    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, is_binary, unit_size},
+    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary, unit_size},
     error::HeaderError,
     tag,
 };
@@ -74,19 +74,13 @@ impl Rewriter {
         }
     }
 
-    /// Whether a reader knows without a VR that a value of undefined length has fragments.
-    fn is_known_by_tag(&self, tag: u32) -> bool {
-        let vr = dictionary::vr(tag, self.rewrite.signed);
-        tag == tag::PIXEL_DATA || vr.is_some_and(|vr| is_binary(vr) && vr != VR::UN)
-    }
-
     fn begin_undefined(
         &mut self,
         header: ElementHeader,
         vr: VR,
         raw: Option<&[u8]>,
     ) -> Result<(), HeaderError> {
-        let is_fragments = header.tag == tag::PIXEL_DATA || (is_binary(vr) && vr != VR::UN);
+        let is_fragments = has_fragments(header.tag, vr);
         let is_unknown = header.vr == WrittenVr::Known(VR::UN);
         let vr = match vr {
             vr if is_fragments && is_binary(vr) && vr != VR::UN => vr,
@@ -94,10 +88,15 @@ impl Rewriter {
             _ if is_unknown => VR::UN,
             _ => VR::SQ,
         };
+        let read_again_as = dictionary::vr(header.tag, self.rewrite.signed).unwrap_or(VR::UN);
         match raw {
             Some(raw) => self.emit(raw),
-            // Without its VR it would be read as a sequence, which fragments are not (PS3.5 7.5 and A.4).
-            None if is_fragments && self.implicit_vr() && !self.is_known_by_tag(header.tag) => {
+            // Without its VR a reader takes it for a sequence.
+            None if is_fragments
+                && self.muted.is_none()
+                && self.implicit_vr()
+                && !has_fragments(header.tag, read_again_as) =>
+            {
                 return Err(HeaderError::NeedsExplicitVr { offset: self.position });
             }
             None => self.write_header(header.tag, vr, UNDEFINED_LENGTH),

@@ -127,6 +127,8 @@ fn fragments_that_only_a_vr_tells_of_stay_in_explicit_vr() {
     assert_eq!(rewrite(EXPLICIT, &private, plain(false), 5).expect("rewrites"), private);
     let refused = rewrite(EXPLICIT, &private, plain(true), 5);
     assert!(matches!(refused, Err(HeaderError::NeedsExplicitVr { .. })), "{refused:?}");
+    let without = Rewrite { edits: BTreeMap::from([(0x0029_1010, Edit::Remove)]), ..plain(true) };
+    assert_eq!(rewrite(EXPLICIT, &private, without, 5).expect("rewrites"), Writer::of(IMPLICIT).uids());
     for known in [0x0042_0011, 0x7fe0_0010] {
         let implicit = rewrite(EXPLICIT, &fragments(known), plain(true), 5).expect("rewrites");
         read(IMPLICIT, &implicit).expect("readable");

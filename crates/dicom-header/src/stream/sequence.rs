@@ -6,7 +6,7 @@ use model::frame::ByteRange;
 use super::{Container, PendingValue, PixelElement, State, Stream};
 use crate::{
     dictionary,
-    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, is_binary, unit_size},
+    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary, unit_size},
     encapsulated::Encapsulated,
     error::HeaderError,
     tag,
@@ -46,8 +46,7 @@ impl Stream {
         vr: VR,
         written: WrittenVr,
     ) -> Result<(), HeaderError> {
-        let is_fragments = tag == tag::PIXEL_DATA || (is_binary(vr) && vr != VR::UN);
-        if is_fragments {
+        if has_fragments(tag, vr) {
             let keeps = self.document.is_root() && tag == tag::PIXEL_DATA && self.pixel.is_none();
             let vr = if is_binary(vr) && vr != VR::UN { vr } else { VR::OB };
             self.state = State::Encapsulated(Box::new(Encapsulated::new(tag, vr, self.position, keeps)));
