@@ -254,7 +254,7 @@ async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(),
 }
 
 /// As when there is no savepoint to go on from: nothing is wrong with who shared the transaction, and trying again may help.
-fn rolled_back(error: sqlx::Error) -> DatabaseError {
+pub(crate) fn rolled_back(error: sqlx::Error) -> DatabaseError {
     match DatabaseError::from(error) {
         known @ (DatabaseError::Busy | DatabaseError::Unavailable(_)) => known,
         _ => DatabaseError::Unavailable("the transaction was rolled back".to_owned()),

@@ -3,8 +3,8 @@
 //! Each node has a chain of its own, so that nodes do not wait for each other. The head is read from the database
 //! every time: another process of the same node (the command line) writes to the chain too, and after a COMMIT whose
 //! answer was lost only the database knows how it ended. On SQLite BEGIN IMMEDIATE keeps other writers away until
-//! the commit, and all turns of a transaction are chained at once (`turn.rs`); on PostgreSQL a lock on the chain does. It is taken when no other lock will be asked for, so that no
-//! deadlock can come of it.
+//! the commit, and all turns of a transaction are chained at once (`turn.rs`). On PostgreSQL a lock on the chain does;
+//! it is taken when no other lock will be asked for, so that no deadlock can come of it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +22,7 @@ use crate::{
     Database, DatabaseError,
     statement::{Dialect, Statement, bytes_value, rows, time_value, uuid_value},
     text::index_text,
+    turn::rolled_back,
 };
 
 /// A clock that shows this much less than at the record before was set back. Less may come of transactions that
@@ -42,8 +43,8 @@ macro_rules! insert {
          SELECT sequence, $2, chain_sequence, id, at, user_id, session_id, role, calling_ae, certificate, \
          source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, subject, rule, \
          detail, hash \
-         FROM ROWS($1: sequence bigint, chain_sequence bigint, id uuid, at timestamptz, user_id uuid, session_id uuid, role text, \
-         calling_ae text, certificate text, source_address text, request_id text, action text, outcome text, \
+         FROM ROWS($1: sequence bigint, chain_sequence bigint, id uuid, at timestamptz, user_id uuid, \
+         session_id uuid, role text, calling_ae text, certificate text, source_address text, request_id text, action text, outcome text, \
          study_instance_uid text, consultation_id uuid, patient uuid, subject text, rule text, detail text, hash bytes) \
          AS r WHERE true"
     };
@@ -186,7 +187,7 @@ pub(crate) async fn write_chained_together(
     }
     let head = links.head();
     let insert = sqlx::query(INSERT_IN_TURN.on(Dialect::Sqlite)).bind(rows(links.rows)).bind(links.chain_id);
-    insert.execute(transaction).await?;
+    insert.execute(transaction).await.map_err(rolled_back)?;
     Ok(Some(head))
 }
 
