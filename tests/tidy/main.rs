@@ -60,6 +60,13 @@ fn every_mutation_still_applies() {
 }
 
 #[test]
+fn the_patch_of_the_bench_still_applies() {
+    let apply = ["apply", "--check", "bench/without-encryption.patch"];
+    let output = std::process::Command::new("git").args(apply).current_dir(root()).output().expect("git");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn nothing_names_the_machine_it_was_made_on() {
     let mut findings = Vec::new();
     for path in source::text_files(&root()) {
