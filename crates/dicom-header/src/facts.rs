@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use dicom_core::VR;
 
 use crate::{
+    dictionary::vr_of_tag,
     element::is_binary,
     limits::{EXTENDED_OFFSET_TABLE_MAX_BYTES, INDEX_TEXT_MAX_CHARACTERS, LUT_DATA_MAX_BYTES},
     tag,
-    value::{Value, is_multiple, trim},
+    value::{Value, is_multiple, is_text, trim},
 };
 
 /// Which data set or item an attribute is in.
@@ -162,9 +163,13 @@ pub(crate) enum Fact {
 impl Fact {
     /// Reads what the value is kept as.
     fn read(scope: Scope, tag: u32, value: &Value<'_>) -> Self {
+        let bytes = value.little_endian();
         if scope.value_max_bytes(tag).is_some() {
-            return Self::Table(value.little_endian().into_owned());
+            return Self::Table(bytes.into_owned());
         }
+        let as_meant =
+            vr_as_meant(tag, value.vr).map(|vr| Value { vr, bytes: &bytes, big_endian: false, ..*value });
+        let value = as_meant.as_ref().unwrap_or(value);
         match value.text() {
             Some(text) => Self::Text(clean(value.vr, &text)),
             None if is_binary(value.vr) => {
@@ -183,6 +188,13 @@ impl Fact {
                 Self::Table(bytes) => bytes.capacity(),
             }
     }
+}
+
+/// The dictionary's VR of an attribute that is text, whatever its element states: what is found and whose it is must not depend on
+/// whether the instance came with VRs. Text that only holds a number may have been written as one.
+fn vr_as_meant(tag: u32, stated: VR) -> Option<VR> {
+    let vr = vr_of_tag(tag).filter(|vr| is_text(*vr))?;
+    (is_text(stated) || !matches!(vr, VR::DS | VR::IS)).then_some(vr)
 }
 
 /// Padding around each value and control characters go: they are no content, and NUL fits into no database.
@@ -280,6 +292,23 @@ mod tests {
     #[test]
     fn the_list_ascends() {
         assert!(ROOT.is_sorted());
+    }
+
+    /// Implicit VR has only the dictionary's.
+    #[test]
+    fn a_stated_vr_changes_no_text_that_is_indexed() {
+        let character_set = crate::charset::CharacterSet::parse("ISO_IR 100").character_set;
+        let read = |tag, vr, bytes, big_endian| {
+            Fact::read(Scope::Root, tag, &Value { vr, bytes, big_endian, character_set })
+        };
+        let date = read(tag::PATIENT_BIRTH_DATE, VR::DA, b"19\xb5", false);
+        assert_eq!(read(tag::PATIENT_BIRTH_DATE, VR::LO, b"19\xb5", false), date);
+        let id = Fact::Text("AB".to_owned());
+        for vr in [VR::LO, VR::ST, VR::UN, VR::US] {
+            assert_eq!(read(tag::PATIENT_ID, vr, b"AB", false), id, "{vr}");
+        }
+        assert_eq!(read(tag::PATIENT_ID, VR::US, b"BA", true), id);
+        assert_eq!(read(tag::INSTANCE_NUMBER, VR::US, &[7, 0], false), Fact::Numbers(vec![7.0]));
     }
 
     #[test]
