@@ -16,6 +16,7 @@ mod advisory_lock;
 mod ae;
 mod audit;
 mod availability;
+mod batch;
 mod check;
 mod commitment;
 mod config;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     Database, DatabaseError,
+    batch::Batch,
     engine::Tx,
     statement::{Statement, rows, uuid_value},
 };
@@ -51,6 +52,14 @@ impl TryFrom<OutboxRow> for EventEnvelope {
 
 /// Writes events, in order, in the transaction they tell of.
 pub(crate) async fn insert_events(tx: &mut Tx, events: &[Event]) -> Result<(), DatabaseError> {
+    let mut batch = Batch::default();
+    add_events(&mut batch, tx, events)?;
+    batch.run(tx).await?;
+    Ok(())
+}
+
+/// Has events written with what they tell of.
+pub(crate) fn add_events(batch: &mut Batch, tx: &mut Tx, events: &[Event]) -> Result<(), DatabaseError> {
     if events.is_empty() {
         return Ok(());
     }
@@ -59,9 +68,8 @@ pub(crate) async fn insert_events(tx: &mut Tx, events: &[Event]) -> Result<(), D
         let text = serde_json::to_string(event).map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
         list.push(vec![tx.next_ordinal().into(), uuid_value(Uuid::now_v7()), text.into()]);
     }
-    let (sql, now) = (INSERT.on(tx.dialect()), tx.now);
     tx.has_events();
-    on_tx!(tx, connection => sqlx::query(sql).bind(rows(list)).bind(now).execute(connection).await.map(|_| ())?);
+    batch.push(INSERT.on(tx.dialect()), [rows(list).into(), tx.now.into()]);
     Ok(())
 }
 

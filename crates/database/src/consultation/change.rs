@@ -12,11 +12,11 @@ use uuid::Uuid;
 use super::{
     BookingError, COLUMNS, Row,
     history::note_change,
-    slot::{Calendar, give_back_slot, lock_calendars, take_slot},
+    slot::{Calendar, give_back_slot, lock_calendars, not_booked, take_slot},
 };
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError, SessionSet, audit::insert_audit, engine::Tx,
-    notification::plan_reminders, outbox::insert_events, scope::Reach, session::revoke_sessions,
+    AuditActor, AuditRecord, Database, DatabaseError, SessionSet, audit::insert_audit, batch::Batch,
+    engine::Tx, notification::plan_reminders, outbox::add_events, scope::Reach, session::revoke_sessions,
     statement::Dialect, text::clean,
 };
 
@@ -115,15 +115,17 @@ impl Database {
         after.doctor_id = change.doctor_id.unwrap_or(after.doctor_id);
         lock_calendars(&mut tx, &after).await?;
         update_row(&mut tx, &after).await?;
-        give_back_slot(&mut tx, id).await?;
-        take_slot(&mut tx, &after).await?;
-        plan_reminders(&mut tx, self.reminder_minutes_before(), Some(&before), &after).await?;
-        note_change(&mut tx, &after, change.command.as_str(), &change.remark, actor).await?;
+        let mut batch = Batch::default();
+        give_back_slot(&mut batch, id);
+        take_slot(&mut batch, &after, tx.now);
+        plan_reminders(&mut batch, &tx, self.reminder_minutes_before(), (Some(&before), &after));
+        note_change(&mut batch, &after, (change.command.as_str(), &change.remark), actor);
+        add_events(&mut batch, &mut tx, &[event_of(&after, change.command)])?;
+        batch.run(&mut tx).await.map_err(|error| not_booked(error, tx.dialect()))?;
         if status.is_over() || after.doctor_id != before.doctor_id {
             let why = "the consultation has ended or has another doctor";
             revoke_sessions(&mut tx, SessionSet::OfGrant(id), why, actor).await?;
         }
-        insert_events(&mut tx, &[event_of(&after, change.command)]).await?;
         let action = format!("{}_consultation", change.command.as_str().replace('-', "_"));
         let record =
             AuditRecord::success(actor, &action).of_consultation(id).about(id).saying(status.as_str());
@@ -166,8 +168,10 @@ impl Database {
             ..before
         };
         update_row(&mut tx, &after).await?;
-        note_change(&mut tx, &after, "edit", "", actor).await?;
-        insert_events(&mut tx, &[changed(&after)]).await?;
+        let mut batch = Batch::default();
+        note_change(&mut batch, &after, ("edit", ""), actor);
+        add_events(&mut batch, &mut tx, &[changed(&after)])?;
+        batch.run(&mut tx).await.map_err(DatabaseError::from)?;
         let record = AuditRecord::success(actor, "edit_consultation").of_consultation(id).about(id);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;

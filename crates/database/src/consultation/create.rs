@@ -1,6 +1,6 @@
 //! Booking or starting a consultation.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use model::{
     access::{Extent, Scope},
     clinical::Consultation,
@@ -11,14 +11,14 @@ use uuid::Uuid;
 use super::{
     NewConsultation,
     history::note_change,
-    slot::{Calendar, lock_calendars, release_hold, take_slot},
+    slot::{Calendar, lock_calendars, not_booked, release_hold, take_slot},
 };
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
-    engine::Tx,
+    batch::Batch,
     notification::plan_reminders,
-    outbox::insert_events,
+    outbox::add_events,
     text::{clean, index_text},
 };
 
@@ -78,16 +78,18 @@ impl Database {
                 return Err(BookingError::HoldGone);
             }
         }
-        insert(&mut tx, &consultation, opens_from).await?;
-        take_slot(&mut tx, &consultation).await?;
-        plan_reminders(&mut tx, self.reminder_minutes_before(), None, &consultation).await?;
+        let mut batch = Batch::default();
+        insert(&mut batch, &consultation, opens_from);
+        take_slot(&mut batch, &consultation, tx.now);
+        plan_reminders(&mut batch, &tx, self.reminder_minutes_before(), (None, &consultation));
         let command = if new.status.is_open() { "book" } else { "propose" };
-        note_change(&mut tx, &consultation, command, "", actor).await?;
+        note_change(&mut batch, &consultation, (command, ""), actor);
         let event = Event::ConsultationScheduled {
             consultation_id: consultation.id,
             doctor_id: consultation.doctor_id,
         };
-        insert_events(&mut tx, &[event]).await?;
+        add_events(&mut batch, &mut tx, &[event])?;
+        batch.run(&mut tx).await.map_err(|error| not_booked(error, tx.dialect()))?;
         let record = AuditRecord::success(actor, "create_consultation").about(consultation.id);
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await?;
@@ -95,35 +97,25 @@ impl Database {
     }
 }
 
-async fn insert(
-    tx: &mut Tx,
-    consultation: &Consultation,
-    opens_from: Option<chrono::DateTime<chrono::Utc>>,
-) -> Result<(), DatabaseError> {
+fn insert(batch: &mut Batch, consultation: &Consultation, opens_from: Option<DateTime<Utc>>) {
     const SQL: &str = "INSERT INTO consultation (id, doctor_id, patient_id, issuer_of_patient_id, patient_name, \
         status, scheduled_at, ends_at, reason, version, created_at, updated_at, created_by, closed_at, opens_from) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13, $14)";
-    let inserted: Result<(), DatabaseError> = on_tx!(tx, connection => sqlx::query(SQL)
-        .bind(consultation.id)
-        .bind(consultation.doctor_id)
-        .bind(&consultation.patient_id)
-        .bind(&consultation.issuer_of_patient_id)
-        .bind(&consultation.patient_name)
-        .bind(consultation.status.as_str())
-        .bind(consultation.scheduled_at)
-        .bind(consultation.ends_at)
-        .bind(&consultation.reason)
-        .bind(consultation.version)
-        .bind(consultation.created_at)
-        .bind(consultation.created_by)
-        .bind(consultation.closed_at)
-        .bind(opens_from)
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(DatabaseError::from));
-    match inserted {
-        Err(error) if error.is_foreign_key_violation() => Err(DatabaseError::NotFound),
-        other => other,
-    }
+    let binds = [
+        consultation.id.into(),
+        consultation.doctor_id.into(),
+        consultation.patient_id.as_str().into(),
+        consultation.issuer_of_patient_id.as_str().into(),
+        consultation.patient_name.as_str().into(),
+        consultation.status.as_str().into(),
+        consultation.scheduled_at.into(),
+        consultation.ends_at.into(),
+        consultation.reason.as_str().into(),
+        consultation.version.into(),
+        consultation.created_at.into(),
+        consultation.created_by.into(),
+        consultation.closed_at.into(),
+        opens_from.into(),
+    ];
+    batch.push(SQL, binds);
 }

@@ -8,7 +8,7 @@ use model::{
 use uuid::Uuid;
 
 use super::StatusText;
-use crate::{AuditActor, Database, DatabaseError, engine::Tx, text::clean};
+use crate::{AuditActor, Database, DatabaseError, batch::Batch, text::clean};
 
 /// One step in the life of a consultation.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -36,33 +36,29 @@ pub struct ConsultationChange {
     pub at: DateTime<Utc>,
 }
 
-/// Notes what was done, in the transaction that does it.
-pub(super) async fn note_change(
-    tx: &mut Tx,
+/// Notes what led to a consultation as it is now, in the transaction that does it.
+pub(super) fn note_change(
+    batch: &mut Batch,
     consultation: &Consultation,
-    command: &str,
-    remark: &str,
+    (command, remark): (&str, &str),
     actor: &AuditActor,
-) -> Result<(), DatabaseError> {
+) {
     const SQL: &str = "INSERT INTO consultation_history (consultation_id, version, command, status, doctor_id, \
         scheduled_at, ends_at, remark, user_id, role, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let now = tx.now;
-    on_tx!(tx, connection => sqlx::query(SQL)
-        .bind(consultation.id)
-        .bind(consultation.version)
-        .bind(command)
-        .bind(consultation.status.as_str())
-        .bind(consultation.doctor_id)
-        .bind(consultation.scheduled_at)
-        .bind(consultation.ends_at)
-        .bind(clean(remark))
-        .bind(actor.user_id)
-        .bind(&actor.role)
-        .bind(now)
-        .execute(connection)
-        .await
-        .map(drop)?);
-    Ok(())
+    let binds = [
+        consultation.id.into(),
+        consultation.version.into(),
+        command.into(),
+        consultation.status.as_str().into(),
+        consultation.doctor_id.into(),
+        consultation.scheduled_at.into(),
+        consultation.ends_at.into(),
+        clean(remark).into(),
+        actor.user_id.into(),
+        actor.role.as_str().into(),
+        consultation.updated_at.into(),
+    ];
+    batch.push(SQL, binds);
 }
 
 impl Database {

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::BookingError;
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError, advisory_lock::lock, audit::insert_audit, engine::Tx,
-    statement::Dialect,
+    AuditActor, AuditRecord, Database, DatabaseError, advisory_lock::lock, audit::insert_audit, batch::Batch,
+    engine::Tx, statement::Dialect,
 };
 
 /// Whose time is taken.
@@ -95,9 +95,9 @@ pub(super) async fn lock_calendars(tx: &mut Tx, consultation: &Consultation) -> 
 }
 
 /// Takes the time of a consultation that is open and has an end.
-pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Result<(), BookingError> {
+pub(super) fn take_slot(batch: &mut Batch, consultation: &Consultation, now: DateTime<Utc>) {
     let ends_at = consultation.ends_at.filter(|_| consultation.status.is_open());
-    let Some(ends_at) = ends_at else { return Ok(()) };
+    let Some(ends_at) = ends_at else { return };
     let slot = Slot {
         id: Uuid::now_v7(),
         doctor_id: consultation.doctor_id,
@@ -107,44 +107,42 @@ pub(super) async fn take_slot(tx: &mut Tx, consultation: &Consultation) -> Resul
         held_by: None,
         expires_at: None,
     };
-    insert_slot(tx, &slot).await
+    insert_slot(batch, &slot, now);
 }
 
 /// Gives back the time that a consultation had.
-pub(super) async fn give_back_slot(tx: &mut Tx, consultation_id: Uuid) -> Result<(), DatabaseError> {
-    const SQL: &str = "DELETE FROM slot WHERE consultation_id = $1";
-    on_tx!(tx, connection => sqlx::query(SQL).bind(consultation_id).execute(connection).await.map(drop)?);
-    Ok(())
+pub(super) fn give_back_slot(batch: &mut Batch, consultation_id: Uuid) {
+    batch.push("DELETE FROM slot WHERE consultation_id = $1", [consultation_id.into()]);
 }
 
-async fn insert_slot(tx: &mut Tx, slot: &Slot<'_>) -> Result<(), BookingError> {
+fn insert_slot(batch: &mut Batch, slot: &Slot<'_>, now: DateTime<Utc>) {
     const EXPIRED: &str = "DELETE FROM slot WHERE doctor_id = $1 AND expires_at <= $2";
     const SQL: &str = "INSERT INTO slot (id, doctor_id, patient_key, starts_at, ends_at, consultation_id, held_by, \
         expires_at, issuer_of_patient_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let now = tx.now;
-    on_tx!(tx, connection =>
-        sqlx::query(EXPIRED).bind(slot.doctor_id).bind(now).execute(connection).await.map(drop)
-            .map_err(DatabaseError::from)?);
-    let inserted: Result<(), sqlx::Error> = on_tx!(tx, connection => sqlx::query(SQL)
-        .bind(slot.id)
-        .bind(slot.doctor_id)
-        .bind(slot.patient.map(|(patient_id, _)| patient_id))
-        .bind(slot.span.starts_at)
-        .bind(slot.span.ends_at)
-        .bind(slot.consultation_id)
-        .bind(slot.held_by)
-        .bind(slot.expires_at)
-        .bind(slot.patient.map(|(_, issuer)| issuer))
-        .execute(connection)
-        .await
-        .map(drop));
-    inserted.map_err(|error| match taken(&error, tx.dialect()) {
+    batch.push(EXPIRED, [slot.doctor_id.into(), now.into()]);
+    let binds = [
+        slot.id.into(),
+        slot.doctor_id.into(),
+        slot.patient.map(|(patient_id, _)| patient_id).into(),
+        slot.span.starts_at.into(),
+        slot.span.ends_at.into(),
+        slot.consultation_id.into(),
+        slot.held_by.into(),
+        slot.expires_at.into(),
+        slot.patient.map(|(_, issuer)| issuer).into(),
+    ];
+    batch.push(SQL, binds);
+}
+
+/// Why a batch that takes a time was not run: without a doctor there is none to take.
+pub(super) fn not_booked(error: sqlx::Error, dialect: Dialect) -> BookingError {
+    match taken(&error, dialect) {
         Some(whose) => BookingError::Taken(whose),
         None => match DatabaseError::from(error) {
             error if error.is_foreign_key_violation() => DatabaseError::NotFound.into(),
             error => error.into(),
         },
-    })
+    }
 }
 
 /// Whose calendar refused, by the name of the constraint or trigger.
@@ -227,7 +225,9 @@ impl Database {
             held_by: actor.user_id,
             expires_at: Some(hold.expires_at),
         };
-        insert_slot(&mut tx, &slot).await?;
+        let mut batch = Batch::default();
+        insert_slot(&mut batch, &slot, now);
+        batch.run(&mut tx).await.map_err(|error| not_booked(error, tx.dialect()))?;
         insert_audit(&mut tx, &[AuditRecord::success(actor, "create_hold").about(hold.id)]).await?;
         self.commit(tx).await?;
         Ok(hold)

@@ -1,5 +1,7 @@
 //! Writes what was decided for a group: one statement a table, whatever the size of the group.
 
+use std::mem;
+
 use fail_point::Point;
 use model::worklist::StepStatus;
 use serde_json::Value;
@@ -13,12 +15,12 @@ use super::{
     resolve::{Plan, PlannedInstance},
 };
 use crate::{
-    DatabaseError,
     audit::insert_audit,
+    batch::Batch,
     engine::Tx,
-    outbox::insert_events,
+    outbox::add_events,
     search::{NAME_WORDS, name_word_rows},
-    statement::{Statement, rows, uuid_rows, uuid_value},
+    statement::{Dialect, Statement, rows, uuid_value},
     worklist::{Sign, follow},
 };
 
@@ -125,35 +127,38 @@ pub(super) async fn write(
     let patients = plan.patients.iter().map(|(key, (index, flagged))| {
         with(vec![uuid_value(*key), Value::from(*flagged)], &group[*index].patient)
     });
-    insert(tx, &PATIENTS, patients.collect()).await?;
+    let mut writes = Writes::of(tx);
+    writes.insert(&PATIENTS, patients.collect()).await?;
     let words = plan
         .patients
         .iter()
         .flat_map(|(key, (index, _))| name_word_rows(*key, &group[*index].demographics.patient_name_folded));
-    let _ = insert_or_skip(tx, &NAME_WORDS, words.collect()).await?;
+    writes.insert_or_skip(&NAME_WORDS, words.collect());
     let demographics = plan
         .demographics
         .iter()
         .map(|variant| with(vec![uuid_value(variant.patient)], &demographics_values(&variant.demographics)));
     // An equal row can only be there already: it means the same.
-    let _ = insert_or_skip(tx, &DEMOGRAPHICS, demographics.collect()).await?;
+    writes.insert_or_skip(&DEMOGRAPHICS, demographics.collect());
     let studies = plan.studies.values().map(|(index, key, patient)| {
         let head = vec![uuid_value(*key), uuid_value(*patient), Value::from(false)];
         with(head, &group[*index].study)
     });
-    insert(tx, &STUDIES, studies.collect()).await?;
+    writes.insert(&STUDIES, studies.collect()).await?;
     let series = plan
         .series
         .values()
         .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
-    insert(tx, &SERIES, series.collect()).await?;
+    writes.insert(&SERIES, series.collect()).await?;
+    writes.insert_now().await?;
     fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
     let keys = plan.patient_keys.iter().map(|(key, patient)| vec![uuid_value(*key), uuid_value(*patient)]);
-    insert(tx, &PATIENT_KEYS, keys.collect()).await?;
-    write_instances(tx, group, &mut plan.instances).await?;
+    writes.insert(&PATIENT_KEYS, keys.collect()).await?;
+    write_instances(&mut writes, group, &mut plan.instances).await?;
     fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
-    update(tx, &REVIEW_PATIENTS, plan.review_patients.iter().copied()).await?;
-    update(tx, &REVIEW_STUDIES, plan.review_studies.iter().copied()).await?;
+    writes.update(&REVIEW_PATIENTS, plan.review_patients.iter().copied());
+    writes.update(&REVIEW_STUDIES, plan.review_studies.iter().copied());
+    let mut batch = writes.rest;
     let new_series = plan.series.values().map(|(index, ..)| {
         let new = &group[*index];
         Sign {
@@ -170,14 +175,15 @@ pub(super) async fn write(
         }
     });
     follow(tx, &new_series.collect::<Vec<_>>()).await?;
-    insert_events(tx, &plan.events).await?;
+    add_events(&mut batch, tx, &plan.events)?;
+    batch.run(tx).await?;
     fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;
     Ok(plan.outcomes)
 }
 
 async fn write_instances(
-    tx: &mut Tx,
+    writes: &mut Writes<'_>,
     group: &[Prepared],
     instances: &mut [PlannedInstance],
 ) -> Result<(), Failure> {
@@ -188,14 +194,15 @@ async fn write_instances(
         values.extend([uuid_value(planned.series), Value::from(planned.current)]);
         values
     });
-    insert(tx, &INSTANCES, list.collect()).await?;
+    writes.insert(&INSTANCES, list.collect()).await?;
     let headers = instances.iter().map(|planned| group[planned.index].header.clone());
-    insert(tx, &HEADERS, headers.collect()).await?;
+    writes.insert(&HEADERS, headers.collect()).await?;
     let previews = instances
         .iter()
         .filter(|planned| planned.current && group[planned.index].has_pixel_data)
         .map(|planned| vec![uuid_value(group[planned.index].id)]);
-    insert(tx, &PREVIEWS, previews.collect()).await
+    writes.insert(&PREVIEWS, previews.collect()).await?;
+    writes.insert_now().await
 }
 
 fn with(mut head: Vec<Value>, rest: &[Value]) -> Vec<Value> {
@@ -203,38 +210,54 @@ fn with(mut head: Vec<Value>, rest: &[Value]) -> Vec<Value> {
     head
 }
 
-/// Inserts rows; one that another node wrote meanwhile is a lost race.
-async fn insert(tx: &mut Tx, statement: &'static Statement, list: Vec<Vec<Value>>) -> Result<(), Failure> {
-    let expected = list.len() as u64;
-    if insert_or_skip(tx, statement, list).await? == expected { Ok(()) } else { Err(Failure::LostRace) }
+/// What is written, in as few trips as the engine allows.
+struct Writes<'a> {
+    tx: &'a mut Tx,
+    /// Rows that must all be new.
+    new: Batch,
+    new_rows: u64,
+    /// What comes after them.
+    rest: Batch,
 }
 
-async fn insert_or_skip(
-    tx: &mut Tx,
-    statement: &'static Statement,
-    list: Vec<Vec<Value>>,
-) -> Result<u64, DatabaseError> {
+impl<'a> Writes<'a> {
+    fn of(tx: &'a mut Tx) -> Self {
+        Self { tx, new: Batch::default(), new_rows: 0, rest: Batch::default() }
+    }
+
+    /// Inserts rows, at [`Self::insert_now`] at the latest; one that another node wrote meanwhile is a lost race. PostgreSQL,
+    /// which has other nodes, inserts at once: the rows that follow would refer to one that is not there.
+    async fn insert(&mut self, statement: &'static Statement, list: Vec<Vec<Value>>) -> Result<(), Failure> {
+        self.new_rows += list.len() as u64;
+        add(&mut self.new, self.tx, statement, list);
+        if self.tx.dialect() == Dialect::Postgres { self.insert_now().await } else { Ok(()) }
+    }
+
+    async fn insert_now(&mut self) -> Result<(), Failure> {
+        let (batch, expected) = (mem::take(&mut self.new), mem::take(&mut self.new_rows));
+        if batch.run(self.tx).await? == expected { Ok(()) } else { Err(Failure::LostRace) }
+    }
+
+    /// Inserts rows that may be there.
+    fn insert_or_skip(&mut self, statement: &'static Statement, list: Vec<Vec<Value>>) {
+        add(&mut self.rest, self.tx, statement, list);
+    }
+
+    fn update(&mut self, statement: &'static Statement, ids: impl Iterator<Item = Uuid>) {
+        let list = ids.map(|id| vec![uuid_value(id)]);
+        add(&mut self.rest, self.tx, statement, list.collect());
+    }
+}
+
+fn add(batch: &mut Batch, tx: &Tx, statement: &'static Statement, list: Vec<Vec<Value>>) {
     if list.is_empty() {
-        return Ok(0);
+        return;
     }
-    let (sql, now, list) = (statement.on(tx.dialect()), tx.now, rows(list));
-    Ok(on_tx!(tx, connection => {
-        let query = sqlx::query(sql).bind(list);
-        let query = if sql.contains("$2") { query.bind(now) } else { query };
-        query.execute(connection).await?.rows_affected()
-    }))
-}
-
-async fn update(
-    tx: &mut Tx,
-    statement: &'static Statement,
-    ids: impl Iterator<Item = Uuid>,
-) -> Result<(), DatabaseError> {
-    let mut ids = ids.peekable();
-    if ids.peek().is_none() {
-        return Ok(());
+    let (sql, list) = (statement.on(tx.dialect()), rows(list));
+    // Not every table says when a row was made.
+    if sql.contains("$2") {
+        batch.push(sql, [list.into(), tx.now.into()]);
+    } else {
+        batch.push(sql, [list.into()]);
     }
-    let (sql, list) = (statement.on(tx.dialect()), uuid_rows(ids));
-    on_tx!(tx, connection => sqlx::query(sql).bind(list).execute(connection).await.map(|_| ())?);
-    Ok(())
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     Database, DatabaseError,
+    batch::Batch,
     engine::Tx,
     outbox::insert_events,
     statement::{Dialect, Statement, rows, time_value, uuid_value},
@@ -39,32 +40,28 @@ fn awaited_start(consultation: &Consultation) -> Option<DateTime<Utc>> {
 
 /// Plans the reminders of a consultation that was made or changed. Those whose time has passed are not planned; those of
 /// a start that stays as it was are left as they are.
-pub(crate) async fn plan_reminders(
-    tx: &mut Tx,
+pub(crate) fn plan_reminders(
+    batch: &mut Batch,
+    tx: &Tx,
     minutes_before: &[u32],
-    before: Option<&Consultation>,
-    after: &Consultation,
-) -> Result<(), DatabaseError> {
+    (before, after): (Option<&Consultation>, &Consultation),
+) {
     const FORGET: &str = "DELETE FROM reminder WHERE consultation_id = $1";
     let (was, start) = (before.and_then(awaited_start), awaited_start(after));
     if was == start {
-        return Ok(());
+        return;
     }
     if was.is_some() {
-        on_tx!(tx, connection => sqlx::query(FORGET).bind(after.id).execute(connection).await.map(drop)?);
+        batch.push(FORGET, [after.id.into()]);
     }
-    let now = tx.now;
     let planned = minutes_before.iter().filter_map(|minutes| {
         let due_at = start?.checked_sub_signed(TimeDelta::minutes(i64::from(*minutes)))?;
-        (due_at > now).then(|| vec![uuid_value(after.id), (*minutes).into(), time_value(due_at)])
+        (due_at > tx.now).then(|| vec![uuid_value(after.id), (*minutes).into(), time_value(due_at)])
     });
     let planned: Vec<_> = planned.collect();
-    if planned.is_empty() {
-        return Ok(());
+    if !planned.is_empty() {
+        batch.push(INSERT.on(tx.dialect()), [rows(planned).into()]);
     }
-    let sql = INSERT.on(tx.dialect());
-    on_tx!(tx, connection => sqlx::query(sql).bind(rows(planned)).execute(connection).await.map(drop)?);
-    Ok(())
 }
 
 impl Database {

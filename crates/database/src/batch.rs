@@ -1,0 +1,156 @@
+//! Statements of one transaction whose answers nobody waits for one by one. SQLite gets them all in one trip to the thread of
+//! its connection, which is what a short turn at the one writer mostly consists of; PostgreSQL gets one after another.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::engine::{Tx, TxInner};
+
+/// What is bound to a parameter: NULLs have a type on PostgreSQL.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Bind {
+    Uuid(Option<Uuid>),
+    Text(Option<String>),
+    Integer(i64),
+    Time(Option<DateTime<Utc>>),
+}
+
+impl From<Uuid> for Bind {
+    fn from(id: Uuid) -> Self {
+        Self::Uuid(Some(id))
+    }
+}
+
+impl From<Option<Uuid>> for Bind {
+    fn from(id: Option<Uuid>) -> Self {
+        Self::Uuid(id)
+    }
+}
+
+impl From<&str> for Bind {
+    fn from(text: &str) -> Self {
+        Self::Text(Some(text.to_owned()))
+    }
+}
+
+impl From<Option<&str>> for Bind {
+    fn from(text: Option<&str>) -> Self {
+        Self::Text(text.map(str::to_owned))
+    }
+}
+
+impl From<String> for Bind {
+    fn from(text: String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<i64> for Bind {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<DateTime<Utc>> for Bind {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::Time(Some(time))
+    }
+}
+
+impl From<Option<DateTime<Utc>>> for Bind {
+    fn from(time: Option<DateTime<Utc>>) -> Self {
+        Self::Time(time)
+    }
+}
+
+/// Statements in the order in which they are to be run. Their texts are constants of ours, with `$1`, `$2` .. from one for
+/// each statement.
+#[derive(Debug, Default)]
+pub(crate) struct Batch(Vec<(&'static str, Vec<Bind>)>);
+
+macro_rules! bound {
+    ($sql:expr, $binds:expr) => {{
+        let mut query = sqlx::query($sql);
+        for bind in $binds {
+            query = match bind {
+                Bind::Uuid(id) => query.bind(id),
+                Bind::Text(text) => query.bind(text),
+                Bind::Integer(number) => query.bind(number),
+                Bind::Time(time) => query.bind(time),
+            };
+        }
+        query
+    }};
+}
+
+impl Batch {
+    /// Adds one to the end.
+    pub(crate) fn push<const N: usize>(&mut self, sql: &'static str, binds: [Bind; N]) {
+        self.0.push((sql, binds.into()));
+    }
+
+    /// Runs all of them; gives how many rows they have changed together.
+    ///
+    /// # Errors
+    /// Of the first one that fails; those before it have run, so that the transaction is of no use any more.
+    pub(crate) async fn run(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        match &mut tx.inner {
+            TxInner::Postgres(transaction) => {
+                let mut changed = 0;
+                for (sql, binds) in self.0 {
+                    changed += bound!(sql, binds).execute(&mut **transaction).await?.rows_affected();
+                }
+                Ok(changed)
+            }
+            TxInner::Sqlite(turn) => {
+                let (sql, binds) = self.joined();
+                Ok(bound!(AssertSqlSafe(sql), binds).execute(&mut **turn).await?.rows_affected())
+            }
+        }
+    }
+
+    /// As one text, whose parameters are counted through.
+    fn joined(self) -> (String, Vec<Bind>) {
+        let mut text = String::with_capacity(self.0.iter().map(|(sql, _)| sql.len() + 16).sum());
+        let mut all = Vec::new();
+        for (sql, mut binds) in self.0 {
+            let mut pieces = sql.split('$');
+            text.push_str(pieces.next().unwrap_or_default());
+            for piece in pieces {
+                let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+                let number: usize = piece[..digits].parse().unwrap_or_default();
+                debug_assert!((1..=binds.len()).contains(&number), "no parameter ${number} of {sql}");
+                // Writing to a String cannot fail.
+                let _ = write!(text, "${}{}", all.len() + number, &piece[digits..]);
+            }
+            text.push_str("; ");
+            all.append(&mut binds);
+        }
+        (text, all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted_through() {
+        let mut batch = Batch::default();
+        batch.push("DELETE FROM a WHERE b = $1 OR c = $2 - 1 OR d = $1", [1.into(), 2.into()]);
+        batch.push("DELETE FROM e", []);
+        batch.push("INSERT INTO f VALUES ($2,$1)", ["3".into(), Bind::Time(None)]);
+        let (sql, binds) = batch.joined();
+        assert_eq!(
+            sql,
+            "DELETE FROM a WHERE b = $1 OR c = $2 - 1 OR d = $1; DELETE FROM e; INSERT INTO f VALUES ($4,$3); "
+        );
+        assert_eq!(binds, [1.into(), 2.into(), "3".into(), Bind::Time(None)]);
+    }
+}
