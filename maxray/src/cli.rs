@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
+use crate::roles::Role;
+
 /// Receives X-rays over DICOM and DICOMweb, keeps them safely, and shows them to doctors in consultations.
 #[derive(Debug, Parser)]
 #[command(
@@ -37,7 +39,19 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start the server: DICOM, DICOMweb and REST
-    Serve,
+    #[command(
+        after_help = "Several nodes over one PostgreSQL are one archive, whichever of them is asked. Each does everything, \
+                            unless --roles (or roles in the settings) shares it out:\n  \
+                            maxray serve --roles pacs\n  \
+                            maxray serve --roles dicomweb,doctor-api\n  \
+                            maxray serve --roles worker\n\n\
+                            Without PostgreSQL one process does it all."
+    )]
+    Serve {
+        /// Do only this, beside other nodes
+        #[arg(long, value_name = "ROLE", value_delimiter = ',')]
+        roles: Vec<Role>,
+    },
     /// Ask a running server whether it can serve: exit code 0 when it can, 1 when not; for health checks of containers
     Health(HealthOptions),
     /// Start a throw-away server, fill it with synthetic X-rays and a consultation, print links and curl lines

@@ -19,6 +19,8 @@ mod keys;
 mod parts;
 mod readiness;
 mod reindex;
+mod roles;
+mod routes;
 mod serve;
 mod settings;
 mod tls;
@@ -65,7 +67,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         match command {
-            cli::Command::Serve => serve::run(settings).await,
+            cli::Command::Serve { roles } => serve::run(settings.in_roles(roles)).await,
             cli::Command::Health(options) => health::run(&settings, options).await,
             cli::Command::Demo(options) => Box::pin(demo::run(settings, options)).await,
             cli::Command::Import(options) => import::run(settings, options).await,

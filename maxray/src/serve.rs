@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use archive::Archive;
-use axum::{Router, response::Redirect, routing::get};
+use axum::Router;
 use model::clock::Clock;
 use service::{
     http::{health, limits, server},
@@ -24,6 +24,8 @@ use crate::{
     home::{self, Lock},
     parts::{Parts, check_doctor_secret},
     readiness::ready_check,
+    roles::{self, Role},
+    routes::router,
     settings::Settings,
     user,
 };
@@ -31,9 +33,11 @@ use crate::{
 /// A server that listens already; `run` serves until the shutdown begins.
 pub struct Server {
     pub http_address: SocketAddr,
-    pub dicom_address: SocketAddr,
+    /// None without the role.
+    pub dicom_address: Option<SocketAddr>,
     pub shutdown: Shutdown,
     https: bool,
+    roles: Vec<Role>,
     /// Password of the account `admin`, when this start made it.
     pub admin_password: Option<String>,
     directory: PathBuf,
@@ -68,7 +72,7 @@ impl Server {
         settings.check_doors()?;
         let (http_tls, dicom_tls) = open_tls(&settings)?;
         let http = listen("http.listen", settings.http.listen).await?;
-        let dicom = listen("pacs.listen", settings.pacs.listen).await?;
+        let dicom = listen_for_dicom(&settings).await?;
         let archive = home::open_archive(&settings, &directory, &clock).await?;
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let shutdown = Shutdown::new();
@@ -76,7 +80,8 @@ impl Server {
         check_doctor_secret(&settings, &archive, &directory, &parts.doctor_keys).await?;
         let admin_password = user::first_admin(archive.database()).await?;
         let notices = health::Notices::default();
-        let (http_address, dicom_address) = (http.local_addr()?, dicom.local_addr()?);
+        let (http_address, dicom_address) =
+            (http.local_addr()?, dicom.as_ref().map(TcpListener::local_addr).transpose()?);
         let health = health::router(metrics, ready_check(&archive), notices.clone());
         let router = router(&settings, &archive, &parts, health);
         tokio::spawn(hardening::check_decoder(parts.converter.decoder().clone(), notices));
@@ -84,14 +89,22 @@ impl Server {
         let https = http_tls.is_some();
         tasks.spawn(watch_tls([&http_tls, &dicom_tls], parts.clock.clone(), shutdown.clone()));
         tasks.spawn(serve_http(http, router, http_tls, settings.http.clone(), shutdown.clone()));
-        tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, &parts, shutdown.clone()));
+        if let Some(dicom) = dicom {
+            tasks.spawn(serve_dicom(dicom, settings.pacs.clone(), dicom_tls, &parts, shutdown.clone()));
+        }
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
         tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
         write_run_file(&directory, http_address, https, dicom_address)?;
-        tracing::info!(http = %http_address, dicom = %dicom_address, "maxray listens");
+        tracing::info!(
+            http = %http_address,
+            dicom = dicom_address.map(tracing::field::display),
+            roles = settings.roles.iter().map(|role| roles::name(*role)).collect::<Vec<_>>().join(","),
+            "maxray listens"
+        );
         Ok(Self {
             https,
+            roles: settings.roles,
             http_address,
             dicom_address,
             shutdown,
@@ -108,14 +121,19 @@ impl Server {
     pub fn greet(&self) {
         println!("MaxRay is running.");
         let scheme = if self.https { "https" } else { "http" };
-        println!("  REST API   {scheme}://{}/docs", self.http_address);
-        println!("  DICOMweb   {scheme}://{}/dicomweb", self.http_address);
-        println!(
-            "  DICOM      {} (try: echoscu {} {})",
-            self.dicom_address,
-            self.dicom_address.ip(),
-            self.dicom_address.port()
-        );
+        if self.roles.contains(&Role::DoctorApi) {
+            println!("  REST API   {scheme}://{}/docs", self.http_address);
+        }
+        if self.roles.contains(&Role::Dicomweb) {
+            println!("  DICOMweb   {scheme}://{}/dicomweb", self.http_address);
+        }
+        if let Some(address) = self.dicom_address {
+            println!("  DICOM      {address} (try: echoscu {} {})", address.ip(), address.port());
+        }
+        if self.roles.contains(&Role::Worker) {
+            println!("  worker     previews, events, reminders");
+        }
+        println!("  health     {scheme}://{}/readyz", self.http_address);
         println!("  data       {}", self.directory.display());
         match &self.admin_password {
             Some(password) => {
@@ -148,43 +166,19 @@ impl Server {
     }
 }
 
+/// Only with the role.
+async fn listen_for_dicom(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
+    if settings.has(Role::Pacs) {
+        listen("pacs.listen", settings.pacs.listen).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
-}
-
-fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
-    let dicomweb = dicomweb::router(dicomweb::DicomwebState {
-        archive: archive.clone(),
-        authenticator: parts.authenticator.clone(),
-        converter: parts.converter.clone(),
-        config: settings.dicomweb.clone(),
-        spool: parts.spool.clone(),
-    });
-    let doctor_api = doctor_api::router_until(
-        doctor_api::DoctorApiState {
-            archive: archive.clone(),
-            issuer: parts.issuer.clone(),
-            doctor_keys: parts.doctor_keys.clone(),
-            authenticator: parts.authenticator.clone(),
-            sign_in: parts.sign_in.clone(),
-            events: parts.events.clone(),
-            converter: parts.converter.clone(),
-            config: settings.doctor_api.clone(),
-            webhooks: settings.notifications.webhooks.clone(),
-            patient_service: parts.patient_service.clone(),
-            clock: parts.clock.clone(),
-        },
-        parts.shutdown.clone(),
-    );
-    let router = Router::new()
-        .route("/", get(|| async { Redirect::temporary("/docs") }))
-        .merge(health)
-        .merge(doctor_api)
-        .nest("/dicomweb", dicomweb);
-    let router = limits::harden(router);
-    if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router }
 }
 
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
@@ -250,15 +244,25 @@ fn serve_worker(
         notifications: settings.notifications.clone(),
         clock: parts.clock.clone(),
     };
+    let (works, listens) = (settings.has(Role::Worker), settings.has(Role::DoctorApi));
     let watch = doctor_api::watch_break_glass(archive.database().clone(), shutdown.clone());
     async move {
-        tokio::join!(worker::run(state, shutdown), watch);
+        match (works, listens) {
+            (true, _) => drop(tokio::join!(worker::run(state, shutdown), watch)),
+            (false, true) => worker::tell_listeners(state, shutdown).await,
+            (false, false) => shutdown.cancelled().await,
+        }
         Ok(())
     }
 }
 
 /// Tells other commands and tests which ports were taken.
-fn write_run_file(directory: &Path, http: SocketAddr, https: bool, dicom: SocketAddr) -> anyhow::Result<()> {
+fn write_run_file(
+    directory: &Path,
+    http: SocketAddr,
+    https: bool,
+    dicom: Option<SocketAddr>,
+) -> anyhow::Result<()> {
     let run = serde_json::json!({ "http": http, "https": https, "dicom": dicom, "pid": std::process::id() });
     let temporary = directory.join("run.json.new");
     std::fs::write(&temporary, run.to_string())?;

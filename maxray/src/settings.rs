@@ -4,12 +4,16 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::roles::{self, Role};
+
 /// The whole configuration. `maxray.toml` at the root shows every key with its default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where everything is kept that no other setting puts elsewhere.
     pub data_directory: PathBuf,
+    /// What this process does of what MaxRay does.
+    pub roles: Vec<Role>,
     pub log: service::telemetry::LogConfig,
     pub http: service::http::limits::HttpConfig,
     pub identity: service::identity::IdentityConfig,
@@ -33,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             data_directory: PathBuf::from("maxray-data"),
+            roles: roles::ALL.into(),
             log: service::telemetry::LogConfig::default(),
             http: service::http::limits::HttpConfig::default(),
             identity: service::identity::IdentityConfig::default(),
@@ -55,8 +60,20 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// In these roles, when there are any.
+    #[must_use]
+    pub fn in_roles(self, roles: Vec<Role>) -> Self {
+        if roles.is_empty() { self } else { Self { roles, ..self } }
+    }
+
+    /// Whether this process has the role.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
     /// Says which setting of a door makes no sense.
     pub fn check_doors(&self) -> anyhow::Result<()> {
+        roles::check(&self.roles, self.database.url.starts_with("postgres"))?;
         self.http.check()?;
         self.identity.check()?;
         self.pacs.check(self.pacs.listen.ip())?;

@@ -117,6 +117,54 @@ async fn a_node_that_is_killed_takes_nothing_with_it() {
     nodes.node(1).assert_verified(Some(&path), "after a node was killed");
 }
 
+/// What arrives at one node is shown by another and prepared by a third, and none does what is not its to do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn nodes_share_out_what_there_is_to_do() {
+    let nodes =
+        Nodes::start_in(&[r#"["pacs"]"#, r#"["dicomweb", "doctor-api"]"#, r#"["worker"]"#], &[]).await;
+    let (doctor, consultation) = booked(nodes.node(1), "PAT-1").await;
+    let mut heard = Listener::open(&doctor, None).await;
+    let first = Synthetic::cr("PAT-1", 256, 256);
+    for instance in first.series(3) {
+        assert_eq!(
+            scu::send_files(nodes.node(0).dicom(), &[instance.part10()]).expect("an association"),
+            [0]
+        );
+    }
+    let stored = heard.wait_for("instance.stored").await;
+    assert_eq!(stored["study_instance_uid"], json!(first.study_instance_uid));
+    let link = json!({ "study_instance_uid": first.study_instance_uid });
+    doctor.post_json(&format!("/consultations/{consultation}/studies"), &link).await;
+    heard.wait_for("preview.made").await;
+    wait::until("previews", async || {
+        (nodes.node(2).metric("maxray_previews_made_total").await >= 3.0).then_some(())
+    })
+    .await;
+    assert_eq!(nodes.counted("maxray_previews_made_total").await, 3, "made by the worker alone");
+    let found = doctor.get("/dicomweb/studies").await;
+    assert_eq!(found.status(), StatusCode::OK);
+
+    assert_eq!([0, 1, 2].map(|number| nodes.node(number).listens_for_dicom()), [true, false, false]);
+    for number in [0, 2] {
+        let node = nodes.node(number);
+        let session = doctor.moved_to(node);
+        for path in ["/dicomweb/studies", "/sessions/current", "/docs"] {
+            assert_eq!(session.get(path).await.status(), StatusCode::NOT_FOUND, "{path} at node {number}");
+        }
+        assert_eq!(session.get("/readyz").await.status(), StatusCode::OK, "node {number}");
+    }
+    nodes.node(0).assert_verified(None, "three nodes with a role each");
+}
+
+/// Nobody else could do what is left out.
+#[tokio::test]
+async fn a_process_on_sqlite_has_every_role() {
+    let platform = Platform::prepare(Options::default());
+    let output = platform.command(&["serve", "--roles", "pacs,worker"]).output().expect("maxray runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("leaves out dicomweb and doctor-api"), "{errors}");
+}
+
 fn one_administrator_was_made(nodes: &Nodes) {
     let told = nodes.all().iter().filter(|node| node.log().contains("user admin, password")).count();
     assert_eq!(told, 1, "nodes that told a password");

@@ -29,6 +29,14 @@ impl Nodes {
     /// # Panics
     /// With the log of a node that does not get ready.
     pub async fn start(count: usize, environment: &[(&str, &str)]) -> Self {
+        Self::start_in(&vec![""; count], environment).await
+    }
+
+    /// One node for each of these lists of roles; an empty one is all of them.
+    ///
+    /// # Panics
+    /// With the log of a node that does not get ready.
+    pub async fn start_in(roles: &[&str], environment: &[(&str, &str)]) -> Self {
         let cluster = Cluster::start(Durability::Fsync);
         let bucket = Bucket::start().await;
         let secret = |byte: u8| BASE64_STANDARD.encode([byte; 32]);
@@ -42,7 +50,12 @@ impl Nodes {
         let settings = settings.chain(environment.iter().copied());
         let settings: Vec<_> = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let options = bucket.options(Options { environment: settings.clone(), ..Options::default() });
-        let mut platforms: Vec<Platform> = (0..count).map(|_| Platform::prepare(options.clone())).collect();
+        let in_roles = |roles: &&str| match *roles {
+            "" => options.clone(),
+            roles => options.clone().with("MAXRAY_ROLES", roles),
+        };
+        let mut platforms: Vec<Platform> =
+            roles.iter().map(|roles| Platform::prepare(in_roles(roles))).collect();
         platforms.iter_mut().for_each(Platform::begin_start);
         for node in &mut platforms {
             node.wait_until_ready().await;

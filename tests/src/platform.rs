@@ -69,7 +69,7 @@ impl Options {
 struct Run {
     http: SocketAddr,
     https: bool,
-    dicom: SocketAddr,
+    dicom: Option<SocketAddr>,
     pid: u32,
 }
 
@@ -321,7 +321,12 @@ impl Platform {
     /// # Panics
     /// When the server does not run.
     pub fn dicom(&self) -> SocketAddr {
-        self.run().dicom
+        self.run().dicom.expect("it listens for DICOM")
+    }
+
+    /// Whether it has an address for DICOM.
+    pub fn listens_for_dicom(&self) -> bool {
+        self.run().dicom.is_some()
     }
 
     /// Process id of the server.

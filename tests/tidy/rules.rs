@@ -91,7 +91,7 @@ const ROUTES: &[(&str, usize)] = &[
     ("crates/service/src/http/health.rs", 3),
     ("crates/service/src/http/limits.rs", 1),
     ("dicomweb/src/router.rs", 1),
-    ("maxray/src/serve.rs", 2),
+    ("maxray/src/routes.rs", 2),
 ];
 
 fn routes(source: &Source) -> Vec<String> {

@@ -64,6 +64,11 @@ struct Bells {
     mail: Notify,
 }
 
+/// Only tells the listeners of this process of events, until the shutdown begins: another node does the work.
+pub async fn tell_listeners(state: WorkerState, shutdown: Shutdown) {
+    outbox_relay::run(&state, &shutdown).await;
+}
+
 /// Works until the shutdown begins and what was begun is finished or given up for the next start.
 pub async fn run(state: WorkerState, shutdown: Shutdown) {
     let bells = Bells::default();

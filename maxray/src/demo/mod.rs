@@ -16,7 +16,7 @@ use pacs::{
 use serde_json::{Value, json};
 use service::tls::TlsConfig;
 
-use crate::{cli::DemoOptions, serve::Server, settings::Settings};
+use crate::{cli::DemoOptions, roles, serve::Server, settings::Settings};
 
 /// How long the demo waits for a preview before it says that something is wrong.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
@@ -33,6 +33,7 @@ pub async fn run(mut settings: Settings, options: DemoOptions) -> anyhow::Result
     // Nothing leaves this machine, and nobody has to trust a certificate to try it.
     settings.http.tls = TlsConfig::default();
     settings.pacs.tls = TlsConfig::default();
+    settings.roles = roles::ALL.into();
     let mut server = Server::start(settings).await?;
     server.shutdown.on_signals()?;
     let told = tell(&server, begun).await;
@@ -50,7 +51,7 @@ async fn tell(server: &Server, begun: Instant) -> anyhow::Result<()> {
     let base = format!("http://{}", server.http_address);
     println!(
         "MaxRay runs at {base} (REST, /docs; DICOMweb, /dicomweb) and {} (DICOM).",
-        server.dicom_address
+        dicom_address(server)?
     );
     let anonymous = Rest { base: base.clone(), token: None, client: reqwest::Client::new() };
     let admin = anonymous.sign_in("admin", admin_password).await?;
@@ -89,6 +90,10 @@ async fn tell(server: &Server, begun: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn dicom_address(server: &Server) -> anyhow::Result<SocketAddr> {
+    server.dicom_address.context("the server does not listen for DICOM")
+}
+
 /// Sends the synthetic study through the server's own C-STORE door, as a machine would.
 async fn send(server: &Server) -> anyhow::Result<String> {
     let now = Clock::system().now();
@@ -112,7 +117,7 @@ async fn send(server: &Server) -> anyhow::Result<String> {
         }
     }
     let (calling, called) = (AeTitle::parse("DEMO-XRAY")?, AeTitle::parse("MAXRAY")?);
-    let (callee, call) = (Callee::at(called, server.dicom_address), CallConfig::default());
+    let (callee, call) = (Callee::at(called, dicom_address(server)?), CallConfig::default());
     let mut association =
         ScuAssociation::connect(&call, &callee, &calling, &proposals, ScuTimeouts::default()).await?;
     let count = phantoms.len();

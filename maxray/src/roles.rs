@@ -1,0 +1,70 @@
+//! What this process does of what MaxRay does. Nodes over one PostgreSQL may share it out: images arrive at some, others answer
+//! viewers and doctors, and previews are made where nobody waits for them.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// One of the things that MaxRay does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Answer on the DICOM network, forward, and report to modalities and information systems
+    Pacs,
+    /// Answer viewers below /dicomweb
+    Dicomweb,
+    /// Answer doctor clients: sign-in, consultations, prescriptions, X-rays, events
+    DoctorApi,
+    /// Work beside the doors: previews, broker, webhooks, e-mail, reminders, clearing up
+    Worker,
+}
+
+/// All of them: what one process does that is alone.
+pub const ALL: [Role; 4] = [Role::Pacs, Role::Dicomweb, Role::DoctorApi, Role::Worker];
+
+/// Says why a process cannot have these roles.
+///
+/// # Errors
+/// When there is none, or one is missing that no other process could have.
+pub fn check(roles: &[Role], is_shared: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(!roles.is_empty(), "roles is empty: this process would do nothing");
+    let missing = ALL.into_iter().filter(|role| !roles.contains(role)).map(name).collect::<Vec<_>>();
+    anyhow::ensure!(
+        is_shared || missing.is_empty(),
+        "roles leaves out {}, and SQLite belongs to one process: nobody would do it. Give it all roles, or several nodes one \
+         PostgreSQL (database.url)",
+        missing.join(" and ")
+    );
+    Ok(())
+}
+
+/// As it is spelt in the settings.
+pub fn name(role: Role) -> &'static str {
+    match role {
+        Role::Pacs => "pacs",
+        Role::Dicomweb => "dicomweb",
+        Role::DoctorApi => "doctor-api",
+        Role::Worker => "worker",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_needs_somebody_else() {
+        assert!(check(&ALL, false).is_ok());
+        assert!(check(&[Role::Worker], true).is_ok());
+        assert!(check(&[], true).is_err());
+        let refused = check(&[Role::Pacs, Role::Dicomweb], false).expect_err("nobody does the rest");
+        assert!(refused.to_string().contains("leaves out doctor-api and worker"), "{refused}");
+    }
+
+    #[test]
+    fn names_are_those_of_the_settings() {
+        for role in ALL {
+            assert_eq!(serde_json::to_value(role).expect("JSON"), name(role));
+            assert_eq!(Role::from_str(name(role), false), Ok(role));
+        }
+    }
+}
