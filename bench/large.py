@@ -214,7 +214,7 @@ def sign_in():
     password = "correct horse battery staple 7!"
     words = [options.maxray, "user", "add", "--username", "bench", "--role", "service", "--password-stdin"]
     done = subprocess.run(words, env=environment, cwd=scratch, input=password, capture_output=True, text=True)
-    assert done.returncode == 0 or "exists" in done.stderr, done.stderr
+    assert done.returncode == 0 or "taken" in done.stderr, done.stderr
     body = json.dumps({"username": "bench", "password": password}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{HTTP}/sessions", data=body, headers={"Content-Type": "application/json"})
     return json.load(urllib.request.urlopen(request))["access_token"]
@@ -242,6 +242,8 @@ def main():
     postgres = start_postgres()
     server = start_maxray()
     try:
+        may = [word for operation in ("store", "find") for word in ("--operation", operation)]
+        subprocess.run([options.maxray, "ae", "add", "MRBENCH", "127.0.0.1", *may], env=environment, cwd=scratch, check=True, capture_output=True)
         stored = load("store", "--addr", f"127.0.0.1:{DICOM}", "--aet", "MAXRAY", "--kind", "tiny", "--base", BASE, "--start", 0, "--count", options.small, "--assoc", 4, "--secs", 600)
         assert json.loads(stored.strip().splitlines()[-1])["ok"] == options.small, stored
         sql("VACUUM ANALYZE")

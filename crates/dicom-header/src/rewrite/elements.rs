@@ -128,11 +128,16 @@ impl Rewriter {
     /// The element is complete, and with it whatever its last byte ends.
     pub(super) fn end_element(&mut self) -> Result<(), HeaderError> {
         self.state = State::Header;
-        self.close_ended()?;
+        // Before anything is closed: what is left out may be the last of an item, whose end has to be written.
+        self.unmute();
+        self.close_ended()
+    }
+
+    /// What was left out is over when nothing is open any more that was not open around it.
+    pub(super) fn unmute(&mut self) {
         if self.muted == Some(self.containers.len()) {
             self.muted = None;
         }
-        Ok(())
     }
 
     /// Writes the new value of an attribute that is there, and leaves out the old one.

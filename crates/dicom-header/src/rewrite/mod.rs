@@ -207,11 +207,14 @@ impl Rewriter {
             return Ok(used);
         }
         if self.head_length == SHORT_HEADER_BYTES {
-            if std::mem::take(&mut self.sniffs)
-                && let Sniffed::OtherVr(encoding) = sniff(&self.head, self.source())
-                && let Some(item) = self.containers.last_mut()
-            {
-                item.source = encoding;
+            if self.sniffs {
+                // After a group length the next one is looked at, too, as when the data set came.
+                self.sniffs = element::read_tag(&self.head, self.source()) as u16 == 0;
+                if let Sniffed::OtherVr(encoding) = sniff(&self.head, self.source())
+                    && let Some(item) = self.containers.last_mut()
+                {
+                    item.source = encoding;
+                }
             }
             self.head_wanted = element::header_length(&self.head, self.source());
             if self.head_wanted > SHORT_HEADER_BYTES {

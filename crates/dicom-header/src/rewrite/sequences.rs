@@ -18,8 +18,8 @@ impl Rewriter {
             source: self.source(),
             implicit_vr: self.implicit_vr(),
             end,
+            sniffs_items: unproven.is_some(),
             unproven,
-            sniffs_items: false,
         });
         self.state = State::Header;
         Ok(())
@@ -90,6 +90,7 @@ impl Rewriter {
         let delimiter =
             if container.is_sequence { tag::SEQUENCE_DELIMITATION } else { tag::ITEM_DELIMITATION };
         self.write_item_header(delimiter, 0);
+        self.unmute();
     }
 
     /// An element that the dictionary calls a sequence and that holds something else is written as unknown.

@@ -115,6 +115,39 @@ fn odd_elements() {
     assert_eq!(rewrite(EXPLICIT, &unknown, plain(true), 5).expect("rewrites"), without);
 }
 
+/// An item may end with what is left out: its end is written all the same, and what follows.
+#[test]
+fn a_group_length_may_be_the_last_of_an_item() {
+    for source in [IMPLICIT, EXPLICIT, BIG_ENDIAN] {
+        let writer = Writer::of(source);
+        let length = writer.element(0x0008_0000, "UL", &[0; 4]);
+        let code = [writer.element(0x0008_0100, "SH", b"T-1"), length.clone()].concat();
+        for item in [length, code] {
+            let sequence = writer.element(0x0008_2112, "SQ", &writer.item(&item));
+            let bytes = [writer.uids(), sequence, writer.element(0x0010_0020, "LO", b"ID")].concat();
+            for (implicit_vr, target) in [(true, IMPLICIT), (false, EXPLICIT)] {
+                let out = rewrite(source, &bytes, plain(implicit_vr), 5).expect("rewrites");
+                assert_eq!(json(source, &bytes), json(target, &out), "{source} to {target}");
+            }
+        }
+    }
+}
+
+/// Some write an item with VR where the data set around it has none.
+#[test]
+fn an_explicit_item_of_an_implicit_sequence_is_read_as_it_is() {
+    let (outside, inside) = (Writer::of(IMPLICIT), Writer::of(EXPLICIT));
+    let group_length = inside.element(0x0008_0000, "UL", &[4, 0, 0, 0]);
+    let code = inside.element(0x0008_0100, "SH", b"T-1");
+    for item in [code.clone(), [group_length, code].concat()] {
+        let sequence = outside.element(0x0008_2112, "SQ", &outside.item(&item));
+        let bytes = [outside.uids(), sequence].concat();
+        assert!(json(IMPLICIT, &bytes).contains("T-1"));
+        let out = rewrite(IMPLICIT, &bytes, plain(false), 5).expect("rewrites");
+        assert_eq!(json(IMPLICIT, &bytes), json(EXPLICIT, &out));
+    }
+}
+
 #[test]
 fn fragments_that_only_a_vr_tells_of_stay_in_explicit_vr() {
     let writer = Writer::of(EXPLICIT);
