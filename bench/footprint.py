@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What one instance costs, through the DICOM door at 8 associations: processor, bytes written, syncs, bytes kept. For docs/scale.md.
+"""What one instance costs, through the DICOM door at 8 associations: processor, bytes written, syncs, bytes kept.
 
     ./footprint.py MAXRAY MRBENCH [--engines sqlite,postgres] [--kinds dx:120,small:2000,tiny:4000]
 
 MAXRAY is a release build, MRBENCH the load client (run.sh builds it); a kind is followed by how many instances are sent. Processor time is that of
 MaxRay's processes and of PostgreSQL's, once until the last answer, and once with the previews, for which it waits. Bytes written are what the
-processes gave to the disk. Syncs are counted by perf, of the whole machine: let nothing else run. Needs root, perf, Debian's postgresql.
+processes gave to the disk (on SQLite without the last checkpoint, which is ours). Syncs are counted by perf, of the whole machine: let nothing else run. Needs root, perf, Debian's postgresql.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -102,6 +103,16 @@ class Home:
     def pids(self):
         return family(self.server.pid) + (family(self.postgres.pid) if self.postgres else [])
 
+    def checkpoint(self):
+        """What is in the log goes into the tables, so that one look can be compared with another."""
+        if self.postgres:
+            self.run_postgres("psql", "-h", "127.0.0.1", "-p", str(POSTGRES), "-c", "checkpoint")
+        else:
+            base = sqlite3.connect(self.scratch + "/data/maxray.sqlite")
+            base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            base.close()
+        os.sync()
+
     def database_bytes(self):
         return size_of(self.cluster + "/data/base") if self.postgres else os.path.getsize(self.scratch + "/data/maxray.sqlite")
 
@@ -140,7 +151,7 @@ def measure(engine, kind, count):
     home = Home(engine)
     store(kind, 1, max(20, count // 20))
     home.wait_for_previews()
-    os.sync()
+    home.checkpoint()
     processor, written = processor_seconds(home.pids()), written_bytes(home.pids())
     database, objects = home.database_bytes(), home.objects_bytes()
     counts = home.scratch + "/perf"
@@ -151,9 +162,9 @@ def measure(engine, kind, count):
     perf.wait()
     syncs = sum(int(line.split(",")[0]) for line in open(counts) if re.match(r"\d", line))
     home.wait_for_previews()
-    prepared, written = processor_seconds(home.pids()) - processor, written_bytes(home.pids()) - written
-    if home.postgres:
-        home.run_postgres("psql", "-h", "127.0.0.1", "-p", str(POSTGRES), "-c", "checkpoint")
+    prepared = processor_seconds(home.pids()) - processor
+    home.checkpoint()
+    written = written_bytes(home.pids()) - written
     after = home.end()
     each = [f"{row['rps']:.0f}", f"{1000 * taken / count:.2f}", f"{1000 * prepared / count:.2f}", f"{syncs / count:.2f}", f"{written / count / 1000:.1f}", f"{(after[0] - database) / count / 1000:.2f}", f"{(after[1] - objects) / count / 1000:.1f}"]
     print(f"| {engine}, {kind} | " + " | ".join(each) + " |", flush=True)

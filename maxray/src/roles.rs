@@ -24,14 +24,19 @@ pub const ALL: [Role; 4] = [Role::Pacs, Role::Dicomweb, Role::DoctorApi, Role::W
 /// Says why a process cannot have these roles.
 ///
 /// # Errors
-/// When there is none, or one is missing that no other process could have.
-pub fn check(roles: &[Role], is_shared: bool) -> anyhow::Result<()> {
+/// When there is none, or one is missing that no other process could have, or that could not work together with this one.
+pub fn check(roles: &[Role], is_shared: bool, has_token_secret: bool) -> anyhow::Result<()> {
     anyhow::ensure!(!roles.is_empty(), "roles is empty: this process would do nothing");
     let missing = ALL.into_iter().filter(|role| !roles.contains(role)).map(name).collect::<Vec<_>>();
     anyhow::ensure!(
         is_shared || missing.is_empty(),
         "roles leaves out {}, and SQLite belongs to one process: nobody would do it. Give it all roles, or several nodes one \
          PostgreSQL (database.url)",
+        missing.join(" and ")
+    );
+    anyhow::ensure!(
+        has_token_secret || missing.is_empty(),
+        "roles leaves out {}: the nodes need one identity.token_secret, or none takes the tokens of the one that people sign in at",
         missing.join(" and ")
     );
     Ok(())
@@ -53,10 +58,12 @@ mod tests {
 
     #[test]
     fn what_is_left_out_needs_somebody_else() {
-        assert!(check(&ALL, false).is_ok());
-        assert!(check(&[Role::Worker], true).is_ok());
-        assert!(check(&[], true).is_err());
-        let refused = check(&[Role::Pacs, Role::Dicomweb], false).expect_err("nobody does the rest");
+        assert!(check(&ALL, false, false).is_ok());
+        assert!(check(&[Role::Worker], true, true).is_ok());
+        assert!(check(&[], true, true).is_err());
+        let refused = check(&[Role::Dicomweb], true, false).expect_err("no token would be taken");
+        assert!(refused.to_string().contains("identity.token_secret"), "{refused}");
+        let refused = check(&[Role::Pacs, Role::Dicomweb], false, true).expect_err("nobody does the rest");
         assert!(refused.to_string().contains("leaves out doctor-api and worker"), "{refused}");
     }
 

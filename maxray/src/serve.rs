@@ -139,6 +139,7 @@ impl Server {
             Some(password) => {
                 println!("  sign in    user admin, password {password}  (shown this once; POST /sessions)");
             }
+            None if !self.roles.contains(&Role::DoctorApi) => {}
             None => println!("  sign in    POST /sessions; make accounts with: maxray user add --help"),
         }
     }
@@ -183,7 +184,8 @@ async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListene
 
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
     let http = Tls::open("http", &settings.http.tls, &[b"h2", b"http/1.1"])?;
-    let dicom = Tls::open("pacs", &settings.pacs.tls, &[])?;
+    // Without the listener nobody is shown its certificate.
+    let dicom = if settings.has(Role::Pacs) { Tls::open("pacs", &settings.pacs.tls, &[])? } else { None };
     settings.pacs.call.check()?;
     Ok((http, dicom))
 }

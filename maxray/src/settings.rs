@@ -73,7 +73,8 @@ impl Settings {
 
     /// Says which setting of a door makes no sense.
     pub fn check_doors(&self) -> anyhow::Result<()> {
-        roles::check(&self.roles, self.database.url.starts_with("postgres"))?;
+        let is_shared = self.database.url.starts_with("postgres");
+        roles::check(&self.roles, is_shared, !self.identity.token_secret.is_empty())?;
         self.http.check()?;
         self.identity.check()?;
         self.pacs.check(self.pacs.listen.ip())?;

@@ -222,7 +222,8 @@ impl Document {
     }
 
     fn character_set_element(&mut self, value: &Value<'_>) {
-        let text = value.text().unwrap_or_default();
+        // Whatever VR is stated: in Implicit VR it is this one.
+        let text = Value { vr: VR::CS, ..*value }.text().unwrap_or_default();
         let parsed = CharacterSet::parse(&text);
         if self.is_root() {
             self.specific_character_set = text.chars().take(SPECIFIC_CHARACTER_SET_LENGTH_MAX).collect();

@@ -170,7 +170,7 @@ impl Fact {
         let as_meant =
             vr_as_meant(tag, value.vr).map(|vr| Value { vr, bytes: &bytes, big_endian: false, ..*value });
         let value = as_meant.as_ref().unwrap_or(value);
-        match value.text() {
+        match value.text_as_found() {
             Some(text) => Self::Text(clean(value.vr, &text)),
             None if is_binary(value.vr) => {
                 // A known attribute as raw bytes: its numbers are 16-bit ones wherever the index wants numbers.
@@ -303,11 +303,25 @@ mod tests {
         };
         let date = read(tag::PATIENT_BIRTH_DATE, VR::DA, b"19\xb5", false);
         assert_eq!(read(tag::PATIENT_BIRTH_DATE, VR::LO, b"19\xb5", false), date);
+        // Wrong, and seen: a code string in the character set.
+        let greek = crate::charset::CharacterSet::parse("ISO_IR 126").character_set;
+        let part = |vr| {
+            Fact::read(
+                Scope::Root,
+                tag::BODY_PART_EXAMINED,
+                &Value { vr, bytes: b"\xe1", big_endian: false, character_set: greek },
+            )
+        };
+        assert_eq!(
+            (part(VR::CS), part(VR::LO)),
+            (Fact::Text("\u{3b1}".to_owned()), Fact::Text("\u{3b1}".to_owned()))
+        );
         let id = Fact::Text("AB".to_owned());
         for vr in [VR::LO, VR::ST, VR::UN, VR::US] {
             assert_eq!(read(tag::PATIENT_ID, vr, b"AB", false), id, "{vr}");
         }
         assert_eq!(read(tag::PATIENT_ID, VR::US, b"BA", true), id);
+        assert_eq!(read(tag::PATIENT_ID, VR::AT, b"BADC", true), Fact::Text("ABCD".to_owned()));
         assert_eq!(read(tag::INSTANCE_NUMBER, VR::US, &[7, 0], false), Fact::Numbers(vec![7.0]));
     }
 

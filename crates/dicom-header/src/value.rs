@@ -15,6 +15,9 @@ pub(crate) struct Value<'a> {
     pub(crate) character_set: CharacterSet,
 }
 
+/// Begins an escape sequence (PS3.5 6.1.2.5).
+const ESCAPE: u8 = 0x1b;
+
 /// How a VR separates and decodes text; `None` when it is no text.
 fn text_kind(vr: VR) -> Option<Text> {
     match vr {
@@ -70,6 +73,14 @@ impl<'a> Value<'a> {
         })
     }
 
+    /// The same, where bytes that are no text of the default repertoire are in the character set of the data set, although the VR
+    /// allows none.
+    pub(crate) fn text_as_found(&self) -> Option<Cow<'a, str>> {
+        let kind = text_kind(self.vr)?;
+        let is_plain = self.vr == VR::UI || (self.bytes.is_ascii() && !self.bytes.contains(&ESCAPE));
+        if is_plain { self.text() } else { Some(self.character_set.decode(self.bytes, kind)) }
+    }
+
     /// The value's numbers, in whichever way the VR writes them; what is no number is NaN.
     pub(crate) fn numbers(&self) -> Vec<f64> {
         match self.vr {
@@ -116,7 +127,8 @@ impl<'a> Value<'a> {
 
     /// The bytes in little endian, in which JSON and look-up tables have them (PS3.18 F.2.7).
     pub(crate) fn little_endian(&self) -> Cow<'a, [u8]> {
-        let size = crate::element::unit_size(self.vr);
+        // A tag is two numbers.
+        let size = if self.vr == VR::AT { 2 } else { crate::element::unit_size(self.vr) };
         if !self.big_endian || size == 1 {
             return Cow::Borrowed(self.bytes);
         }

@@ -68,9 +68,14 @@ impl Rewriter {
     fn vr(&self, header: ElementHeader) -> VR {
         match header.vr {
             WrittenVr::Known(vr) => vr,
-            WrittenVr::Absent | WrittenVr::Wrong => {
-                dictionary::vr(header.tag, self.rewrite.signed).unwrap_or(VR::UN)
-            }
+            WrittenVr::Absent => dictionary::vr(header.tag, self.rewrite.signed).unwrap_or(VR::UN),
+            // As it was read when it came: a known public attribute, when its length fits.
+            WrittenVr::Wrong => dictionary::vr(header.tag, self.rewrite.signed)
+                .filter(|vr| {
+                    dictionary::is_public(header.tag)
+                        && (header.length as usize).is_multiple_of(unit_size(*vr))
+                })
+                .unwrap_or(VR::UN),
         }
     }
 
@@ -91,11 +96,10 @@ impl Rewriter {
         let read_again_as = dictionary::vr(header.tag, self.rewrite.signed).unwrap_or(VR::UN);
         match raw {
             Some(raw) => self.emit(raw),
-            // Without its VR a reader takes it for a sequence.
-            None if is_fragments
-                && self.muted.is_none()
+            // Without its VR a reader takes fragments for a sequence, or a sequence for fragments.
+            None if self.muted.is_none()
                 && self.implicit_vr()
-                && !has_fragments(header.tag, read_again_as) =>
+                && is_fragments != has_fragments(header.tag, read_again_as) =>
             {
                 return Err(HeaderError::NeedsExplicitVr { offset: self.position });
             }

@@ -148,6 +148,35 @@ fn an_explicit_item_of_an_implicit_sequence_is_read_as_it_is() {
     }
 }
 
+/// Below UN items may be explicit although they should not be (PS3.5 6.2.2): without the UN nobody would look.
+#[test]
+fn an_explicit_item_below_un_is_written_without_vr_where_its_un_is() {
+    let explicit = Writer::of(EXPLICIT);
+    let code = explicit.element(0x0008_0100, "SH", b"T-1 ");
+    for item in [explicit.item(&code), [ITEM, &code, ITEM_END].concat()] {
+        let sequence = [explicit.header(0x0009_1001, "UN", u32::MAX), item, SEQUENCE_END.to_vec()].concat();
+        let bytes = [explicit.uids(), sequence].concat();
+        assert!(json(EXPLICIT, &bytes).contains("T-1"));
+        let implicit = rewrite(EXPLICIT, &bytes, plain(true), 5).expect("rewrites");
+        assert!(json(IMPLICIT, &implicit).contains("T-1"));
+    }
+}
+
+/// Waveform Data, say, that came as UN of undefined length.
+#[test]
+fn a_sequence_that_would_be_read_as_fragments_stays_in_explicit_vr() {
+    let writer = Writer::of(EXPLICIT);
+    for vr in ["UN", "SQ"] {
+        let sequence =
+            [writer.header(0x5400_1010, vr, u32::MAX), writer.item(&[]), SEQUENCE_END.to_vec()].concat();
+        let bytes = [writer.uids(), sequence].concat();
+        read(EXPLICIT, &bytes).expect("readable");
+        assert_eq!(rewrite(EXPLICIT, &bytes, plain(false), 5).expect("rewrites"), bytes);
+        let refused = rewrite(EXPLICIT, &bytes, plain(true), 5);
+        assert!(matches!(refused, Err(HeaderError::NeedsExplicitVr { .. })), "{vr}: {refused:?}");
+    }
+}
+
 #[test]
 fn fragments_that_only_a_vr_tells_of_stay_in_explicit_vr() {
     let writer = Writer::of(EXPLICIT);
