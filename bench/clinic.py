@@ -12,7 +12,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -20,6 +19,8 @@ import time
 import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
+
+from servers import start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -50,21 +51,8 @@ def run(*words, stdin=None):
 
 
 def start():
-    log = open(scratch + "/log", "a")
-    server = subprocess.Popen([options.maxray, "serve"], env=environment, cwd=scratch, stdout=log, stderr=log)
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"http://{ADDRESS}/readyz").read()
-            running.append(server)
-            return server
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(open(scratch + "/log").read())
-
-
-def stop(server):
-    server.send_signal(signal.SIGTERM)
-    server.wait()
+    running.append(start_maxray(options.maxray, environment, scratch))
+    return running[-1]
 
 
 def call(method, path, token="", body=None, headers=()):

@@ -14,12 +14,12 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import statistics
 import subprocess
 import tempfile
 import time
-import urllib.request
+
+from servers import start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -52,16 +52,7 @@ def store(kind, associations, seconds, first=0):
 
 def start(program, scratch):
     environment = dict(os.environ, MAXRAY_DATA_DIRECTORY=scratch + "/data", MAXRAY_HTTP__LISTEN=HTTP, MAXRAY_PACS__LISTEN=DICOM)
-    log = open(scratch + "/log", "w")
-    server = subprocess.Popen([program, "serve"], env=environment, cwd=scratch, stdout=log, stderr=log)
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://{HTTP}/readyz").read()
-            return server
-        except OSError:
-            assert server.poll() is None, open(scratch + "/log").read()
-            time.sleep(0.1)
-    raise SystemExit("the server did not start")
+    return start_maxray(program, environment, scratch)
 
 
 def measure(program, kind, associations):
@@ -75,8 +66,7 @@ def measure(program, kind, associations):
         row = store(kind, associations, options.secs, first)
         return row["ok"] / row["wall_s"], (cpu_seconds(server.pid) - before) * 1000 / row["ok"]
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        stop(server)
         shutil.rmtree(scratch)
 
 

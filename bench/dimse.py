@@ -23,7 +23,8 @@ import struct
 import subprocess
 import tempfile
 import time
-import urllib.request
+
+from servers import start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -52,18 +53,6 @@ def run(*words):
     done = subprocess.run([str(word) for word in words], env=environment, cwd=scratch, capture_output=True, text=True)
     assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
-
-
-def start_server():
-    log = open(scratch / "log", "w")
-    server = subprocess.Popen([options.maxray, "serve"], env=environment, cwd=scratch, stdout=log, stderr=log)
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/readyz").read()
-            return server
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit((scratch / "log").read_text())
 
 
 # ---------------------------------------------------------------- C-FIND
@@ -225,7 +214,7 @@ def measure_sending(kind, count):
 
 
 def main():
-    server = start_server()
+    server = start_maxray(options.maxray, environment, str(scratch))
     try:
         may = [word for operation in ("echo", "store", "find", "get", "move") for word in ("--operation", operation)]
         run(options.maxray, "ae", "add", "BENCH", "127.0.0.1", *may)
@@ -237,8 +226,7 @@ def main():
             measure_find()
         print(json.dumps({"cpus": os.cpu_count(), "load": os.getloadavg()}))
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
+        stop(server)
         shutil.rmtree(scratch)
 
 

@@ -18,7 +18,8 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-import urllib.request
+
+from servers import Postgres, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -29,11 +30,6 @@ options = arguments.parse_args()
 HTTP, DICOM, POSTGRES = 18680, 18681, 18690
 TICKS = os.sysconf("SC_CLK_TCK")
 SYNCS = "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync"
-
-
-def binaries():
-    folders = [f"/usr/lib/postgresql/{version}/bin/" for version in os.listdir("/usr/lib/postgresql")]
-    return max(folder for folder in folders if os.path.exists(folder + "postgres"))
 
 
 def family(pid):
@@ -76,37 +72,17 @@ class Home:
         self.postgres = None
         environment = dict(os.environ, MAXRAY_DATA_DIRECTORY=self.scratch + "/data", MAXRAY_HTTP__LISTEN=f"127.0.0.1:{HTTP}", MAXRAY_PACS__LISTEN=f"127.0.0.1:{DICOM}")
         if engine == "postgres":
-            self.start_postgres()
-            environment["MAXRAY_DATABASE__URL"] = f"postgres://postgres@127.0.0.1:{POSTGRES}/postgres"
-        log = open(self.scratch + "/log", "w")
-        self.server = subprocess.Popen([options.maxray, "serve"], env=environment, cwd=self.scratch, stdout=log, stderr=log)
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/readyz").read()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit(open(self.scratch + "/log").read()[-2000:])
-
-    def start_postgres(self):
-        self.cluster = self.scratch + "/postgres"
-        os.mkdir(self.cluster)
-        shutil.chown(self.cluster, "postgres", "postgres")
-        self.run_postgres("initdb", "-D", self.cluster + "/data", "-A", "trust", "--locale=C.UTF-8")
-        words = ["runuser", "-u", "postgres", "--", binaries() + "postgres", "-D", self.cluster + "/data", "-k", self.cluster, "-p", str(POSTGRES)]
-        self.postgres = subprocess.Popen([*words, "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=512MB"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(3)
-
-    def run_postgres(self, program, *words):
-        subprocess.run(["runuser", "-u", "postgres", "--", binaries() + program, *words], check=True, capture_output=True, cwd=self.cluster)
+            self.postgres = Postgres(self.scratch, POSTGRES, {"shared_buffers": "512MB"})
+            environment["MAXRAY_DATABASE__URL"] = self.postgres.url()
+        self.server = start_maxray(options.maxray, environment, self.scratch)
 
     def pids(self):
-        return family(self.server.pid) + (family(self.postgres.pid) if self.postgres else [])
+        return family(self.server.pid) + (family(self.postgres.server.pid) if self.postgres else [])
 
     def checkpoint(self):
         """What is in the log goes into the tables, so that one look can be compared with another."""
         if self.postgres:
-            self.run_postgres("psql", "-h", "127.0.0.1", "-p", str(POSTGRES), "-c", "checkpoint")
+            self.postgres.sql("CHECKPOINT")
         else:
             base = sqlite3.connect(self.scratch + "/data/maxray.sqlite")
             base.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -114,7 +90,7 @@ class Home:
         os.sync()
 
     def database_bytes(self):
-        return size_of(self.cluster + "/data/base") if self.postgres else os.path.getsize(self.scratch + "/data/maxray.sqlite")
+        return self.postgres.data_bytes() if self.postgres else os.path.getsize(self.scratch + "/data/maxray.sqlite")
 
     def objects_bytes(self):
         return size_of(self.scratch + "/data/objects")
@@ -129,12 +105,10 @@ class Home:
         raise SystemExit("the server does not come to rest")
 
     def end(self):
-        self.server.send_signal(signal.SIGTERM)
-        self.server.wait()
+        stop(self.server)
         kept = self.database_bytes(), self.objects_bytes()
         if self.postgres:
-            self.run_postgres("pg_ctl", "-D", self.cluster + "/data", "-m", "fast", "stop")
-            self.postgres.wait()
+            self.postgres.stop()
         shutil.rmtree(self.scratch)
         return kept
 
@@ -155,7 +129,7 @@ def measure(engine, kind, count):
     processor, written = processor_seconds(home.pids()), written_bytes(home.pids())
     database, objects = home.database_bytes(), home.objects_bytes()
     counts = home.scratch + "/perf"
-    perf = subprocess.Popen(["perf", "stat", "-a", "-x,", "-e", SYNCS, "-o", counts, "--", "sleep", "1000"])
+    perf = subprocess.Popen(["perf", "stat", "-a", "-x,", "-e", SYNCS, "-o", counts])
     row = store(kind, 2, count)
     taken = processor_seconds(home.pids()) - processor
     perf.send_signal(signal.SIGINT)

@@ -14,11 +14,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 import urllib.request
+
+from servers import Postgres, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -38,56 +39,13 @@ environment = dict(
     MAXRAY_DATA_DIRECTORY=scratch + "/data",
     MAXRAY_HTTP__LISTEN=f"127.0.0.1:{HTTP}",
     MAXRAY_PACS__LISTEN=f"127.0.0.1:{DICOM}",
-    MAXRAY_DATABASE__URL=f"postgres://postgres@127.0.0.1:{POSTGRES}/postgres",
     MAXRAY_WORKER__PREVIEWS="false",
 )
-binaries = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True).stdout.strip()
-if not binaries:
-    binaries = sorted(os.path.dirname(p) for p in subprocess.run("ls -d /usr/lib/postgresql/*/bin/postgres", shell=True, capture_output=True, text=True).stdout.split())[-1]
-SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "maintenance_work_mem": "256MB", "random_page_cost": "1.1"}
+POSTGRES_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "maintenance_work_mem": "256MB", "random_page_cost": "1.1"}
 
 
-# ---------------------------------------------------------------- the servers
-
-
-def as_postgres(*words):
-    subprocess.run(["runuser", "-u", "postgres", "--", *words], check=True, capture_output=True, cwd=scratch)
-
-
-def start_postgres():
-    cluster = scratch + "/postgres"
-    os.mkdir(cluster)
-    shutil.chown(cluster, "postgres", "postgres")
-    as_postgres(binaries + "/initdb", "-D", cluster + "/data", "-A", "trust", "--locale=C.UTF-8")
-    set_to = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-    command = ["runuser", "-u", "postgres", "--", binaries + "/postgres", "-D", cluster + "/data", "-k", cluster, "-p", str(POSTGRES)]
-    server = subprocess.Popen([*command, "-c", "listen_addresses=127.0.0.1", *set_to], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(100):
-        if subprocess.run([*PSQL, "-c", "SELECT 1"], capture_output=True).returncode == 0:
-            return server
-        time.sleep(0.1)
-    raise SystemExit("PostgreSQL does not start")
-
-
-PSQL = [binaries + "/psql", "-h", "127.0.0.1", "-p", str(POSTGRES), "-U", "postgres", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
-
-
-def sql(text):
-    done = subprocess.run([*PSQL, "-c", text], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.rstrip("\n")
-
-
-def start_maxray():
-    log = open(scratch + "/log", "w")
-    server = subprocess.Popen([options.maxray, "serve"], env=environment, cwd=scratch, stdout=log, stderr=log)
-    for _ in range(300):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{HTTP}/readyz").read()
-            return server
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(open(scratch + "/log").read()[-2000:])
+postgres = Postgres(scratch, POSTGRES, POSTGRES_SETTINGS)
+environment["MAXRAY_DATABASE__URL"] = postgres.url()
 
 
 def load(*words):
@@ -131,16 +89,16 @@ class Table:
 
     def __init__(self, name):
         self.name = name
-        described = sql(f"SELECT attname FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
+        described = postgres.sql(f"SELECT attname FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
         self.columns = described.split("\n")
-        template = subprocess.run([*PSQL, "-c", f"COPY (SELECT * FROM {name} LIMIT 1) TO STDOUT"], capture_output=True, text=True).stdout
+        template = subprocess.run([*postgres.psql(), "-c", f"COPY (SELECT * FROM {name} LIMIT 1) TO STDOUT"], capture_output=True, text=True).stdout
         self.template = template.rstrip("\n").split("\t")
         assert len(self.template) == len(self.columns), (name, template)
 
     def fill(self, names, rows):
         """COPY, of columns in this order, from tuples."""
         at = [self.columns.index(name) for name in names]
-        copy = subprocess.Popen([*PSQL, "-c", f"SET session_replication_role = replica", "-c", f"COPY {self.name} FROM STDIN"], stdin=subprocess.PIPE, text=True)
+        copy = subprocess.Popen([*postgres.psql(), "-c", "SET session_replication_role = replica", "-c", f"COPY {self.name} FROM STDIN"], stdin=subprocess.PIPE, text=True)
         row = list(self.template)
         for values in rows:
             for index, value in zip(at, values):
@@ -153,7 +111,7 @@ class Table:
 def fill(first, end):
     """Instances first..end, whole patients."""
     surnames, givens = strings("SURNAMES"), strings("GIVEN")
-    phonetic = dict(line.split("|") for line in sql("SELECT DISTINCT word, phonetic FROM patient_name_word").split("\n"))
+    phonetic = dict(line.split("|") for line in postgres.sql("SELECT DISTINCT word, phonetic FROM patient_name_word").split("\n"))
     per_study = PER_SERIES * SERIES_PER_STUDY
     per_patient = per_study * STUDIES_PER_PATIENT
     assert first % per_patient == 0 and end % per_patient == 0, "whole patients"
@@ -239,32 +197,29 @@ def measure(count):
 
 
 def main():
-    postgres = start_postgres()
-    server = start_maxray()
+    server = start_maxray(options.maxray, environment, scratch)
     try:
         may = [word for operation in ("store", "find") for word in ("--operation", operation)]
         subprocess.run([options.maxray, "ae", "add", "MRBENCH", "127.0.0.1", *may], env=environment, cwd=scratch, check=True, capture_output=True)
         stored = load("store", "--addr", f"127.0.0.1:{DICOM}", "--aet", "MAXRAY", "--kind", "tiny", "--base", BASE, "--start", 0, "--count", options.small, "--assoc", 4, "--secs", 600)
         assert json.loads(stored.strip().splitlines()[-1])["ok"] == options.small, stored
-        sql("VACUUM ANALYZE")
+        postgres.sql("VACUUM ANALYZE")
         small = measure(options.small)
         began = time.time()
         fill(options.small, options.instances)
         print(f"{options.instances - options.small:,} rows of instances copied in {time.time() - began:.0f} s", flush=True)
-        sql("VACUUM ANALYZE")
+        postgres.sql("VACUUM ANALYZE")
         large = measure(options.instances)
         print(f"\n| search | p50 ms at {options.small:,} | p50 ms at {options.instances:,} | ratio | p99 ms | p99 ms |\n|---|--:|--:|--:|--:|--:|")
         for name, before in small.items():
             after = large[name]
             print(f"| {name} | {before['p50_ms']:.2f} | {after['p50_ms']:.2f} | {after['p50_ms'] / before['p50_ms']:.2f} | {before['p99_ms']:.2f} | {after['p99_ms']:.2f} |")
-        sizes = sql("SELECT relname, pg_size_pretty(pg_table_size(oid)), pg_size_pretty(pg_indexes_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY pg_total_relation_size(oid) DESC LIMIT 8")
+        sizes = postgres.sql("SELECT relname, pg_size_pretty(pg_table_size(oid)), pg_size_pretty(pg_indexes_size(oid)) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY pg_total_relation_size(oid) DESC LIMIT 8")
         print("\n| table | rows | indexes |\n|---|--:|--:|")
         print("\n".join("| " + line.replace("|", " | ") + " |" for line in sizes.split("\n")))
     finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait()
-        as_postgres(binaries + "/pg_ctl", "-D", scratch + "/postgres/data", "-m", "fast", "stop")
-        postgres.wait()
+        stop(server)
+        postgres.stop()
         shutil.rmtree(scratch, ignore_errors=True)
 
 
