@@ -109,10 +109,24 @@ impl Batch {
                 Ok(changed)
             }
             TxInner::Sqlite(turn) => {
-                let (sql, binds) = self.joined();
-                Ok(bound!(AssertSqlSafe(sql), binds).execute(&mut **turn).await?.rows_affected())
+                let done = match self.alone() {
+                    Ok((sql, binds)) => bound!(sql, binds).execute(&mut **turn).await?,
+                    Err(several) => {
+                        let (sql, binds) = several.joined();
+                        bound!(AssertSqlSafe(sql), binds).execute(&mut **turn).await?
+                    }
+                };
+                Ok(done.rows_affected())
             }
         }
+    }
+
+    /// The only statement, whose text need not be made.
+    fn alone(mut self) -> Result<(&'static str, Vec<Bind>), Self> {
+        if self.0.len() > 1 {
+            return Err(self);
+        }
+        self.0.pop().ok_or(self)
     }
 
     /// As one text, whose parameters are counted through.

@@ -6,6 +6,8 @@ use dicom_core::{
 };
 use dicom_dictionary_std::StandardDataDictionary;
 
+use crate::element::unit_size;
+
 /// The dictionary's VR; `None` for attributes it does not know. `signed` is Pixel Representation, which decides
 /// between US and SS (PS3.5 A.1 and note to PS3.3 C.7.6.3).
 pub(crate) fn vr(tag: u32, signed: bool) -> Option<VR> {
@@ -21,6 +23,21 @@ pub(crate) fn vr(tag: u32, signed: bool) -> Option<VR> {
 /// The VR of an attribute as the dictionary has it; `None` for private and unknown ones.
 pub fn vr_of_tag(tag: u32) -> Option<VR> {
     vr(tag, false)
+}
+
+/// The VR to read an element with that states UN, or none of the Standard's: that of a known public attribute, when its length fits
+/// (PS3.5 6.2.2).
+pub(crate) fn vr_of_unknown(tag: u32, signed: bool, length: u32) -> VR {
+    match vr(tag, signed) {
+        Some(VR::SQ) if is_too_short_for_items(length) => VR::UN,
+        Some(vr) if is_public(tag) && (length as usize).is_multiple_of(unit_size(vr)) => vr,
+        _ => VR::UN,
+    }
+}
+
+/// A sequence of that length has no room for an item.
+pub(crate) fn is_too_short_for_items(length: u32) -> bool {
+    (1..8).contains(&length)
 }
 
 /// True when the dictionary has the attribute: not private and not unknown.

@@ -7,9 +7,10 @@ use crate::{
     charset::CharacterSet,
     dictionary,
     element::{is_binary, unit_size},
-    facts::{Facts, Scope},
+    facts::Facts,
     json::Json,
     limits::Limits,
+    scope::Scope,
     tag,
     value::Value,
     value_json::write_value,
@@ -100,6 +101,11 @@ impl Document {
     /// The dictionary's VR in the present context.
     pub(crate) fn dictionary_vr(&self, tag: u32) -> Option<VR> {
         dictionary::vr(tag, self.level().signed)
+    }
+
+    /// The same, of an element that states UN or no VR of the Standard.
+    pub(crate) fn vr_of_unknown(&self, tag: u32, length: u32) -> VR {
+        dictionary::vr_of_unknown(tag, self.level().signed, length)
     }
 
     /// How long a value may be that is read into memory in the present scope.

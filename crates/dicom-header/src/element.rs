@@ -158,6 +158,11 @@ pub(crate) fn unit_size(vr: VR) -> usize {
     }
 }
 
+/// Bytes of the words that change with the byte order (PS3.5 7.3): a tag is two of them.
+pub(crate) fn word_size(vr: VR) -> usize {
+    if vr == VR::AT { 2 } else { unit_size(vr) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

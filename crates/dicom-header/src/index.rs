@@ -5,11 +5,7 @@ use model::{
     uid::{SeriesInstanceUid, SopClassUid, SopInstanceUid, StudyInstanceUid, TransferSyntaxUid, UidError},
 };
 
-use crate::{
-    error::HeaderError,
-    facts::{Facts, Scope},
-    tag,
-};
+use crate::{error::HeaderError, facts::Facts, scope::Scope, tag};
 
 /// Keyword of a mandatory UID.
 pub(crate) fn uid_keyword(tag: u32) -> &'static str {

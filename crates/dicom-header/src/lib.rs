@@ -30,6 +30,7 @@ mod offset_table;
 mod pixel_module;
 mod reader;
 mod rewrite;
+mod scope;
 mod sniff;
 mod stream;
 mod tag;

@@ -2,7 +2,7 @@
 
 use model::pixel::Lut;
 
-use crate::facts::{Facts, Scope};
+use crate::{facts::Facts, scope::Scope};
 
 /// Most entries a table can have; a descriptor writes them as 0.
 const ENTRIES_MAX: usize = 65_536;

@@ -2,10 +2,7 @@
 
 use model::pixel::{Lut, PixelModule, Rescale, Window};
 
-use crate::{
-    facts::{Facts, Scope},
-    lut, tag,
-};
+use crate::{facts::Facts, lut, scope::Scope, tag};
 
 /// Pairs of Window Center and Width kept.
 const WINDOWS_MAX: usize = 64;

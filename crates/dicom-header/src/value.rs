@@ -127,8 +127,7 @@ impl<'a> Value<'a> {
 
     /// The bytes in little endian, in which JSON and look-up tables have them (PS3.18 F.2.7).
     pub(crate) fn little_endian(&self) -> Cow<'a, [u8]> {
-        // A tag is two numbers.
-        let size = if self.vr == VR::AT { 2 } else { crate::element::unit_size(self.vr) };
+        let size = crate::element::word_size(self.vr);
         if !self.big_endian || size == 1 {
             return Cow::Borrowed(self.bytes);
         }

@@ -5,7 +5,7 @@ use dicom_core::VR;
 use super::{Container, Edit, Rewriter, State};
 use crate::{
     dictionary,
-    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary, unit_size},
+    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary, word_size},
     error::HeaderError,
     tag,
 };
@@ -58,8 +58,7 @@ impl Rewriter {
         let unit = match vr {
             _ if !big_endian => 1,
             _ if is_root && tag::is_pixel_data(tag) => self.rewrite.pixel_word_bytes.max(1),
-            VR::AT => 2,
-            vr => unit_size(vr),
+            vr => word_size(vr),
         };
         self.begin_value(u64::from(length), unit)
     }
@@ -69,13 +68,7 @@ impl Rewriter {
         match header.vr {
             WrittenVr::Known(vr) => vr,
             WrittenVr::Absent => dictionary::vr(header.tag, self.rewrite.signed).unwrap_or(VR::UN),
-            // As it was read when it came: a known public attribute, when its length fits.
-            WrittenVr::Wrong => dictionary::vr(header.tag, self.rewrite.signed)
-                .filter(|vr| {
-                    dictionary::is_public(header.tag)
-                        && (header.length as usize).is_multiple_of(unit_size(*vr))
-                })
-                .unwrap_or(VR::UN),
+            WrittenVr::Wrong => dictionary::vr_of_unknown(header.tag, self.rewrite.signed, header.length),
         }
     }
 

@@ -37,10 +37,10 @@ impl Rewriter {
         };
         let unproven = sequence.unproven.take();
         let (is_fragments, sniffs) = (sequence.is_fragments, sequence.sniffs_items);
-        // An item that may be in another encoding than it should be must be looked at, unless it passes as it is, and below the UN
-        // by which it came.
-        let keeps_un = !sniffs || !self.rewrite.implicit_vr;
-        let passes = length != UNDEFINED_LENGTH && !sequence.converts() && keeps_un;
+        // An item that may be in another encoding than it should be must be looked at, unless it passes as it is. Without the UN
+        // around it nobody would look again.
+        let loses_un = sniffs && self.rewrite.implicit_vr;
+        let passes = length != UNDEFINED_LENGTH && !sequence.converts() && !loses_un;
         if let Some((tag, _)) = unproven {
             self.write_header(tag, VR::SQ, UNDEFINED_LENGTH);
         }

@@ -5,8 +5,8 @@ use model::frame::ByteRange;
 
 use super::{Container, PendingValue, PixelElement, State, Stream};
 use crate::{
-    dictionary,
-    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary, unit_size},
+    dictionary::is_too_short_for_items,
+    element::{ElementHeader, Encoding, UNDEFINED_LENGTH, WrittenVr, has_fragments, is_binary},
     encapsulated::Encapsulated,
     error::HeaderError,
     tag,
@@ -18,7 +18,7 @@ impl Stream {
         let ElementHeader { tag, vr, length } = header;
         match vr {
             WrittenVr::Known(VR::UN) if length == UNDEFINED_LENGTH => VR::UN,
-            WrittenVr::Known(VR::UN) => self.vr_of_unknown(tag, length),
+            WrittenVr::Known(VR::UN) => self.document.vr_of_unknown(tag, length),
             WrittenVr::Known(vr) => vr,
             WrittenVr::Absent => match self.document.dictionary_vr(tag) {
                 Some(VR::SQ) if is_too_short_for_items(length) => VR::UN,
@@ -26,17 +26,8 @@ impl Stream {
             },
             WrittenVr::Wrong => {
                 self.document.warnings.add("an element has a VR that the Standard does not know");
-                self.vr_of_unknown(tag, length)
+                self.document.vr_of_unknown(tag, length)
             }
-        }
-    }
-
-    /// A known public attribute is read as what it is, when its length fits (PS3.5 6.2.2).
-    fn vr_of_unknown(&self, tag: u32, length: u32) -> VR {
-        match self.document.dictionary_vr(tag) {
-            Some(VR::SQ) if is_too_short_for_items(length) => VR::UN,
-            Some(vr) if dictionary::is_public(tag) && (length as usize).is_multiple_of(unit_size(vr)) => vr,
-            _ => VR::UN,
         }
     }
 
@@ -213,9 +204,4 @@ impl Stream {
         }
         self.end_element()
     }
-}
-
-/// No room for one item header.
-fn is_too_short_for_items(length: u32) -> bool {
-    (1..8).contains(&length)
 }
