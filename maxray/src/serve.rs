@@ -99,7 +99,7 @@ impl Server {
         tracing::info!(
             http = %http_address,
             dicom = dicom_address.map(tracing::field::display),
-            roles = settings.roles.iter().map(|role| roles::name(*role)).collect::<Vec<_>>().join(","),
+            roles = settings.roles.iter().copied().map(roles::name).collect::<Vec<_>>().join(","),
             "maxray listens"
         );
         Ok(Self {
@@ -130,10 +130,9 @@ impl Server {
         if let Some(address) = self.dicom_address {
             println!("  DICOM      {address} (try: echoscu {} {})", address.ip(), address.port());
         }
-        if self.roles.contains(&Role::Worker) {
-            println!("  worker     previews, events, reminders");
+        if !self.roles.contains(&Role::DoctorApi) {
+            println!("  health     {scheme}://{}/readyz", self.http_address);
         }
-        println!("  health     {scheme}://{}/readyz", self.http_address);
         println!("  data       {}", self.directory.display());
         match &self.admin_password {
             Some(password) => {
