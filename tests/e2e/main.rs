@@ -19,6 +19,7 @@ mod dimse;
 mod doctor_api;
 mod encryption;
 mod every_file;
+mod fault_menu;
 mod file_set;
 mod first_xray;
 mod forwarding;

@@ -121,7 +121,8 @@ async fn a_node_that_is_killed_takes_nothing_with_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn nodes_share_out_what_there_is_to_do() {
     let roles = [r#"["pacs"]"#, r#"["doctor-api"]"#, r#"["worker"]"#, r#"["dicomweb"]"#];
-    let nodes = Nodes::start_in(&roles, &[]).await;
+    // Whoever looks by himself looks too late: word has to come.
+    let nodes = Nodes::start_in(&roles, &[("MAXRAY_WORKER__POLL_INTERVAL_MS", "600000")]).await;
     let (doctor, consultation) = booked(nodes.node(1), "PAT-1").await;
     let mut heard = Listener::open(&doctor, None).await;
     let first = Synthetic::cr("PAT-1", 256, 256);

@@ -114,6 +114,17 @@ impl Cluster {
         self.durability
     }
 
+    /// Where its server takes connections.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join(".s.PGSQL.5432")
+    }
+
+    /// Stops it as an operator does, who does not wait for clients, and starts it again.
+    pub fn restart(&mut self) {
+        self.stop(rustix::process::Signal::INT);
+        self.start_again();
+    }
+
     /// Kills every process of the cluster as a crash would, then starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
         self.stop(rustix::process::Signal::QUIT);

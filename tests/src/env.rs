@@ -34,6 +34,10 @@ pub const META_DAMAGES: &str = "MAXRAY_TEST_META_DAMAGES";
 pub const SHORT_CONNECTIONS: &str = "MAXRAY_TEST_SHORT_CONNECTIONS";
 /// Transfers over lines that fail.
 pub const FAULTY_TRANSFERS: &str = "MAXRAY_TEST_FAULTY_TRANSFERS";
+/// How often each fault of the menu is served to several nodes.
+pub const FAULT_ROUNDS: &str = "MAXRAY_TEST_FAULT_ROUNDS";
+/// Seconds that a fault of the menu lasts.
+pub const FAULT_SECONDS: &str = "MAXRAY_TEST_FAULT_SECONDS";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

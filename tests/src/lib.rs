@@ -5,11 +5,11 @@
 //! |---|---|
 //! | [`platform`] | `maxray serve` on free ports with its own data directory: start, kill -9, restart, stop |
 //! | [`armed`] | a server that dies at a fail point |
-//! | [`bucket`] | a bucket behind the S3 API |
 //! | [`session`] | users of every role and requests with their tokens |
 //! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
 //! | [`synthetic`] | instances of any size, syntax and identity |
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
+//! | [`link`] | lines that can be cut between a server and what it needs |
 //! | [`load`] | several associations that send until the server is gone |
 //! | [`s3`] | an S3 server that can misbehave |
 //! | [`power_cut`] | a file system that loses what was not synced |
@@ -34,7 +34,6 @@
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
 
 pub mod armed;
-pub mod bucket;
 pub mod cluster;
 pub mod digest;
 pub mod env;
@@ -42,6 +41,7 @@ pub mod fhir;
 pub mod fixtures;
 pub mod guard;
 pub mod ledger;
+pub mod link;
 pub mod listener;
 pub mod load;
 pub mod multipart;

@@ -61,15 +61,23 @@ pub struct Load {
 impl Load {
     /// Starts one sender for each shape, all on associations of their own: patients `LABEL-0`, `LABEL-1` and so on.
     pub fn start(peer: SocketAddr, label: &str, shapes: &[Shape]) -> Self {
+        Self::start_at(&[peer], label, shapes)
+    }
+
+    /// The same with each series shared out among several servers, each instance to one of them.
+    pub fn start_at(peers: &[SocketAddr], label: &str, shapes: &[Shape]) -> Self {
         let mut load = Self::default();
         for (number, shape) in shapes.iter().enumerate() {
             let first = Synthetic::cr(&format!("{label}-{number}"), shape.side, shape.side);
-            let (ledger, sent, instances) =
-                (Arc::clone(&load.ledger), Arc::clone(&load.sent), shape.instances);
-            load.senders.push(std::thread::spawn(move || {
-                // An error is the end of the server: what was not acknowledged may or may not be there.
-                let _ended = send(peer, &first, instances, &ledger, &sent);
-            }));
+            let series = first.series(shape.instances);
+            for (turn, peer) in peers.iter().copied().enumerate() {
+                let instances: Vec<_> = series.iter().skip(turn).step_by(peers.len()).cloned().collect();
+                let (ledger, sent) = (Arc::clone(&load.ledger), Arc::clone(&load.sent));
+                load.senders.push(std::thread::spawn(move || {
+                    // An error is the end of the server: what was not acknowledged may or may not be there.
+                    let _ended = send(peer, instances, &ledger, &sent);
+                }));
+            }
         }
         load
     }
@@ -209,14 +217,14 @@ impl Load {
 
 fn send(
     peer: SocketAddr,
-    first: &Synthetic,
-    instances: usize,
+    instances: Vec<Synthetic>,
     ledger: &Ledger,
     sent: &Sent,
 ) -> Result<(), AssociationError> {
+    let Some(first) = instances.first() else { return Ok(()) };
     let proposal = Proposal::new(CR_IMAGE_STORAGE, &first.transfer_syntax_uid);
     let mut association = Association::request(peer, "MAXRAY", std::slice::from_ref(&proposal))?;
-    for instance in first.series(instances) {
+    for instance in instances {
         let data_set = instance.data_set();
         let uid = instance.sop_instance_uid.clone();
         let attempt = Attempt { instance: instance.clone(), data_set_sha256: sha256_hex(&data_set) };

@@ -5,17 +5,22 @@ use std::sync::OnceLock;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
-    bucket::Bucket,
     cluster::{Cluster, Durability},
+    link::{End, Link},
     platform::{Options, Platform},
+    s3::S3Server,
     session::Session,
 };
+
+const URL: &str = "MAXRAY_DATABASE__URL";
 
 /// The nodes, and what they share. The nodes end first.
 #[derive(Debug)]
 pub struct Nodes {
     platforms: Vec<Platform>,
-    bucket: Bucket,
+    /// What each of them is connected by, when that can be cut.
+    links: Vec<Vec<Link>>,
+    bucket: S3Server,
     cluster: Cluster,
     /// Where a dump is restored to: another server counts transactions of its own.
     elsewhere: OnceLock<Cluster>,
@@ -37,11 +42,54 @@ impl Nodes {
     /// # Panics
     /// With the log of a node that does not get ready.
     pub async fn start_in(roles: &[&str], environment: &[(&str, &str)]) -> Self {
-        let cluster = Cluster::start(Durability::Fsync);
-        let bucket = Bucket::start().await;
+        let in_roles = |roles: &&str| match *roles {
+            "" => Vec::new(),
+            roles => vec![("MAXRAY_ROLES".to_owned(), roles.to_owned())],
+        };
+        let own = roles.iter().map(in_roles).collect();
+        Self::start_with(Cluster::start(Durability::Fsync), S3Server::start().await, own, environment).await
+    }
+
+    /// So many nodes, each of which reaches the database, the bucket and a broker on this port by lines of its own:
+    /// [`Self::cut_off`] cuts them.
+    ///
+    /// # Panics
+    /// With the log of a node that does not get ready.
+    pub async fn start_on_links(count: usize, broker: u16, environment: &[(&str, &str)]) -> Self {
+        let (cluster, bucket) = (Cluster::start(Durability::Fsync), S3Server::start().await);
+        let (mut links, mut own) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let ends = [
+                End::Socket(cluster.socket()),
+                End::Port(bucket.address()),
+                End::Port(([127, 0, 0, 1], broker).into()),
+            ];
+            let mut laid = Vec::new();
+            for end in ends {
+                laid.push(Link::to(end).await);
+            }
+            let address = |line: usize| Link::address(&laid[line]);
+            own.push(vec![
+                (URL.to_owned(), format!("postgres://postgres@{}/maxray?sslmode=disable", address(0))),
+                ("MAXRAY_OBJECT_STORAGE__S3__ENDPOINT".to_owned(), format!("http://{}", address(1))),
+                ("MAXRAY_BROKER__URL".to_owned(), format!("amqp://guest:guest@{}/%2f", address(2))),
+            ]);
+            links.push(laid);
+        }
+        let nodes = Self::start_with(cluster, bucket, own, environment).await;
+        Self { links, ..nodes }
+    }
+
+    /// One node for each list of settings of its own.
+    async fn start_with(
+        cluster: Cluster,
+        bucket: S3Server,
+        own: Vec<Vec<(String, String)>>,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let secret = |byte: u8| BASE64_STANDARD.encode([byte; 32]);
         let shared = [
-            ("MAXRAY_DATABASE__URL", cluster.create_database("maxray")),
+            (URL, cluster.create_database("maxray")),
             ("MAXRAY_KEYS__ROOT", secret(1)),
             ("MAXRAY_IDENTITY__TOKEN_SECRET", secret(2)),
             ("MAXRAY_IDENTITY__DOCTOR_SECRET", secret(3)),
@@ -50,17 +98,42 @@ impl Nodes {
         let settings = settings.chain(environment.iter().copied());
         let settings: Vec<_> = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let options = bucket.options(Options { environment: settings.clone(), ..Options::default() });
-        let in_roles = |roles: &&str| match *roles {
-            "" => options.clone(),
-            roles => options.clone().with("MAXRAY_ROLES", roles),
+        let prepare = |own: Vec<(String, String)>| {
+            let mut options = options.clone();
+            options.environment.extend(own);
+            Platform::prepare(options)
         };
-        let mut platforms: Vec<Platform> =
-            roles.iter().map(|roles| Platform::prepare(in_roles(roles))).collect();
+        let mut platforms: Vec<Platform> = own.into_iter().map(prepare).collect();
         platforms.iter_mut().for_each(Platform::begin_start);
-        for node in &mut platforms {
+        let mut nodes =
+            Self { platforms, links: Vec::new(), bucket, cluster, elsewhere: OnceLock::new(), settings };
+        nodes.wait_until_ready().await;
+        nodes
+    }
+
+    /// Waits until every node that runs says that it is ready.
+    ///
+    /// # Panics
+    /// With the log of one that does not.
+    pub async fn wait_until_ready(&mut self) {
+        for node in &mut self.platforms {
             node.wait_until_ready().await;
         }
-        Self { platforms, bucket, cluster, elsewhere: OnceLock::new(), settings }
+    }
+
+    /// From now on a node of [`Self::start_on_links`] reaches neither database nor bucket nor broker, and is not told.
+    pub fn cut_off(&self, number: usize) {
+        self.links[number].iter().for_each(Link::cut);
+    }
+
+    /// From now on it does again.
+    pub fn reconnect(&self, number: usize) {
+        self.links[number].iter().for_each(Link::mend);
+    }
+
+    /// The database that they share.
+    pub fn cluster_mut(&mut self) -> &mut Cluster {
+        &mut self.cluster
     }
 
     /// One of them.
@@ -84,14 +157,14 @@ impl Nodes {
     }
 
     /// A node with the same keys over a dump of the database, on another server, and a copy of the bucket.
-    pub async fn restored(&self, dump: &[u8], bucket: &Bucket) -> Platform {
+    pub async fn restored(&self, dump: &[u8], bucket: &S3Server) -> Platform {
         let options = bucket.options(Options { environment: self.settings.clone(), ..Options::default() });
         let elsewhere = self.elsewhere.get_or_init(|| Cluster::start(Durability::Fsync));
-        Platform::start(options.with("MAXRAY_DATABASE__URL", &elsewhere.restore("restored", dump))).await
+        Platform::start(options.with(URL, &elsewhere.restore("restored", dump))).await
     }
 
     /// The bucket that they share.
-    pub fn bucket(&self) -> &Bucket {
+    pub fn bucket(&self) -> &S3Server {
         &self.bucket
     }
 

@@ -169,6 +169,22 @@ impl Platform {
         self.spawn(command);
     }
 
+    /// Starts the server again with a clock that shows another time than the machine's, as `+300s`; how long things take
+    /// stays as it is.
+    ///
+    /// # Panics
+    /// As [`Self::restart`], and when libfaketime is not installed.
+    pub async fn restart_at(&mut self, offset: &str) {
+        let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+        let preloaded = libraries.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
+        let preloaded = preloaded.into_iter().find(|path| path.exists());
+        let preloaded = preloaded.expect("there is no libfaketime: run ./test, it installs it");
+        let mut command = self.command(&["serve"]);
+        command.env("LD_PRELOAD", preloaded).env("FAKETIME", offset).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        self.spawn(command);
+        self.wait_until_ready().await;
+    }
+
     /// Starts the server by a command that ends in `maxray serve`, and does not wait.
     pub(crate) fn spawn(&mut self, mut command: Command) {
         assert!(self.server.is_none(), "kill or stop the server first");
@@ -246,6 +262,27 @@ impl Platform {
             let _status = server.wait();
         }
         self.run = None;
+    }
+
+    /// The server stands still, as a machine does whose host has no time for it, and does not know.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// It goes on where it stood.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let server = rustix::process::Pid::from_child(self.server.as_ref().expect("a running server"));
+        rustix::process::kill_process(server, signal).expect("the server takes signals");
     }
 
     /// SIGTERM, and the exit status once associations and requests have drained.

@@ -19,6 +19,8 @@ use crate::{operator::free_port, tls::Identity};
 
 /// How long the server may take; a machine that builds at the same time needs most of it.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
+/// One attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a test that finds no server says.
 const INSTALL: &str = "run ./test, or: RUNLEVEL=1 apt-get install --no-install-recommends rabbitmq-server";
 /// Where Debian has the server's programs.
@@ -144,6 +146,11 @@ impl RabbitMq {
         command
     }
 
+    /// Its port, without TLS.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it is, with name and password, without TLS.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
@@ -167,10 +174,13 @@ impl RabbitMq {
         Queues { channel, _connection: connection }
     }
 
-    async fn connect(url: &str) -> lapin::Result<Connection> {
-        let runtime = lapin::runtime::default_runtime()?;
+    async fn connect(url: &str) -> Result<Connection, String> {
+        let runtime = lapin::runtime::default_runtime().map_err(|error| error.to_string())?;
         let (properties, tls) = (ConnectionProperties::default(), OwnedTLSConfig::default());
-        Connection::connect_with_config(url, properties, tls, runtime).await
+        let connecting = Connection::connect_with_config(url, properties, tls, runtime);
+        // A server that is about to listen may take a connection and never say anything.
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+        connected.map_err(|late| late.to_string())?.map_err(|error| error.to_string())
     }
 
     fn tell(&mut self, line: &str) {

@@ -20,7 +20,7 @@ pub struct WorkerConfig {
     pub previews_memory_max_bytes: u64,
     /// Largest stored frame of which a preview is made.
     pub frame_length_max_bytes: u64,
-    /// Time between two looks at the queues when no commit tells of new work: what other nodes stored is found so.
+    /// Time between two looks at the queues when no commit tells of new work, of this node or of one that is heard.
     pub poll_interval_ms: u64,
     /// Longest time until a published event is marked as such. After a crash, events of that time are sent again.
     pub relay_mark_interval_ms: u64,

@@ -19,6 +19,7 @@ use crate::{
     audit::{ChainMemory, write_chained},
     idempotency::fulfil_claim,
     ingest::Waiting,
+    neighbours::say_that_sessions_end,
     session::RevokedSessions,
     statement::Dialect,
     turn::{Turn, Turns},
@@ -88,8 +89,10 @@ impl<DB: sqlx::Database> Clone for Engine<DB> {
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) config: DatabaseConfig,
-    /// Counts commits that wrote events.
+    /// Counts commits that may have made events readable, of this process and of those that it hears of.
     pub(crate) commits: watch::Sender<u64>,
+    /// Counts those of this process alone.
+    pub(crate) own_events: watch::Sender<u64>,
     /// Set when the disk failed under a COMMIT on SQLite: nothing may be promised until a restart.
     pub(crate) broken: watch::Sender<bool>,
     /// Sessions that are not to be trusted any more.
@@ -195,6 +198,7 @@ impl Database {
     /// Writes the audit records, commits, and wakes who waits for events.
     pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
         fulfil_claim(&mut tx).await?;
+        say_that_sessions_end(&mut tx).await?;
         // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
         let announce = tx.events || tx.dialect() == Dialect::Postgres;
         match tx.inner {
@@ -208,14 +212,17 @@ impl Database {
             TxInner::Sqlite(turn) => turn.keep(tx.audit, tx.now).await?,
         }
         self.shared().revoked_sessions.add(tx.revoked_sessions);
+        if tx.events {
+            self.shared().own_events.send_modify(|commits| *commits += 1);
+        }
         if announce {
             self.shared().commits.send_modify(|commits| *commits += 1);
         }
         Ok(())
     }
 
-    /// Tells of commits of this process that may have made events readable, or previews necessary: the value only
-    /// grows. Other nodes' commits are not announced: on PostgreSQL look again every second or so, too.
+    /// Tells of commits that may have made events readable, or previews necessary: the value only grows. Those of other
+    /// nodes are heard of while [`Database::keep_in_touch`] runs, and not for certain: on PostgreSQL look now and then, too.
     pub fn subscribe_commits(&self) -> watch::Receiver<u64> {
         self.shared().commits.subscribe()
     }

@@ -34,6 +34,7 @@ mod instance;
 mod keys;
 mod lease;
 mod migrate;
+mod neighbours;
 mod node;
 mod notification;
 mod open;

@@ -38,6 +38,7 @@ impl Database {
             clock,
             config: config.clone(),
             commits: watch::channel(0).0,
+            own_events: watch::channel(0).0,
             broken: watch::channel(false).0,
             revoked_sessions: RevokedSessions::default(),
             chain: Arc::new(ChainMemory::new(node_id(data_directory)?)),

@@ -1,6 +1,7 @@
 //! Events on their way to RabbitMQ: protected, to the queues that want them, and never in the way of who stores.
 
 mod outages;
+pub(crate) mod received;
 
 use std::fs;
 
@@ -16,7 +17,7 @@ use tests::{
 
 use crate::notifications::asyncapi;
 
-fn options(engine: Engine, url: &str, queues: &str) -> Options {
+pub(crate) fn options(engine: Engine, url: &str, queues: &str) -> Options {
     Options::on(engine)
         .with("MAXRAY_BROKER__URL", url)
         .with("MAXRAY_BROKER__QUEUES", queues)
@@ -32,7 +33,7 @@ async fn next(queues: &Queues, queue: &str) -> Message {
     wait::until(&format!("a message in {queue}"), async || queues.take(queue).await).await
 }
 
-async fn metric_is(platform: &Platform, name: &str, expected: impl Fn(f64) -> bool) {
+pub(crate) async fn metric_is(platform: &Platform, name: &str, expected: impl Fn(f64) -> bool) {
     wait::until(name, async || expected(platform.metric(name).await).then_some(())).await;
 }
 

@@ -1,28 +1,23 @@
 //! Brokers that are away, die, block or say nothing, and nodes that die: nothing is lost, and nothing is left behind.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use database::{Database, DatabaseConfig};
-use model::{clock::Clock, event::EventEnvelope};
 use reqwest::StatusCode;
-use serde_json::{Value, json};
 use tests::{
     nodes::Nodes,
     platform::{Engine, Platform},
-    rabbitmq::{Queues, RabbitMq},
+    rabbitmq::RabbitMq,
     scu,
     synthetic::Synthetic,
     wait,
 };
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
-use super::{metric_is, options, store};
-
-/// Above anything that these tests cause.
-const EVENTS_MAX: u32 = 10_000;
+use super::{
+    metric_is, options,
+    received::{assert_order, drain, outbox},
+    store,
+};
 
 #[tokio::test]
 async fn nothing_is_lost_when_broker_and_server_die_on_sqlite() {
@@ -74,53 +69,6 @@ async fn send_many(platform: &Platform) {
     for sender in sending.collect::<Vec<_>>() {
         sender.await.expect("sent");
     }
-}
-
-/// Takes messages until each event of the outbox has come, and previews are all made.
-async fn drain(platform: &Platform, queues: &Queues, instances: usize) -> Vec<Value> {
-    let (mut received, mut ids) = (Vec::new(), BTreeSet::new());
-    let deadline = Instant::now() + Duration::from_mins(2);
-    loop {
-        while let Some(message) = queues.take("all").await {
-            let body = message.json();
-            ids.insert(body["event_id"].as_str().expect("an id").to_owned());
-            received.push(body);
-        }
-        let outbox = outbox(platform).await;
-        let missing = outbox.iter().filter(|event| !ids.contains(&event.event_id.to_string())).count();
-        // Each with its preview.
-        if missing == 0 && outbox.len() >= 2 * instances {
-            return received;
-        }
-        assert!(Instant::now() < deadline, "{missing} of {} events did not come", outbox.len());
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-async fn outbox(platform: &Platform) -> Vec<EventEnvelope> {
-    let url = platform.setting("MAXRAY_DATABASE__URL").unwrap_or_default().to_owned();
-    let config = DatabaseConfig { url, allow_unsafe: true, ..DatabaseConfig::default() };
-    let database = Database::open(&config, &platform.data_directory(), Clock::system()).await.expect("opens");
-    let events = database.outbox_after(0, EVENTS_MAX).await.expect("events");
-    database.close().await;
-    events
-}
-
-/// What comes for the first time comes in the order in which it happened, and nothing comes that did not happen.
-fn assert_order(received: &[Value], outbox: &[EventEnvelope]) {
-    let happened: BTreeMap<String, i64> =
-        outbox.iter().map(|event| (event.event_id.to_string(), event.sequence)).collect();
-    let (mut seen, mut last) = (BTreeSet::new(), 0);
-    for body in received {
-        let id = body["event_id"].as_str().expect("an id");
-        let sequence = *happened.get(id).unwrap_or_else(|| panic!("{body} did not happen"));
-        assert_eq!(body["sequence"], json!(sequence));
-        if seen.insert(id) {
-            assert!(sequence > last, "{sequence} came after {last}");
-            last = sequence;
-        }
-    }
-    assert_eq!(seen.len(), happened.len());
 }
 
 /// A second node sends when the first is gone, from where the first was.

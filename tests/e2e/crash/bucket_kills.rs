@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use fail_point::Point;
 use tests::{
-    bucket::Bucket,
     load::{Load, Shape},
     platform::{Options, Platform},
+    s3::S3Server,
     session::PASSWORD,
 };
 
@@ -28,7 +28,7 @@ fn deadly_time(point: Point) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_kill_point_of_a_bucket() {
-    let bucket = Bucket::start().await;
+    let bucket = S3Server::start().await;
     let options = bucket.options(Options::default().with("MAXRAY_WORKER__PREVIEWS", "false"));
     let mut platform = Platform::start(options).await;
     platform.add_user("reader", "viewer");

@@ -68,9 +68,11 @@ async fn orphans_are_removed_after_the_grace() {
     }
     platform.assert_verified(None, "after the removal");
 
-    // More at once than a crash leaves: an older database was put back.
+    // More at once than a crash leaves: an older database was put back. Nothing looks before all of them are there.
+    platform.kill();
     let many: Vec<PathBuf> =
         (3..9).map(|number| orphan(&platform, number, Duration::from_hours(100))).collect();
+    platform.restart().await;
     let began = Instant::now();
     while !platform.log().contains("was an older database put back") {
         assert!(began.elapsed() < TIMEOUT, "nothing is said about many orphans:\n{}", platform.log());

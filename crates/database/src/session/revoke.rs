@@ -1,5 +1,5 @@
-//! Taking sessions back. The process that does it knows at once; other processes on the same database ask for what
-//! was revoked lately, at most once in [`LOOK_AGAIN`], whatever number of requests they serve.
+//! Taking sessions back. The process that does it knows at once; other processes on the same database hear of it, and
+//! ask for what was revoked lately, at most once in [`LOOK_AGAIN`], whatever number of requests they serve.
 
 use std::{
     collections::HashMap,
@@ -166,7 +166,7 @@ impl Database {
         Ok(revoked.contains(id))
     }
 
-    async fn ask_for_revoked_sessions(&self) -> Result<(), DatabaseError> {
+    pub(crate) async fn ask_for_revoked_sessions(&self) -> Result<(), DatabaseError> {
         const SQL: &str = "SELECT id, expires_at FROM session WHERE revoked_at >= $1 AND expires_at > $2";
         let shared = self.shared();
         let (at, now) = (Instant::now(), shared.clock.now());

@@ -1,0 +1,130 @@
+//! Word of what this process committed to the others on the same PostgreSQL, and theirs to this one (LISTEN and NOTIFY), so
+//! that nobody waits for the next look. Word may be lost, or never come: whoever is woken looks by itself, too, only later.
+
+use std::{convert::Infallible, time::Duration};
+
+use sqlx::pool::PoolOptions;
+use sqlx_postgres::{PgExecutor, PgListener, Postgres};
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
+
+use crate::{
+    Database, DatabaseError, Engine,
+    engine::{Tx, TxInner},
+};
+
+/// Of each database one.
+const CHANNEL: &str = "maxray";
+/// The first word of a burst of commits goes at once, the next ones so far apart.
+const WORDS_APART: Duration = Duration::from_millis(100);
+/// What a word tells of may have to wait for a transaction that began earlier: so much later is looked once more.
+const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// Between two attempts at a server that is not there.
+const RETRY: Duration = Duration::from_secs(1);
+/// Sessions were taken back.
+const SESSIONS: &str = "sessions";
+/// There are new events; the process that has them follows, which need not hear of itself.
+const EVENTS: &str = "events ";
+
+impl Database {
+    /// Tells and hears until it is dropped. On SQLite there is nobody else.
+    pub async fn keep_in_touch(&self) -> Infallible {
+        let Self::Postgres(engine) = self else { return std::future::pending().await };
+        let (ourselves, heard) = (Uuid::now_v7(), Notify::new());
+        tokio::join!(
+            tell(engine, ourselves),
+            self.hear(engine, ourselves, &heard),
+            look_again(engine, &heard)
+        )
+        .0
+    }
+
+    async fn hear(&self, engine: &Engine<Postgres>, ourselves: Uuid, heard: &Notify) -> Infallible {
+        let own = format!("{EVENTS}{ourselves}");
+        loop {
+            let Err(error) = self.listen(engine, &own, heard).await;
+            metrics::gauge!("maxray_neighbours_heard").set(0.0);
+            tracing::warn!(%error, "other nodes cannot be heard; what they do is found by looking, until they can");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn listen(
+        &self,
+        engine: &Engine<Postgres>,
+        own: &str,
+        heard: &Notify,
+    ) -> Result<Infallible, DatabaseError> {
+        // A connection of its own, that is never given back.
+        let own_connection =
+            PoolOptions::<Postgres>::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        let own_connection = own_connection.connect_lazy_with((*engine.read.connect_options()).clone());
+        let mut listener = PgListener::connect_with(&own_connection).await?;
+        listener.listen(CHANNEL).await?;
+        metrics::gauge!("maxray_neighbours_heard").set(1.0);
+        tracing::info!("nodes tell each other by LISTEN and NOTIFY of PostgreSQL what they have committed");
+        // What was said before is not repeated.
+        let mut word = None;
+        loop {
+            if word.as_deref() != Some(own) {
+                if word.is_none() || word.as_deref() == Some(SESSIONS) {
+                    self.ask_for_revoked_sessions().await?;
+                }
+                wake(engine);
+                heard.notify_one();
+            }
+            // None: the connection was lost, and is there again.
+            word = listener.try_recv().await?.map(|said| said.payload().to_owned());
+        }
+    }
+}
+
+/// In the transaction that takes sessions back, so that it is said with the commit or not at all. PostgreSQL lets one
+/// transaction at a time commit that says something: these are few, those with events are not.
+pub(crate) async fn say_that_sessions_end(tx: &mut Tx) -> Result<(), DatabaseError> {
+    match &mut tx.inner {
+        TxInner::Postgres(transaction) if !tx.revoked_sessions.is_empty() => {
+            notify(&mut **transaction, SESSIONS).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whoever waits for commits looks.
+fn wake(engine: &Engine<Postgres>) {
+    engine.shared.commits.send_modify(|commits| *commits += 1);
+}
+
+async fn look_again(engine: &Engine<Postgres>, heard: &Notify) -> Infallible {
+    loop {
+        heard.notified().await;
+        tokio::time::sleep(LOOKED_AGAIN_AFTER).await;
+        wake(engine);
+    }
+}
+
+async fn tell(engine: &Engine<Postgres>, ourselves: Uuid) -> Infallible {
+    let mut events = engine.shared.own_events.subscribe();
+    let word = format!("{EVENTS}{ourselves}");
+    let mut failing = false;
+    loop {
+        if events.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let said = Instant::now();
+        match notify(&engine.read, &word).await {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::warn!(%error, "other nodes cannot be told; they find what is new by looking");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep_until(said + WORDS_APART).await;
+    }
+}
+
+async fn notify(connection: impl PgExecutor<'_>, word: &str) -> Result<(), DatabaseError> {
+    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(connection).await?;
+    Ok(())
+}

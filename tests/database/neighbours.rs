@@ -1,0 +1,137 @@
+//! Word between processes on one PostgreSQL: what one of them commits wakes the others, also after their connection was lost.
+
+use std::time::Duration;
+
+use database::{AuditRecord, Database, NewSession, NewUser, SessionKind, SessionSet};
+use model::access::Role;
+use tests::wait;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::support::{Home, START, actor, at, instance};
+
+/// Somebody else on the same database, who tells and hears.
+struct Neighbour {
+    database: Database,
+    commits: watch::Receiver<u64>,
+    touch: JoinHandle<()>,
+}
+
+impl Neighbour {
+    async fn of(home: &Home) -> Self {
+        let database = home.reopen().await;
+        let listening = database.clone();
+        let touch = tokio::spawn(async move { match listening.keep_in_touch().await {} });
+        Self { commits: database.subscribe_commits(), database, touch }
+    }
+
+    /// Since the last time.
+    async fn is_woken(&mut self) {
+        let woken = tokio::time::timeout(Duration::from_mins(1), self.commits.changed());
+        woken.await.expect("word comes").expect("the database is open");
+    }
+
+    /// Until nothing more comes: what a listener that begins, or hears, looks at once more.
+    async fn is_quiet(&mut self) {
+        while let Ok(changed) = tokio::time::timeout(Duration::from_millis(800), self.commits.changed()).await
+        {
+            changed.expect("the database is open");
+        }
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        self.touch.abort();
+    }
+}
+
+/// Connections that listen.
+const LISTENERS: &str = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+
+async fn all_listen(home: &Home, count: i64) {
+    let counted = format!("SELECT COUNT(*) FROM {LISTENERS}");
+    wait::until("listeners", async || (home.number(&counted).await == count).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_commits_wakes_the_others() {
+    let home = Home::postgres().await;
+    let (mut here, mut there) = (Neighbour::of(&home).await, Neighbour::of(&home).await);
+    all_listen(&home, 2).await;
+    here.is_quiet().await;
+    there.is_quiet().await;
+    here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
+    there.is_woken().await;
+    there.is_quiet().await;
+    // What writes no event wakes nobody elsewhere, or nodes would wake each other for ever.
+    here.database.audit(AuditRecord::success(&actor(), "test")).await.expect("written");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!there.commits.has_changed().expect("open"));
+    drop(here);
+    all_listen(&home, 1).await;
+}
+
+/// An event waits for transactions that began before it: whoever was woken too early looks once more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_settled_is_looked_for_again() {
+    let home = Home::postgres().await;
+    let mut there = Neighbour::of(&home).await;
+    let here = Neighbour::of(&home).await;
+    all_listen(&home, 2).await;
+    there.is_quiet().await;
+    let before = there.database.outbox_last().await.expect("a number");
+    let writes = home.somebody_writes().await;
+    here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
+    there.is_woken().await;
+    assert!(there.database.outbox_after(before, 10).await.expect("events").is_empty());
+    drop(writes);
+    there.is_woken().await;
+    wait::until("the event", async || {
+        let found = there.database.outbox_after(before, 10).await.expect("events");
+        (!found.is_empty()).then_some(())
+    })
+    .await;
+}
+
+/// The session is known to be good, so that nobody would ask again for two seconds; word is quicker.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_ends_ends_everywhere() {
+    let home = Home::postgres().await;
+    let mut there = Neighbour::of(&home).await;
+    all_listen(&home, 1).await;
+    there.is_quiet().await;
+    let user =
+        NewUser { username: "ann".into(), password_hash: "$x".into(), role: Role::Viewer, doctor_id: None };
+    let user = home.database.create_user(user, &actor()).await.expect("created").id;
+    let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
+    let session = home.database.create_session(session, &actor()).await.expect("opened").session.id;
+    assert!(!there.database.is_session_revoked(session).await.expect("known"));
+    // By a command that listens to nobody, as `maxray user disable`.
+    home.database.revoke_sessions(SessionSet::One(session), "test", &actor()).await.expect("revoked");
+    there.is_woken().await;
+    assert!(there.database.is_session_revoked(session).await.expect("known"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_lost_is_made_again() {
+    let home = Home::postgres().await;
+    let mut there = Neighbour::of(&home).await;
+    let here = Neighbour::of(&home).await;
+    all_listen(&home, 2).await;
+    there.is_quiet().await;
+    home.sql(&format!("SELECT pg_terminate_backend(pid) FROM {LISTENERS}")).await;
+    // Nobody knows what was said meanwhile.
+    there.is_woken().await;
+    all_listen(&home, 2).await;
+    there.is_quiet().await;
+    here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
+    there.is_woken().await;
+}
+
+/// There is nobody else.
+#[tokio::test]
+async fn sqlite_has_no_neighbours() {
+    let home = Home::sqlite().await;
+    let touch = tokio::time::timeout(Duration::from_millis(50), home.database.keep_in_touch()).await;
+    assert!(touch.is_err(), "it goes on for ever and does nothing");
+}

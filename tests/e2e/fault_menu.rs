@@ -1,0 +1,253 @@
+//! Three nodes over one PostgreSQL, one bucket and one RabbitMQ, under load, while one thing after the other dies, stands
+//! still, is cut off or has another time: what was acknowledged is there and whole, every event arrives, every preview is
+//! made. (threats.md, fault menu; rows 60, 61 and 67)
+//!
+//! Once each by default; `MAXRAY_TEST_FAULT_ROUNDS=20 MAXRAY_TEST_FAULT_SECONDS=60` is the whole menu.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use model::event::Event;
+use reqwest::StatusCode;
+use tests::{
+    env,
+    ledger::Ledger,
+    load::{Load, Shape},
+    nodes::Nodes,
+    platform::{Engine, Platform},
+    rabbitmq::RabbitMq,
+    random::Random,
+    s3,
+    session::PASSWORD,
+};
+
+use crate::broker::{
+    self, metric_is,
+    received::{assert_order, drain, outbox},
+};
+
+const NODES: usize = 3;
+/// Seconds that a fault lasts, unless `MAXRAY_TEST_FAULT_SECONDS` says otherwise: longer than a lease, which is two.
+const SECONDS: u64 = 4;
+/// Acknowledgements before a fault.
+const BEFORE: usize = 15;
+/// What a round sends, each series shared out among the nodes.
+const SENDERS: usize = 2;
+const INSTANCES: usize = 45;
+/// Within this time after a fault the nodes take up what waits.
+const PREVIEWS_WITHIN: Duration = Duration::from_mins(3);
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NodeKilled,
+    /// Longer than its leases: it goes on as one who does not know.
+    NodePaused,
+    /// It comes back and thinks that it is five minutes later than the others do, or earlier.
+    NodeAhead,
+    NodeBehind,
+    /// Its lines to database, bucket and broker are dead, and nobody tells it.
+    NodeCutOff,
+    DatabaseRestarted,
+    DatabaseKilled,
+    BucketFails,
+    BucketSilent,
+    BucketCutsReads,
+    BrokerKilled,
+}
+
+const MENU: [Fault; 11] = [
+    Fault::NodeKilled,
+    Fault::NodePaused,
+    Fault::NodeAhead,
+    Fault::NodeBehind,
+    Fault::NodeCutOff,
+    Fault::DatabaseRestarted,
+    Fault::DatabaseKilled,
+    Fault::BucketFails,
+    Fault::BucketSilent,
+    Fault::BucketCutsReads,
+    Fault::BrokerKilled,
+];
+
+impl Fault {
+    /// Whether one node is away, so that the others have to go on as if nothing were.
+    fn takes_a_node_away(self) -> bool {
+        matches!(self, Self::NodeKilled | Self::NodePaused | Self::NodeCutOff)
+    }
+}
+
+/// The nodes and what is with them.
+struct House {
+    nodes: Nodes,
+    rabbit: RabbitMq,
+    lasts: Duration,
+    /// What was answered with success, also as the file for `maxray verify`.
+    acknowledged: BTreeSet<String>,
+    ledger: PathBuf,
+}
+
+// Bucket and lines are served by this process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_fails_nothing_is_lost() {
+    let mut random = Random::from_environment("fault menu");
+    let mut house = House::open().await;
+    for round in 1..=env::number(env::FAULT_ROUNDS, 1) {
+        for fault in MENU {
+            house.serve(fault, round, random.below(NODES)).await;
+        }
+    }
+    everything_is_told(&house).await;
+    assert_eq!(Ledger::count_in(&house.ledger), house.acknowledged.len());
+    // Every byte, as any node sees it; and each node's own trail.
+    house.nodes.node(0).assert_verified(Some(&house.ledger), "after the whole menu");
+    for node in house.nodes.all() {
+        let (done, text) = node.operate(&["audit", "verify"]);
+        assert!(done, "audit verify: {text}");
+    }
+}
+
+impl House {
+    async fn open() -> Self {
+        let rabbit = RabbitMq::start(None).await;
+        let settings = broker::options(Engine::Sqlite, &rabbit.url(), r##"{all=["#"]}"##)
+            .with("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "2000")
+            .with("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "6000");
+        let settings: Vec<(&str, &str)> =
+            settings.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let nodes = Nodes::start_on_links(NODES, rabbit.port(), &settings).await;
+        nodes.node(0).add_user("reader", "viewer");
+        let lasts = Duration::from_secs(env::number(env::FAULT_SECONDS, SECONDS));
+        let ledger = nodes.node(0).scratch().join("acknowledged.jsonl");
+        Self { nodes, rabbit, lasts, acknowledged: BTreeSet::new(), ledger }
+    }
+
+    /// One fault in the middle of a load, its end, and a look at everything that was sent.
+    async fn serve(&mut self, fault: Fault, round: u64, victim: usize) {
+        let when = format!("{fault:?}, node {victim}, round {round}");
+        let peers: Vec<SocketAddr> = self.nodes.all().iter().map(Platform::dicom).collect();
+        let began = Instant::now();
+        let mut load = Load::start_at(&peers, &when, &Shape::mixed(SENDERS, INSTANCES));
+        load.until_acknowledged(BEFORE).await;
+        self.begin(fault, victim).await;
+        if fault.takes_a_node_away() {
+            self.others_go_on(victim, &load, &when).await;
+        }
+        tokio::time::sleep(self.lasts).await;
+        self.end(fault, victim).await;
+        self.nodes.wait_until_ready().await;
+        tokio::task::block_in_place(|| load.wait());
+        for (uid, status) in load.refused() {
+            // PS3.4 B.2.3 and PS3.7 C.5: out of resources, or a processing failure. Both tell the sender to try again.
+            assert!(status & 0xFF00 == 0xA700 || status == 0x0110, "{when}: {uid}: {status:04X}");
+        }
+        eprintln!(
+            "{when}: {} acknowledged, {} refused, {} s",
+            load.ledger.len(),
+            load.refused().len(),
+            began.elapsed().as_secs()
+        );
+        // Through another one than had the trouble.
+        let other = self.nodes.node((victim + 1) % NODES);
+        let reader = other.sign_in("reader", PASSWORD).await;
+        load.check_and_send_again(&reader, other.dicom(), &when).await;
+        self.keep(&load);
+    }
+
+    fn keep(&mut self, load: &Load) {
+        load.ledger.append_to(&self.ledger);
+        self.acknowledged.extend(load.ledger.entries().into_keys());
+    }
+
+    async fn begin(&mut self, fault: Fault, victim: usize) {
+        match fault {
+            Fault::NodeKilled => self.nodes.node_mut(victim).kill(),
+            Fault::NodePaused => self.nodes.node(victim).pause(),
+            Fault::NodeAhead => self.restart_at(victim, "+300s").await,
+            Fault::NodeBehind => self.restart_at(victim, "-300s").await,
+            Fault::NodeCutOff => self.nodes.cut_off(victim),
+            Fault::DatabaseRestarted => self.nodes.cluster_mut().restart(),
+            Fault::DatabaseKilled => self.nodes.cluster_mut().kill_all(),
+            Fault::BucketFails => self.nodes.bucket().fail(s3::Fault::InternalError),
+            Fault::BucketSilent => self.nodes.bucket().fail(s3::Fault::Silent),
+            Fault::BucketCutsReads => self.nodes.bucket().fail(s3::Fault::CutsReads),
+            Fault::BrokerKilled => self.rabbit.kill(),
+        }
+    }
+
+    async fn end(&mut self, fault: Fault, victim: usize) {
+        match fault {
+            Fault::NodeKilled => self.nodes.node_mut(victim).restart().await,
+            Fault::NodeAhead | Fault::NodeBehind => {
+                self.nodes.node_mut(victim).kill();
+                self.nodes.node_mut(victim).restart().await;
+            }
+            Fault::NodePaused => self.nodes.node(victim).resume(),
+            Fault::NodeCutOff => self.nodes.reconnect(victim),
+            Fault::DatabaseRestarted => {}
+            Fault::DatabaseKilled => {
+                let cluster = self.nodes.cluster_mut();
+                cluster.wait_for_end();
+                cluster.start_again();
+            }
+            Fault::BucketFails | Fault::BucketSilent | Fault::BucketCutsReads => self.nodes.bucket().heal(),
+            Fault::BrokerKilled => self.rabbit.start_again().await,
+        }
+    }
+
+    /// Another time begins for a node, which takes instances by it.
+    async fn restart_at(&mut self, victim: usize, offset: &str) {
+        let node = self.nodes.node_mut(victim);
+        node.kill();
+        node.restart_at(offset).await;
+        let load = Load::run(node.dicom(), &format!("AT {offset}"), &Shape::mixed(1, 5));
+        assert_eq!((load.ledger.len(), load.refused().len()), (5, 0), "{}", node.log());
+        self.keep(&load);
+    }
+
+    /// While one node is in trouble the others are ready and take what is sent to them.
+    async fn others_go_on(&self, victim: usize, load: &Load, when: &str) {
+        let there = load.ledger.len();
+        load.until_acknowledged(there + BEFORE).await;
+        for (number, node) in self.nodes.all().iter().enumerate().filter(|(number, _)| *number != victim) {
+            let answer = node.client().get(node.url("/readyz")).send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::OK, "{when}: node {number}");
+        }
+    }
+}
+
+/// What was stored has its previews, and a consumer of everything hears of all of it, in order.
+async fn everything_is_told(house: &House) {
+    let node = house.nodes.node(0);
+    let deadline = Instant::now() + PREVIEWS_WITHIN;
+    let stored = loop {
+        let (mut stored, mut stored_xrays, mut shown) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for envelope in outbox(node).await {
+            match envelope.event {
+                Event::InstanceStored { xray_id, sop_instance_uid, .. } => {
+                    assert!(stored.insert(sop_instance_uid), "{xray_id} was stored twice");
+                    stored_xrays.insert(xray_id);
+                }
+                Event::PreviewMade { xray_id, .. } => {
+                    shown.insert(xray_id);
+                }
+                Event::PreviewFailed { xray_id, reason, .. } => panic!("no preview of {xray_id}: {reason}"),
+                _ => {}
+            }
+        }
+        if stored_xrays == shown {
+            break stored;
+        }
+        let without = stored_xrays.difference(&shown).count();
+        assert!(Instant::now() < deadline, "{without} of {} instances have no preview", stored.len());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert!(stored.is_superset(&house.acknowledged), "an event is missing");
+    metric_is(node, "maxray_broker_behind_events", |behind| behind < 1.0).await;
+    let received = drain(node, &house.rabbit.queues().await, stored.len()).await;
+    assert_order(&received, &outbox(node).await);
+}

@@ -1,0 +1,93 @@
+//! A line between a server and what it needs that can be cut as networks cut them: nothing passes any more, and neither
+//! end is told. Once it is whole again what was on its way arrives.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, UnixStream},
+    sync::watch,
+};
+
+/// Where a line leads.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// To a port of this machine.
+    Port(SocketAddr),
+    /// To a socket in a folder.
+    Socket(PathBuf),
+}
+
+/// The line. It ends with the runtime of the test.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    is_whole: watch::Sender<bool>,
+}
+
+impl Link {
+    /// Lays one to `end`.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub async fn to(end: End) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (is_whole, whole) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (end, whole) = (end.clone(), whole.clone());
+                tokio::spawn(async move {
+                    let (reads, writes) = client.into_split();
+                    // An end that is not there closes the connection.
+                    match end {
+                        End::Port(address) => {
+                            let Ok(server) = tokio::net::TcpStream::connect(address).await else { return };
+                            let (answers, requests) = server.into_split();
+                            tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
+                        }
+                        End::Socket(path) => {
+                            let Ok(server) = UnixStream::connect(path).await else { return };
+                            let (answers, requests) = server.into_split();
+                            tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, is_whole }
+    }
+
+    /// Where it is taken up.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on nothing passes.
+    pub fn cut(&self) {
+        self.is_whole.send_replace(false);
+    }
+
+    /// From now on everything passes.
+    pub fn mend(&self) {
+        self.is_whole.send_replace(true);
+    }
+}
+
+/// Until one end closes; the other is closed then.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut whole: watch::Receiver<bool>,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(length @ 1..) = from.read(&mut buffer).await {
+        if whole.wait_for(|is_whole| *is_whole).await.is_err()
+            || to.write_all(&buffer[..length]).await.is_err()
+        {
+            break;
+        }
+    }
+    let _closed = whole.wait_for(|is_whole| *is_whole).await.is_ok();
+    let _closed = to.shutdown().await;
+}

@@ -1,0 +1,174 @@
+//! An S3 server in the test's own process that can misbehave on request. It keeps objects in memory, checks the
+//! SHA-256 that travels with an upload, and knows what MaxRay asks for: PUT, GET with a range, HEAD, DELETE, lists and
+//! multipart uploads.
+
+mod state;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, State as Shared},
+    http::{HeaderMap, Method, Response, StatusCode, Uri},
+};
+use bytes::Bytes;
+
+use self::state::{State, error};
+use crate::platform::Options;
+
+/// Name of the one bucket.
+pub const BUCKET: &str = "maxray-test";
+
+/// What goes wrong, until [`S3Server::heal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Every request: 500.
+    InternalError,
+    /// Every request: 503 SlowDown.
+    SlowDown,
+    /// Every request: 403, as with credentials that have expired.
+    Forbidden,
+    /// Every request: no answer at all.
+    Silent,
+    /// An upload is answered with success and forgotten: HEAD and GET say 404.
+    ForgetsUploads,
+    /// An upload is answered with success and stored one byte short.
+    CutsUploads,
+    /// An upload is stored with one bit changed; its length is right.
+    FlipsUploads,
+    /// The end of a multipart upload is answered with 200 and an `<Error>` in the body.
+    FailsCompletion,
+    /// GET promises the whole range, sends half of it and closes the connection.
+    CutsReads,
+}
+
+/// The server. It ends with the test's runtime.
+#[derive(Debug, Clone)]
+pub struct S3Server {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+impl S3Server {
+    /// Starts one on a free port of this machine.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::<Mutex<State>>::default();
+        let router =
+            Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&state));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, state }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The settings of a server that keeps its objects here.
+    #[must_use]
+    pub fn options(&self, mut options: Options) -> Options {
+        options.environment.extend(self.settings());
+        options
+    }
+
+    /// Settings that make MaxRay use it.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let endpoint = format!("http://{}", self.address);
+        let settings = [
+            ("BACKEND", "s3"),
+            ("S3__ENDPOINT", &endpoint),
+            ("S3__BUCKET", BUCKET),
+            ("S3__ACCESS_KEY_ID", "test"),
+            ("S3__SECRET_ACCESS_KEY", "not a secret"),
+            ("S3__ALLOW_HTTP", "true"),
+        ];
+        settings.map(|(name, value)| (format!("MAXRAY_OBJECT_STORAGE__{name}"), value.to_owned())).to_vec()
+    }
+
+    /// From now on this goes wrong.
+    pub fn fail(&self, fault: Fault) {
+        lock(&self.state).fault = Some(fault);
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        lock(&self.state).fault = None;
+    }
+
+    /// Every object by its key, as it is stored.
+    pub fn objects(&self) -> BTreeMap<String, Bytes> {
+        let state = lock(&self.state);
+        state.objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.clone())).collect()
+    }
+
+    /// Names of all objects.
+    pub fn names(&self) -> Vec<String> {
+        lock(&self.state).objects.keys().cloned().collect()
+    }
+
+    /// Another one with a copy of these objects, made in the order in which a backup has to: keys last.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn copied(&self) -> Self {
+        let copy = Self::start().await;
+        for keys in [false, true] {
+            let objects = lock(&self.state).objects.clone();
+            let wanted = objects.into_iter().filter(|(name, _)| name.starts_with("keys/") == keys);
+            lock(&copy.state).objects.extend(wanted);
+        }
+        copy
+    }
+
+    /// Puts an object there, past MaxRay.
+    pub fn put(&self, key: &str, bytes: Bytes) {
+        lock(&self.state).objects.insert(key.to_owned(), (bytes, SystemTime::now()));
+    }
+
+    /// Multipart uploads that were neither completed nor aborted.
+    pub fn open_uploads(&self) -> usize {
+        lock(&self.state).uploads.len()
+    }
+
+    /// Requests so far.
+    pub fn requests(&self) -> u64 {
+        lock(&self.state).requests
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(
+    Shared(state): Shared<Arc<Mutex<State>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let fault = {
+        let mut state = lock(&state);
+        state.requests += 1;
+        state.fault
+    };
+    match fault {
+        Some(Fault::Silent) => return std::future::pending().await,
+        Some(Fault::InternalError) => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        Some(Fault::SlowDown) => return error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+        Some(Fault::Forbidden) => return error(StatusCode::FORBIDDEN, "ExpiredToken"),
+        _ => {}
+    }
+    lock(&state).answer(&method, &uri, &headers, body)
+}
