@@ -14,7 +14,10 @@ use service::{
     shutdown::Shutdown,
     tls::{self, Tls},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 
 use crate::{
     alarms,
@@ -29,6 +32,9 @@ use crate::{
     settings::Settings,
     user,
 };
+
+/// Connections that the kernel takes before we do: a department that is switched on, a proxy that comes back.
+const WAITING_CONNECTIONS_MAX: u32 = 1024;
 
 /// A server that listens already; `run` serves until the shutdown begins.
 pub struct Server {
@@ -71,8 +77,8 @@ impl Server {
         })?;
         settings.check_doors()?;
         let (http_tls, dicom_tls) = open_tls(&settings)?;
-        let http = listen("http.listen", settings.http.listen).await?;
-        let dicom = listen_for_dicom(&settings).await?;
+        let http = listen("http.listen", settings.http.listen)?;
+        let dicom = listen_for_dicom(&settings)?;
         let archive = home::open_archive(&settings, &directory, &clock).await?;
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let shutdown = Shutdown::new();
@@ -176,18 +182,19 @@ async fn keep_in_touch(archive: Archive, shutdown: Shutdown) -> anyhow::Result<(
 }
 
 /// Only with the role.
-async fn listen_for_dicom(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
-    if settings.has(Role::Pacs) {
-        listen("pacs.listen", settings.pacs.listen).await.map(Some)
-    } else {
-        Ok(None)
-    }
+fn listen_for_dicom(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
+    if settings.has(Role::Pacs) { listen("pacs.listen", settings.pacs.listen).map(Some) } else { Ok(None) }
 }
 
-async fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
+fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bind = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restart need not wait for connections of before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(WAITING_CONNECTIONS_MAX)
+    };
+    bind().with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
 }
 
 fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {

@@ -46,7 +46,8 @@ impl Drop for Neighbour {
 }
 
 /// Connections that listen.
-const LISTENERS: &str = "pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+const LISTENERS: &str = "pg_stat_activity WHERE datname = current_database() \
+     AND application_name = 'maxray listens' AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')";
 
 async fn all_listen(home: &Home, count: i64) {
     let counted = format!("SELECT COUNT(*) FROM {LISTENERS}");

@@ -19,6 +19,9 @@ const CHANNEL: &str = "maxray";
 const WORDS_APART: Duration = Duration::from_millis(100);
 /// What a word tells of may have to wait for a transaction that began earlier: so much later is looked once more.
 const LOOKED_AGAIN_AFTER: Duration = Duration::from_millis(300);
+/// A connection on which so long nothing came is asked for a sign of life, and so long it has for it: a machine that vanished says nothing.
+const SILENCE: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(5);
 /// Between two attempts at a server that is not there.
 const RETRY: Duration = Duration::from_secs(1);
 /// Sessions were taken back.
@@ -41,28 +44,47 @@ impl Database {
 
     async fn hear(&self, engine: &Engine<Postgres>, ourselves: Uuid, heard: &Notify) -> Infallible {
         let own = format!("{EVENTS}{ourselves}");
+        let is_heard = metrics::gauge!("maxray_neighbours_heard");
+        let mut failing = false;
         loop {
-            let Err(error) = self.listen(engine, &own, heard).await;
-            metrics::gauge!("maxray_neighbours_heard").set(0.0);
-            tracing::warn!(%error, "other nodes cannot be heard; what they do is found by looking, until they can");
+            let Err(error) = match self.listen(engine).await {
+                Ok(mut listener) => {
+                    failing = false;
+                    is_heard.set(1.0);
+                    tracing::info!(
+                        "nodes tell each other by LISTEN and NOTIFY of PostgreSQL what they have committed"
+                    );
+                    self.follow(engine, &mut listener, &own, heard).await
+                }
+                Err(error) => Err(error),
+            };
+            is_heard.set(0.0);
+            if !failing {
+                failing = true;
+                tracing::warn!(%error, "other nodes cannot be heard; what they do is found by looking, until they can");
+            }
             tokio::time::sleep(RETRY).await;
         }
     }
 
-    async fn listen(
-        &self,
-        engine: &Engine<Postgres>,
-        own: &str,
-        heard: &Notify,
-    ) -> Result<Infallible, DatabaseError> {
+    async fn listen(&self, engine: &Engine<Postgres>) -> Result<PgListener, DatabaseError> {
         // A connection of its own, that is never given back.
         let own_connection =
             PoolOptions::<Postgres>::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let own_connection = own_connection.connect_lazy_with((*engine.read.connect_options()).clone());
+        let options = (*engine.read.connect_options()).clone().application_name("maxray listens");
+        let own_connection = own_connection.connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&own_connection).await?;
         listener.listen(CHANNEL).await?;
-        metrics::gauge!("maxray_neighbours_heard").set(1.0);
-        tracing::info!("nodes tell each other by LISTEN and NOTIFY of PostgreSQL what they have committed");
+        Ok(listener)
+    }
+
+    async fn follow(
+        &self,
+        engine: &Engine<Postgres>,
+        listener: &mut PgListener,
+        own: &str,
+        heard: &Notify,
+    ) -> Result<Infallible, DatabaseError> {
         // What was said before is not repeated.
         let mut word = None;
         loop {
@@ -73,8 +95,14 @@ impl Database {
                 wake(engine);
                 heard.notify_one();
             }
-            // None: the connection was lost, and is there again.
-            word = listener.try_recv().await?.map(|said| said.payload().to_owned());
+            word = match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+                // None: the connection was lost, and is there again.
+                Ok(said) => said?.map(|said| said.payload().to_owned()),
+                Err(_silence) => {
+                    in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await?;
+                    Some(own.to_owned())
+                }
+            };
         }
     }
 }
@@ -125,6 +153,12 @@ async fn tell(engine: &Engine<Postgres>, ourselves: Uuid) -> Infallible {
 }
 
 async fn notify(connection: impl PgExecutor<'_>, word: &str) -> Result<(), DatabaseError> {
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(connection).await?;
-    Ok(())
+    in_time(sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(word).execute(connection)).await
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<(), DatabaseError> {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => Ok(answer.map(drop)?),
+        Err(_late) => Err(DatabaseError::Unavailable("PostgreSQL says nothing".to_owned())),
+    }
 }

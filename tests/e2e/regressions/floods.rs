@@ -238,6 +238,22 @@ fn raise_descriptor_limit() {
 
 /// While a flood waits in the listener's queue, a newcomer may be dropped with it. It comes again, as modalities do, and
 /// is heard within seconds.
+/// While the server has no time for them: a department that is switched on, a proxy that comes back.
+#[tokio::test]
+async fn many_may_connect_at_the_same_moment() {
+    const AT_ONCE: usize = 500;
+    let platform = Platform::start(quiet()).await;
+    platform.pause();
+    for address in [platform.dicom(), platform.http()] {
+        let waiting: Vec<_> = (0..AT_ONCE)
+            .map_while(|_| TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok())
+            .collect();
+        assert_eq!(waiting.len(), AT_ONCE, "connections that wait at {address}");
+    }
+    platform.resume();
+    assert_eq!(platform.client().get(platform.url("/readyz")).send().await.expect("an answer").status(), 200);
+}
+
 async fn wait_for_room(platform: &Platform) {
     let peer = platform.dicom();
     let deadline = Instant::now() + Duration::from_secs(10);
