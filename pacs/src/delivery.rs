@@ -164,9 +164,7 @@ async fn wait(awake: &Notify, shutdown: &Shutdown) {
 /// One attempt, and what is to come after it.
 async fn attempt<O: Owed>(owed: &O, item: &O::Item) {
     let Err(error) = owed.tell(item).await else { return };
-    metrics::counter!(O::FAILED).increment(1);
     let Debt { ae_title, about, since, attempts } = owed.debt(item);
-    tracing::warn!(%error, attempts, %ae_title, about, "{} not reported", O::WHAT);
     let (now, patience) = (owed.archive().clock().now(), owed.patience());
     let wait = wait_after(attempts, patience.retry_first, patience.retry_longest);
     let until = now + milliseconds(wait);
@@ -179,7 +177,11 @@ async fn attempt<O: Owed>(owed: &O, item: &O::Item) {
         }
         owed.postpone(item, until).await
     };
-    if let Err(error) = kept.await {
+    let kept = kept.await;
+    // Said when it is kept: whoever reads of an attempt that failed can count on the next one.
+    metrics::counter!(O::FAILED).increment(1);
+    tracing::warn!(%error, attempts, %ae_title, about, "{} not reported", O::WHAT);
+    if let Err(error) = kept {
         // The lease ends by itself, and the attempt is made again.
         tracing::error!(%error, "what came of {} cannot be kept", O::WHAT);
     }
