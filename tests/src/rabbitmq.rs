@@ -19,6 +19,8 @@ use crate::{operator::free_port, tls::Identity};
 
 /// How long the server may take; a machine that builds at the same time needs most of it.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
+/// Attempts to get a message when the first one fails.
+const LEADER_ATTEMPTS: u32 = 30;
 /// One attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a test that finds no server says.
@@ -169,9 +171,7 @@ impl RabbitMq {
     /// # Panics
     /// When it does not answer.
     pub async fn queues(&self) -> Queues {
-        let connection = Self::connect(&self.url()).await.expect("RabbitMQ answers");
-        let channel = connection.create_channel().await.expect("a channel");
-        Queues { channel, _connection: connection }
+        Queues::open(&self.url()).await.expect("RabbitMQ answers")
     }
 
     async fn connect(url: &str) -> Result<Connection, String> {
@@ -191,19 +191,38 @@ impl RabbitMq {
 
 /// What a consumer sees.
 pub struct Queues {
+    url: String,
     channel: Channel,
     _connection: Connection,
 }
 
 impl Queues {
+    async fn open(url: &str) -> Result<Self, String> {
+        let connection = RabbitMq::connect(url).await?;
+        let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
+        Ok(Self { url: url.to_owned(), channel, _connection: connection })
+    }
+
     /// Takes the next message of a queue for good; none when it is empty.
     ///
     /// # Panics
     /// When there is no such queue.
     pub async fn take(&self, queue: &str) -> Option<Message> {
         let options = BasicGetOptions { no_ack: true };
-        let message = self.channel.basic_get(queue.into(), options).await.expect("there is such a queue");
-        message.map(|message| Message { message })
+        let error = match self.channel.basic_get(queue.into(), options).await {
+            Ok(message) => return message.map(|message| Message { message }),
+            Err(error) => error,
+        };
+        // A server that was started a moment ago may have no leader for the queue yet, and ends the connection then.
+        for _ in 0..LEADER_ATTEMPTS {
+            tokio::time::sleep(CONNECT_TIMEOUT / 10).await;
+            if let Ok(again) = Self::open(&self.url).await
+                && let Ok(message) = again.channel.basic_get(queue.into(), options).await
+            {
+                return message.map(|message| Message { message });
+            }
+        }
+        panic!("no message from {queue}: {error}")
     }
 
     /// Takes the next message of a queue and gives it back, as a consumer does that fails; says whether there was one.

@@ -153,7 +153,7 @@ pub(super) fn data_set_limit(instance: &StoredInstance) -> u64 {
 }
 
 /// The same range counted from the start of the object.
-pub(super) fn stored_range(instance: &StoredInstance, range: Range<u64>) -> Result<Range<u64>, ReadError> {
+pub(crate) fn stored_range(instance: &StoredInstance, range: Range<u64>) -> Result<Range<u64>, ReadError> {
     let end_of_data_set = instance.data_set_offset.checked_add(instance.data_set_length_bytes);
     let fits = range.end <= instance.data_set_length_bytes
         && end_of_data_set.is_some_and(|end| end <= instance.object_length_bytes);

@@ -15,6 +15,8 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use error::ReadError;
+#[cfg(test)]
+pub(crate) use instance::stored_range;
 
 /// Bytes in order. It ends early only with an error.
 pub type ByteStream = BoxStream<'static, Result<Bytes, ReadError>>;

@@ -11,7 +11,7 @@ use super::{
     bytes_of::{Image, deflate, element, encapsulated, noise},
     collect, explicit, in_syntax,
 };
-use crate::{ArchiveConfig, ReadError};
+use crate::{ArchiveConfig, ReadError, read::stored_range};
 
 async fn frames_of(kit: &Kit, uid: &str, data_set: &[u8]) -> Vec<Vec<u8>> {
     let stored = kit.store(in_syntax(uid), data_set, 1 << 16).await.expect("store");
@@ -148,6 +148,9 @@ async fn what_is_known_wrongly_is_an_error_and_never_wrong_bytes() {
     };
     assert!(kit.archive.read_instance(&longer).await.is_err());
     assert!(kit.archive.read_data_set(&longer).await.is_err());
+    // The object goes on; what comes then is not of this data set.
+    let shorter = StoredInstance { data_set_length_bytes: end - 1, ..instance.clone() };
+    assert!(stored_range(&shorter, 0..end).is_err());
     let shifted = StoredInstance { data_set_offset: instance.data_set_offset + 2, ..instance };
     assert!(kit.archive.read_data_set(&shifted).await.is_err());
 }

@@ -27,6 +27,10 @@ impl Room {
     async fn rows(&self) -> Vec<i64> {
         sqlx::query_scalar("SELECT n FROM t ORDER BY n").fetch_all(&self.pool).await.expect("read")
     }
+
+    async fn records(&self) -> i64 {
+        sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&self.pool).await.expect("read")
+    }
 }
 
 /// A turn that is recorded as nothing is kept.
@@ -131,9 +135,20 @@ async fn when_the_engine_rolls_back_by_itself_nobody_is_told_of_success() {
     insert(&mut later, 4).await.expect("inserted");
     keep(later).await.expect("kept");
     assert_eq!(room.rows().await, [4]);
-    let recorded: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM audit").fetch_one(&room.pool).await.expect("read");
-    assert_eq!(recorded, 0, "a record of what was rolled back");
+    assert_eq!(room.records().await, 0, "a record of what was rolled back");
+}
+
+/// When nobody comes after who meets it.
+#[tokio::test]
+async fn nothing_is_recorded_of_what_the_engine_has_rolled_back() {
+    let room = Room::new().await;
+    let mut turn = room.turns.take().await.expect("a turn");
+    insert(&mut turn, 1).await.expect("inserted");
+    sqlx::query("ROLLBACK").execute(&mut *turn).await.expect("rolled back");
+    let record = AuditRecord::success(&AuditActor::default(), "count");
+    turn.keep(vec![record], DateTime::UNIX_EPOCH).await.expect_err("kept nothing");
+    assert_eq!(room.rows().await, [0; 0]);
+    assert_eq!(room.records().await, 0);
 }
 
 #[tokio::test]
