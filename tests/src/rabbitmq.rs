@@ -20,7 +20,7 @@ use crate::{operator::free_port, tls::Identity};
 /// How long the server may take; a machine that builds at the same time needs most of it.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
 /// Attempts to get a message when the first one fails.
-const LEADER_ATTEMPTS: u32 = 30;
+const LEADER_ATTEMPTS: u32 = 20;
 /// One attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a test that finds no server says.
@@ -171,7 +171,8 @@ impl RabbitMq {
     /// # Panics
     /// When it does not answer.
     pub async fn queues(&self) -> Queues {
-        Queues::open(&self.url()).await.expect("RabbitMQ answers")
+        let open = Queues::open(&self.url()).await.expect("RabbitMQ answers");
+        Queues { url: self.url(), open: open.into() }
     }
 
     async fn connect(url: &str) -> Result<Connection, String> {
@@ -192,15 +193,14 @@ impl RabbitMq {
 /// What a consumer sees.
 pub struct Queues {
     url: String,
-    channel: Channel,
-    _connection: Connection,
+    open: tokio::sync::Mutex<(Channel, Connection)>,
 }
 
 impl Queues {
-    async fn open(url: &str) -> Result<Self, String> {
+    async fn open(url: &str) -> Result<(Channel, Connection), String> {
         let connection = RabbitMq::connect(url).await?;
         let channel = connection.create_channel().await.map_err(|error| error.to_string())?;
-        Ok(Self { url: url.to_owned(), channel, _connection: connection })
+        Ok((channel, connection))
     }
 
     /// Takes the next message of a queue for good; none when it is empty.
@@ -209,20 +209,20 @@ impl Queues {
     /// When there is no such queue.
     pub async fn take(&self, queue: &str) -> Option<Message> {
         let options = BasicGetOptions { no_ack: true };
-        let error = match self.channel.basic_get(queue.into(), options).await {
-            Ok(message) => return message.map(|message| Message { message }),
-            Err(error) => error,
-        };
-        // A server that was started a moment ago may have no leader for the queue yet, and ends the connection then.
-        for _ in 0..LEADER_ATTEMPTS {
+        let mut open = self.open.lock().await;
+        let mut attempts = 0;
+        loop {
+            match open.0.basic_get(queue.into(), options).await {
+                Ok(message) => return message.map(|message| Message { message }),
+                Err(error) => assert!(attempts < LEADER_ATTEMPTS, "no message from {queue}: {error}"),
+            }
+            // A server that was started a moment ago may have no leader for the queue yet, and ends the connection then.
+            attempts += 1;
             tokio::time::sleep(CONNECT_TIMEOUT / 10).await;
-            if let Ok(again) = Self::open(&self.url).await
-                && let Ok(message) = again.channel.basic_get(queue.into(), options).await
-            {
-                return message.map(|message| Message { message });
+            if let Ok(again) = Self::open(&self.url).await {
+                *open = again;
             }
         }
-        panic!("no message from {queue}: {error}")
     }
 
     /// Takes the next message of a queue and gives it back, as a consumer does that fails; says whether there was one.
@@ -230,7 +230,8 @@ impl Queues {
     /// # Panics
     /// As [`Self::take`].
     pub async fn give_back(&self, queue: &str) -> bool {
-        let taken = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await;
+        let open = self.open.lock().await;
+        let taken = open.0.basic_get(queue.into(), BasicGetOptions::default()).await;
         let Some(message) = taken.expect("there is such a queue") else { return false };
         let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
         message.acker.nack(again).await.expect("given back");
