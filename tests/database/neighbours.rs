@@ -9,6 +9,9 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::support::{Home, START, actor, at, instance};
 
+/// Words are at most 100 ms apart, and 300 ms after one is looked once more.
+const LONGER_THAN_WORD: Duration = Duration::from_millis(800);
+
 /// Somebody else on the same database, who tells and hears.
 struct Neighbour {
     database: Database,
@@ -32,8 +35,7 @@ impl Neighbour {
 
     /// Until nothing more comes: what a listener that begins, or hears, looks at once more.
     async fn is_quiet(&mut self) {
-        while let Ok(changed) = tokio::time::timeout(Duration::from_millis(800), self.commits.changed()).await
-        {
+        while let Ok(changed) = tokio::time::timeout(LONGER_THAN_WORD, self.commits.changed()).await {
             changed.expect("the database is open");
         }
     }
@@ -54,20 +56,26 @@ async fn all_listen(home: &Home, count: i64) {
     wait::until("listeners", async || (home.number(&counted).await == count).then_some(())).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_commits_wakes_the_others() {
+/// Two of them, to whom everything has been said.
+async fn two_neighbours() -> (Home, Neighbour, Neighbour) {
     let home = Home::postgres().await;
     let (mut here, mut there) = (Neighbour::of(&home).await, Neighbour::of(&home).await);
     all_listen(&home, 2).await;
     here.is_quiet().await;
     there.is_quiet().await;
+    (home, here, there)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_commits_wakes_the_others() {
+    let (home, here, mut there) = two_neighbours().await;
     here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
     there.is_woken().await;
     there.is_quiet().await;
     // What writes no event wakes nobody elsewhere, or nodes would wake each other for ever.
     here.database.audit(AuditRecord::success(&actor(), "test")).await.expect("written");
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert!(!there.commits.has_changed().expect("open"));
+    let woken = tokio::time::timeout(LONGER_THAN_WORD, there.commits.changed()).await;
+    assert!(woken.is_err(), "woken for a record of the audit trail");
     drop(here);
     all_listen(&home, 1).await;
 }
@@ -75,11 +83,7 @@ async fn what_one_commits_wakes_the_others() {
 /// An event waits for transactions that began before it: whoever was woken too early looks once more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_settled_is_looked_for_again() {
-    let home = Home::postgres().await;
-    let mut there = Neighbour::of(&home).await;
-    let here = Neighbour::of(&home).await;
-    all_listen(&home, 2).await;
-    there.is_quiet().await;
+    let (home, here, mut there) = two_neighbours().await;
     let before = there.database.outbox_last().await.expect("a number");
     let writes = home.somebody_writes().await;
     here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
@@ -107,7 +111,7 @@ async fn a_session_that_ends_ends_everywhere() {
     let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
     let session = home.database.create_session(session, &actor()).await.expect("opened").session.id;
     assert!(!there.database.is_session_revoked(session).await.expect("known"));
-    // By a command that listens to nobody, as `maxray user disable`.
+    // By a command that listens to nobody, as `maxray user deactivate`.
     home.database.revoke_sessions(SessionSet::One(session), "test", &actor()).await.expect("revoked");
     there.is_woken().await;
     assert!(there.database.is_session_revoked(session).await.expect("known"));
@@ -115,11 +119,7 @@ async fn a_session_that_ends_ends_everywhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_lost_is_made_again() {
-    let home = Home::postgres().await;
-    let mut there = Neighbour::of(&home).await;
-    let here = Neighbour::of(&home).await;
-    all_listen(&home, 2).await;
-    there.is_quiet().await;
+    let (home, here, mut there) = two_neighbours().await;
     home.sql(&format!("SELECT pg_terminate_backend(pid) FROM {LISTENERS}")).await;
     // Nobody knows what was said meanwhile.
     there.is_woken().await;

@@ -27,7 +27,7 @@ use tests::{
 
 use crate::broker::{
     self, metric_is,
-    received::{assert_order, drain, outbox},
+    received::{LOOK_EVERY, assert_order, drain, outbox},
 };
 
 const NODES: usize = 3;
@@ -244,7 +244,7 @@ async fn everything_is_told(house: &House) {
         }
         let without = stored_xrays.difference(&shown).count();
         assert!(Instant::now() < deadline, "{without} of {} instances have no preview", stored.len());
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     };
     assert!(stored.is_superset(&house.acknowledged), "an event is missing");
     metric_is(node, "maxray_broker_behind_events", |behind| behind < 1.0).await;

@@ -22,6 +22,7 @@
 //! | [`nodes`] | several servers over one PostgreSQL and one bucket |
 //! | [`listener`] | somebody who listens to `/events` |
 //! | [`operator`] | `maxray ae`, and the audit trail |
+//! | [`web`] | serving on a free port |
 //! | [`wait`] | looking until something has come |
 //! | [`receiver`] | what a webhook is pointed at |
 //! | [`smtp`] | a mail server that can refuse |
@@ -66,3 +67,4 @@ pub mod synthetic;
 pub mod tls;
 pub mod verify;
 pub mod wait;
+pub mod web;

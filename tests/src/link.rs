@@ -4,8 +4,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::{TcpListener, UnixStream},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
+    net::{TcpListener, TcpStream, UnixStream},
     sync::watch,
 };
 
@@ -38,18 +38,15 @@ impl Link {
             while let Ok((client, _)) = listener.accept().await {
                 let (end, whole) = (end.clone(), whole.clone());
                 tokio::spawn(async move {
-                    let (reads, writes) = client.into_split();
                     // An end that is not there closes the connection.
                     match end {
                         End::Port(address) => {
-                            let Ok(server) = tokio::net::TcpStream::connect(address).await else { return };
-                            let (answers, requests) = server.into_split();
-                            tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
+                            let Ok(server) = TcpStream::connect(address).await else { return };
+                            join(client, server, whole).await;
                         }
                         End::Socket(path) => {
                             let Ok(server) = UnixStream::connect(path).await else { return };
-                            let (answers, requests) = server.into_split();
-                            tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
+                            join(client, server, whole).await;
                         }
                     }
                 });
@@ -72,6 +69,12 @@ impl Link {
     pub fn mend(&self) {
         self.is_whole.send_replace(true);
     }
+}
+
+/// Both ways.
+async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, whole: watch::Receiver<bool>) {
+    let ((reads, writes), (answers, requests)) = (split(client), split(server));
+    tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
 }
 
 /// Until one end closes; the other is closed then.

@@ -16,7 +16,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 
-use crate::wait;
+use crate::{wait, web};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -48,13 +48,10 @@ impl Receiver {
     /// # Panics
     /// When there is no port.
     pub async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let kept = Kept { received: Vec::new(), status: StatusCode::NO_CONTENT };
-        let receiver =
-            Self { address: listener.local_addr().expect("an address"), kept: Arc::new(Mutex::new(kept)) };
-        let router = Router::new().fallback(take).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        receiver
+        let kept = Arc::new(Mutex::new(kept));
+        let router = Router::new().fallback(take).with_state(Arc::clone(&kept));
+        Self { address: web::serve(router).await, kept }
     }
 
     /// Where it is.
@@ -87,12 +84,16 @@ impl Receiver {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 }
 
-async fn take(State(receiver): State<Receiver>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let mut kept = receiver.kept();
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(State(kept): State<Arc<Mutex<Kept>>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let mut kept = lock(&kept);
     kept.received.push(Received { path: uri.path().to_owned(), headers, body });
     let status = kept.status;
     if status.is_redirection() {

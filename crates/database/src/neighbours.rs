@@ -4,7 +4,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use sqlx::pool::PoolOptions;
-use sqlx_postgres::{PgExecutor, PgListener, Postgres};
+use sqlx_postgres::{PgExecutor, PgListener, PgNotification, Postgres};
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
@@ -85,24 +85,25 @@ impl Database {
         own: &str,
         heard: &Notify,
     ) -> Result<Infallible, DatabaseError> {
-        // What was said before is not repeated.
-        let mut word = None;
+        // What was said before is not repeated: everything may have happened.
+        self.ask_for_revoked_sessions().await?;
+        wake(engine);
         loop {
-            if word.as_deref() != Some(own) {
-                if word.is_none() || word.as_deref() == Some(SESSIONS) {
-                    self.ask_for_revoked_sessions().await?;
-                }
-                wake(engine);
-                heard.notify_one();
-            }
-            word = match tokio::time::timeout(SILENCE, listener.try_recv()).await {
-                // None: the connection was lost, and is there again.
-                Ok(said) => said?.map(|said| said.payload().to_owned()),
-                Err(_silence) => {
-                    in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await?;
-                    Some(own.to_owned())
-                }
+            let Ok(said) = tokio::time::timeout(SILENCE, listener.try_recv()).await else {
+                in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await?;
+                continue;
             };
+            let said = said?;
+            let word = said.as_ref().map(PgNotification::payload);
+            if word == Some(own) {
+                continue;
+            }
+            // Without a word the connection was lost, and is there again.
+            if word.is_none_or(|word| word == SESSIONS) {
+                self.ask_for_revoked_sessions().await?;
+            }
+            wake(engine);
+            heard.notify_one();
         }
     }
 }

@@ -13,6 +13,9 @@ use tests::{platform::Platform, rabbitmq::Queues};
 /// Above anything that tests cause.
 const EVENTS_MAX: u32 = 1_000_000;
 
+/// Between two looks at the whole outbox.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// Takes messages until each event of the outbox has come, and previews are all made.
 pub(crate) async fn drain(platform: &Platform, queues: &Queues, instances: usize) -> Vec<Value> {
     let (mut received, mut ids) = (Vec::new(), BTreeSet::new());
@@ -30,7 +33,7 @@ pub(crate) async fn drain(platform: &Platform, queues: &Queues, instances: usize
             return received;
         }
         assert!(Instant::now() < deadline, "{missing} of {} events did not come", outbox.len());
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -20,7 +20,7 @@ use axum::{
 use bytes::Bytes;
 
 use self::state::{State, error};
-use crate::platform::Options;
+use crate::{platform::Options, web};
 
 /// Name of the one bucket.
 pub const BUCKET: &str = "maxray-test";
@@ -61,13 +61,10 @@ impl S3Server {
     /// # Panics
     /// When there is no port.
     pub async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let state = Arc::<Mutex<State>>::default();
         let router =
             Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&state));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, state }
+        Self { address: web::serve(router).await, state }
     }
 
     /// Where it listens.
