@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -35,6 +35,24 @@ fn files<const N: usize>(contents: [&[u8]; N]) -> (tempfile::TempDir, [String; N
         path.display().to_string()
     });
     (folder, paths)
+}
+
+/// Only that of the folder itself: whoever can write to one above it sets nothing here.
+#[test]
+fn the_file_of_the_working_directory_is_read_and_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let below = folder.path().join("below");
+    fs::create_dir(&below).expect("a folder");
+    fs::write(folder.path().join("maxray.toml"), "[pacs]\nae_title = \"ABOVE\"\n").expect("a file");
+    let check_in = |folder: &Path| {
+        let mut command = Command::new(binary());
+        command.args(["config", "check"]).current_dir(folder).env_clear();
+        said(&command.output().expect("maxray runs"))
+    };
+    let (fine, text) = check_in(folder.path());
+    assert!(fine && text.contains("ae_title = \"ABOVE\""), "{text}");
+    let (fine, text) = check_in(&below);
+    assert!(fine && text.contains("ae_title = \"MAXRAY\""), "{text}");
 }
 
 #[test]

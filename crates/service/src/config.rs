@@ -60,10 +60,11 @@ pub fn load<T: Default + Serialize + DeserializeOwned>(file: Option<&Path>) -> R
     let files = secret_file::among(&variables, &defaults)?;
     let taken: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let environment = variables.filter(move |key| !taken.iter().any(|name| key == name)).split("__");
-    let figment =
-        files.into_iter().fold(defaults.merge(Toml::file(path)).merge(environment), |figment, file| {
-            figment.merge(Serialized::default(&file.setting, file.value()))
-        });
+    // Exactly there: a provider that searches would take one of a folder above.
+    let from_file = if path.exists() { defaults.merge(Toml::file_exact(path)) } else { defaults };
+    let figment = files.into_iter().fold(from_file.merge(environment), |figment, file| {
+        figment.merge(Serialized::default(&file.setting, file.value()))
+    });
     figment.extract().map_err(|error| ConfigError::Invalid(Box::new(error)))
 }
 
