@@ -14,7 +14,7 @@ use rendering::{
 };
 use service::decoder::DecoderError;
 
-use super::Memory;
+use super::{Memory, after_others::after_others};
 use crate::WorkerState;
 
 /// Why a preview could not be made now: it stays in the queue and is tried again after a wait.
@@ -159,9 +159,8 @@ async fn render_here(
 ) -> Result<[EncodedImage; 2], RenderError> {
     let transfer_syntax = instance.transfer_syntax_uid.clone();
     let work = move || render_outputs(&module, &transfer_syntax, &frame, &outputs);
-    // A panic of the blocking task is an error of the join.
-    let files = tokio::task::spawn_blocking(work).await.map_err(|_| RenderError::Panicked)??;
-    two(files)
+    // A panic of the thread is an error of ours.
+    two(after_others(work).await.ok_or(RenderError::Panicked)??)
 }
 
 async fn render_in_child(

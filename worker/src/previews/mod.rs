@@ -1,5 +1,6 @@
 //! Previews and thumbnails, made right after an instance was stored; the queue is a table.
 
+mod after_others;
 mod make;
 mod schedule;
 
