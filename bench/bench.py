@@ -173,6 +173,18 @@ class Bench:
         self.save()
         return r
 
+    def settle(self):
+        """Waits until the server does nothing by itself any more, five minutes at most, and notes what that took."""
+        began, used = time.time(), sum(cpu(self.roots))
+        while time.time() - began < 300:
+            before = sum(cpu(self.roots))
+            time.sleep(1)
+            if sum(cpu(self.roots)) - before < 0.05:
+                break
+        left = {"seconds": round(time.time() - began, 1), "cpu_s": round(sum(cpu(self.roots)) - used, 2)}
+        self.meta.setdefault("settled", []).append(left)
+        print(f"settled after {left['seconds']} s, {left['cpu_s']} s of processor", flush=True)
+
     def store(self, kind, base, start, count, assoc, secs, name=None):
         r = self.step(name or f"cstore {kind} x{assoc}", ["store", "--addr", self.a.dicom, "--aet", self.a.aet, "--kind", kind, "--base", base, "--start", start, "--count", count, "--assoc", assoc, "--secs", secs])
         return r.get("next", start)
@@ -228,6 +240,8 @@ class Bench:
             for kind, n in (("small", small), ("dx", dx)):
                 if n:
                     self.step(f"verify {kind}", ["verify", "--addr", self.http, "--path", a.web_root, "--kind", kind, "--base", B, "--count", n, "--n", 10] + self.hdr())
+        # What a server does by itself with what it was sent (previews) is counted apart: the same for all.
+        self.settle()
         if do("read") and self.http:
             for kind, n in (("small", small), ("dx", dx)):
                 n = min(n, 400) if kind == "small" else min(n, 40)  # stays in the page cache for every target
@@ -252,6 +266,7 @@ class Bench:
                     left -= int(time.time() - t0)
                 self.meta.setdefault("growth_reached", []).append(done)
                 lab = f"@{goal // 1000}k" if goal >= 1000 else f"@{goal}"
+                self.settle()
                 if done < goal:
                     lab += f" (reached {done})"
                 if self.http:

@@ -99,10 +99,10 @@ case $target in
   storescp)
     set -- --dicom 127.0.0.1:28746 --steps store --durability "none (--ignore)" --start-cmd "env TCP_NODELAY=1 storescp --ignore --fork -pdu 131072 28746" ;;
   maxray | maxray-pg) # BENCH_MAXRAY, or the release build of this tree
-    bin=${BENCH_MAXRAY:-}
-    if [ -z "$bin" ]; then
+    maxray=${BENCH_MAXRAY:-}
+    if [ -z "$maxray" ]; then
       CARGO_TARGET_DIR=${BENCH_MAXRAY_TARGET:-$here/../target} cargo build --release --quiet --manifest-path "$here/../Cargo.toml" -p maxray
-      bin=$(readlink -f "${BENCH_MAXRAY_TARGET:-$here/../target}/release/maxray")
+      maxray=$(readlink -f "${BENCH_MAXRAY_TARGET:-$here/../target}/release/maxray")
     fi
     settings=(MAXRAY_DATA_DIRECTORY="$data/maxray" MAXRAY_HTTP__LISTEN=127.0.0.1:28842 MAXRAY_PACS__LISTEN=127.0.0.1:28843 MAXRAY_IDENTITY__ACCESS_TOKEN_LIFETIME_SECONDS=36000)
     stores=$data; index='SQLite WAL synchronous=FULL'
@@ -112,10 +112,10 @@ case $target in
     fi
     # A password for this run only, handed over on standard input and in a file that only we can read.
     umask 077; password=$(head -c 24 /dev/urandom | base64); printf '%s' "$password" >"$scratch/maxray.password"; umask 022
-    printf '%s' "$password" | env "${settings[@]}" "$bin" user add --username bench --role service --password-stdin >/dev/null
+    printf '%s' "$password" | env "${settings[@]}" "$maxray" user add --username bench --role service --password-stdin >/dev/null
     set -- --url http://127.0.0.1:28842 --web-root /dicomweb --dicom 127.0.0.1:28843 --aet MAXRAY --delete none --store-dir "$stores" \
       --login bench --password-file "$scratch/maxray.password" --durability "file fsync before success; index $index" \
-      --start-cmd "env ${settings[*]} $bin serve" ;;
+      --start-cmd "env ${settings[*]} $maxray serve" ;;
   *) set -- ;; # any other server: give --start-cmd or --pid, --url, --dicom, --aet
 esac
 stop() { cleanup; [ -n "$root" ] && mountpoint -q "$root/proc" && umount "$root/proc"; [ -n "${BENCH_KEEP:-}" ] || rm -rf "$data"; }
