@@ -55,6 +55,11 @@ word | put rabbitmq_password
 printf 'amqp://maxray:%s@rabbitmq/%%2F\n' "$(cat "$folder/rabbitmq_password")" | put broker_url
 printf 'default_user = maxray\ndefault_pass = %s\n' "$(cat "$folder/rabbitmq_password")" | put rabbitmq_conf
 
+outdate redis_password redis_url redis_conf
+word | put redis_password
+printf 'redis://:%s@redis/0\n' "$(cat "$folder/redis_password")" | put redis_url
+printf 'requirepass %s\nsave ""\nmaxmemory 64mb\nmaxmemory-policy volatile-lru\n' "$(cat "$folder/redis_password")" | put redis_conf
+
 word | put grafana_password
 
 # Certificate and key of the proxy, in one PEM file, for SITE_HOST. This one is for trying: put your own in its place.

@@ -12,6 +12,7 @@ use service::{
     identity::{Authenticator, DoctorKeys, Issuer, SignIn},
     notifications::WebhooksConfig,
     patient_service::PatientService,
+    redis::Redis,
     shutdown::Shutdown,
 };
 use tokio::sync::Semaphore;
@@ -41,6 +42,8 @@ pub struct DoctorApiState {
     pub webhooks: WebhooksConfig,
     /// Says who a Patient ID is.
     pub patient_service: PatientService,
+    /// What nodes share beside the archive, when they do.
+    pub redis: Option<Redis>,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -61,6 +64,7 @@ pub struct Inner {
     pub config: DoctorApiConfig,
     pub webhooks: WebhooksConfig,
     pub patient_service: PatientService,
+    pub redis: Option<Redis>,
     pub clock: Clock,
     /// Ends the event streams, which do not end by themselves.
     pub shutdown: Shutdown,
@@ -99,6 +103,7 @@ impl AppState {
             config,
             webhooks,
             patient_service: parts.patient_service,
+            redis: parts.redis,
             clock,
             shutdown,
         }))

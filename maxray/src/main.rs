@@ -16,6 +16,7 @@ mod health;
 mod home;
 mod import;
 mod keys;
+mod neighbours;
 mod parts;
 mod readiness;
 mod reindex;

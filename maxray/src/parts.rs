@@ -9,6 +9,7 @@ use service::{
     events::EventBus,
     identity::{Authenticator, DoctorKeys, Issuer, SignIn},
     patient_service::PatientService,
+    redis::Redis,
     shutdown::Shutdown,
 };
 
@@ -25,6 +26,7 @@ pub struct Parts {
     pub mailer: Option<worker::Mailer>,
     pub broker: Option<worker::Broker>,
     pub patient_service: PatientService,
+    pub redis: Option<Redis>,
     pub converter: Converter,
     pub events: EventBus,
     pub spool: dicomweb::SpoolConfig,
@@ -56,6 +58,7 @@ impl Parts {
             mailer: worker::Mailer::new(&settings.notifications.mail)?,
             broker: worker::Broker::new(&settings.broker)?,
             patient_service: PatientService::new(&settings.patient_service, clock.clone())?,
+            redis: Redis::new(&settings.redis)?,
             converter: home::converter(settings, archive)?,
             events: EventBus::new(),
             spool: home::spool(settings, directory),

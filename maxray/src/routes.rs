@@ -27,6 +27,7 @@ pub fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Rou
             config: settings.doctor_api.clone(),
             webhooks: settings.notifications.webhooks.clone(),
             patient_service: parts.patient_service.clone(),
+            redis: parts.redis.clone(),
             clock: parts.clock.clone(),
         },
         parts.shutdown.clone(),

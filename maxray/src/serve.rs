@@ -25,6 +25,7 @@ use crate::{
     disk_watch::watch_disk,
     hardening,
     home::{self, Lock},
+    neighbours::keep_in_touch,
     parts::{Parts, check_doctor_secret},
     readiness::ready_check,
     roles::{self, Role},
@@ -101,7 +102,7 @@ impl Server {
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
         tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
-        tasks.spawn(keep_in_touch(archive.clone(), shutdown.clone()));
+        tasks.spawn(keep_in_touch(archive.clone(), parts.redis.clone(), shutdown.clone()));
         write_run_file(&directory, http_address, https, dicom_address)?;
         tracing::info!(
             http = %http_address,
@@ -170,14 +171,6 @@ impl Server {
         let _ = std::fs::remove_file(self.directory.join("run.json"));
         tracing::info!("stopped");
         outcome
-    }
-}
-
-/// Other nodes hear of what this one commits, and this one of them.
-async fn keep_in_touch(archive: Archive, shutdown: Shutdown) -> anyhow::Result<()> {
-    tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        never = archive.database().keep_in_touch() => match never {},
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Settings {
     pub archive: archive::ArchiveConfig,
     pub worker: worker::WorkerConfig,
     pub broker: worker::BrokerConfig,
+    pub redis: service::redis::RedisConfig,
     pub patient_service: service::patient_service::PatientServiceConfig,
     pub notifications: service::notifications::NotificationsConfig,
     pub audit: worker::audit_checkpoints::AuditConfig,
@@ -51,6 +52,7 @@ impl Default for Settings {
             archive: archive::ArchiveConfig::default(),
             worker: worker::WorkerConfig::default(),
             broker: worker::BrokerConfig::default(),
+            redis: service::redis::RedisConfig::default(),
             patient_service: service::patient_service::PatientServiceConfig::default(),
             notifications: service::notifications::NotificationsConfig::default(),
             audit: worker::audit_checkpoints::AuditConfig::default(),
@@ -82,6 +84,7 @@ impl Settings {
         self.patient_service.check()?;
         self.notifications.check()?;
         self.broker.check()?;
+        self.redis.check()?;
         Ok(self.dicomweb.check()?)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use database::{AuditRecord, Database, NewSession, NewUser, SessionKind, SessionSet};
+use database::{AuditRecord, Database, NewSession, NewUser, SessionKind, SessionSet, Word};
 use model::access::Role;
-use tests::wait;
+use service::redis::{Redis, RedisConfig};
+use tests::{redis::RedisServer, tls::Authority, wait};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::support::{Home, START, actor, at, instance};
@@ -24,6 +25,17 @@ impl Neighbour {
         let database = home.reopen().await;
         let listening = database.clone();
         let touch = tokio::spawn(async move { match listening.keep_in_touch().await {} });
+        Self { commits: database.subscribe_commits(), database, touch }
+    }
+
+    /// One that hears nothing of PostgreSQL, as behind a pooler.
+    async fn through_redis(home: &Home, config: &RedisConfig) -> Self {
+        let database = home.reopen().await;
+        let redis = Redis::new(config).expect("settings").expect("a Redis");
+        let listening = database.clone();
+        let touch = tokio::spawn(async move {
+            tokio::join!(redis.keep_in_touch(), redis.carry_words(&listening));
+        });
         Self { commits: database.subscribe_commits(), database, touch }
     }
 
@@ -127,6 +139,50 @@ async fn a_connection_that_is_lost_is_made_again() {
     there.is_quiet().await;
     here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
     there.is_woken().await;
+}
+
+/// Redis carries the same words, also over TLS, and when it comes back everybody looks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_carries_words_where_postgresql_does_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new(folder.path(), "authority");
+    let mut server = RedisServer::start(Some(authority.issue("127.0.0.1", |_| {})));
+    let ca_file = authority.file().to_string_lossy().into_owned();
+    let config = RedisConfig { url: server.url(), ca_file, ..RedisConfig::default() };
+    let home = Home::postgres().await;
+    let here = Neighbour::through_redis(&home, &config).await;
+    let mut there = Neighbour::through_redis(&home, &config).await;
+    there.is_woken().await;
+    there.is_quiet().await;
+    here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
+    there.is_woken().await;
+
+    let user =
+        NewUser { username: "ann".into(), password_hash: "$x".into(), role: Role::Viewer, doctor_id: None };
+    let user = here.database.create_user(user, &actor()).await.expect("created").id;
+    let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
+    let session = here.database.create_session(session, &actor()).await.expect("opened").session.id;
+    there.is_quiet().await;
+    assert!(!there.database.is_session_revoked(session).await.expect("known"));
+    here.database.revoke_sessions(SessionSet::One(session), "test", &actor()).await.expect("revoked");
+    there.is_woken().await;
+    assert!(there.database.is_session_revoked(session).await.expect("known"));
+
+    there.is_quiet().await;
+    server.kill();
+    here.database.store_instance(instance("1.2.3", 2)).await.expect("stored without it");
+    server.start_again();
+    there.is_woken().await;
+    // Archives that share a Redis do not hear each other.
+    let stranger = Redis::new(&RedisConfig { prefix: "elsewhere".to_owned(), ..config }).expect("settings");
+    let stranger = stranger.expect("a Redis");
+    there.is_quiet().await;
+    let talking = stranger.clone();
+    let touch = tokio::spawn(async move { match talking.keep_in_touch().await {} });
+    stranger.say("database", &Word::Events);
+    let woken = tokio::time::timeout(LONGER_THAN_WORD, there.commits.changed()).await;
+    assert!(woken.is_err(), "woken by another archive");
+    touch.abort();
 }
 
 /// There is nobody else.

@@ -1,4 +1,4 @@
-//! Three nodes over one PostgreSQL, one bucket and one RabbitMQ, under load, while one thing after the other dies, stands
+//! Three nodes over one PostgreSQL, one bucket, one RabbitMQ and one Redis, under load, while one thing after the other dies, stands
 //! still, is cut off or has another time: what was acknowledged is there and whole, every event arrives, every preview is
 //! made. (threats.md, fault menu; rows 60, 61 and 67)
 //!
@@ -21,6 +21,7 @@ use tests::{
     platform::{Engine, Platform},
     rabbitmq::RabbitMq,
     random::Random,
+    redis::RedisServer,
     s3,
     session::PASSWORD,
 };
@@ -50,7 +51,7 @@ enum Fault {
     /// It comes back and thinks that it is five minutes later than the others do, or earlier.
     NodeAhead,
     NodeBehind,
-    /// Its lines to database, bucket and broker are dead, and nobody tells it.
+    /// Its lines to database, bucket, broker and Redis are dead, and nobody tells it.
     NodeCutOff,
     DatabaseRestarted,
     DatabaseKilled,
@@ -58,9 +59,11 @@ enum Fault {
     BucketSilent,
     BucketCutsReads,
     BrokerKilled,
+    RedisEmptied,
+    RedisKilled,
 }
 
-const MENU: [Fault; 11] = [
+const MENU: [Fault; 13] = [
     Fault::NodeKilled,
     Fault::NodePaused,
     Fault::NodeAhead,
@@ -72,6 +75,8 @@ const MENU: [Fault; 11] = [
     Fault::BucketSilent,
     Fault::BucketCutsReads,
     Fault::BrokerKilled,
+    Fault::RedisEmptied,
+    Fault::RedisKilled,
 ];
 
 impl Fault {
@@ -85,6 +90,7 @@ impl Fault {
 struct House {
     nodes: Nodes,
     rabbit: RabbitMq,
+    redis: RedisServer,
     lasts: Duration,
     /// What was answered with success, also as the file for `maxray verify`.
     acknowledged: BTreeSet<String>,
@@ -113,17 +119,17 @@ async fn whatever_fails_nothing_is_lost() {
 
 impl House {
     async fn open() -> Self {
-        let rabbit = RabbitMq::start(None).await;
+        let (rabbit, redis) = (RabbitMq::start(None).await, RedisServer::start(None));
         let settings = broker::options(Engine::Sqlite, &rabbit.url(), r##"{all=["#"]}"##)
             .with("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "2000")
             .with("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "6000");
         let settings: Vec<(&str, &str)> =
             settings.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let nodes = Nodes::start_on_links(NODES, rabbit.port(), &settings).await;
+        let nodes = Nodes::start_on_links(NODES, (rabbit.port(), &redis), &settings).await;
         nodes.node(0).add_user("reader", "viewer");
         let lasts = Duration::from_secs(env::number(env::FAULT_SECONDS, SECONDS));
         let ledger = nodes.node(0).scratch().join("acknowledged.jsonl");
-        Self { nodes, rabbit, lasts, acknowledged: BTreeSet::new(), ledger }
+        Self { nodes, rabbit, redis, lasts, acknowledged: BTreeSet::new(), ledger }
     }
 
     /// One fault in the middle of a load, its end, and a look at everything that was sent.
@@ -176,6 +182,8 @@ impl House {
             Fault::BucketSilent => self.nodes.bucket().fail(s3::Fault::Silent),
             Fault::BucketCutsReads => self.nodes.bucket().fail(s3::Fault::CutsReads),
             Fault::BrokerKilled => self.rabbit.kill(),
+            Fault::RedisEmptied => self.redis.flush(),
+            Fault::RedisKilled => self.redis.kill(),
         }
     }
 
@@ -188,7 +196,7 @@ impl House {
             }
             Fault::NodePaused => self.nodes.node(victim).resume(),
             Fault::NodeCutOff => self.nodes.reconnect(victim),
-            Fault::DatabaseRestarted => {}
+            Fault::DatabaseRestarted | Fault::RedisEmptied => {}
             Fault::DatabaseKilled => {
                 let cluster = self.nodes.cluster_mut();
                 cluster.wait_for_end();
@@ -196,6 +204,7 @@ impl House {
             }
             Fault::BucketFails | Fault::BucketSilent | Fault::BucketCutsReads => self.nodes.bucket().heal(),
             Fault::BrokerKilled => self.rabbit.start_again().await,
+            Fault::RedisKilled => self.redis.start_again(),
         }
     }
 

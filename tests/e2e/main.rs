@@ -8,6 +8,7 @@ mod backup;
 mod broker;
 mod calendar;
 mod calls;
+mod ceph;
 mod clinic_day;
 mod commitment;
 mod completed_studies;

@@ -169,7 +169,7 @@ fn one_administrator_was_made(nodes: &Nodes) {
     assert_eq!(told, 1, "nodes that told a password");
 }
 
-async fn booked(node: &Platform, patient_id: &str) -> (Session, String) {
+pub(crate) async fn booked(node: &Platform, patient_id: &str) -> (Session, String) {
     let admin = node.user("administrator", "admin").await;
     let account = json!({ "username": "ada", "password": PASSWORD });
     let doctor = admin.post_json("/doctors", &json!({ "name": "Ada", "account": account })).await;

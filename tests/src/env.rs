@@ -38,6 +38,8 @@ pub const FAULTY_TRANSFERS: &str = "MAXRAY_TEST_FAULTY_TRANSFERS";
 pub const FAULT_ROUNDS: &str = "MAXRAY_TEST_FAULT_ROUNDS";
 /// Seconds that a fault of the menu lasts.
 pub const FAULT_SECONDS: &str = "MAXRAY_TEST_FAULT_SECONDS";
+/// Instances that three nodes keep in a Ceph.
+pub const CEPH_INSTANCES: &str = "MAXRAY_TEST_CEPH_INSTANCES";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

@@ -35,6 +35,7 @@
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
 
 pub mod armed;
+pub mod ceph;
 pub mod cluster;
 pub mod digest;
 pub mod env;
@@ -59,6 +60,7 @@ pub mod qido;
 pub mod rabbitmq;
 pub mod random;
 pub mod receiver;
+pub mod redis;
 pub mod s3;
 pub mod scu;
 pub mod session;

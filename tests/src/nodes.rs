@@ -5,11 +5,14 @@ use std::sync::OnceLock;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::{
+    ceph::Ceph,
     cluster::{Cluster, Durability},
     link::{End, Link},
     platform::{Options, Platform},
+    redis::RedisServer,
     s3::S3Server,
     session::Session,
+    wait,
 };
 
 const URL: &str = "MAXRAY_DATABASE__URL";
@@ -20,12 +23,19 @@ pub struct Nodes {
     platforms: Vec<Platform>,
     /// What each of them is connected by, when that can be cut.
     links: Vec<Vec<Link>>,
-    bucket: S3Server,
+    store: Store,
     cluster: Cluster,
     /// Where a dump is restored to: another server counts transactions of its own.
     elsewhere: OnceLock<Cluster>,
     /// Without the bucket.
     settings: Vec<(String, String)>,
+}
+
+/// Where they keep objects.
+#[derive(Debug)]
+enum Store {
+    Bucket(S3Server),
+    Ceph(Ceph),
 }
 
 impl Nodes {
@@ -47,15 +57,30 @@ impl Nodes {
             roles => vec![("MAXRAY_ROLES".to_owned(), roles.to_owned())],
         };
         let own = roles.iter().map(in_roles).collect();
-        Self::start_with(Cluster::start(Durability::Fsync), S3Server::start().await, own, environment).await
+        let store = Store::Bucket(S3Server::start().await);
+        Self::start_with(Cluster::start(Durability::Fsync), store, own, environment).await
     }
 
-    /// So many nodes, each of which reaches the database, the bucket and a broker on this port by lines of its own:
+    /// So many nodes that keep objects in a Ceph.
+    ///
+    /// # Panics
+    /// With the log of a node that does not get ready.
+    pub async fn start_on_ceph(count: usize, environment: &[(&str, &str)]) -> Self {
+        let store = Store::Ceph(tokio::task::spawn_blocking(Ceph::start).await.expect("a Ceph"));
+        let own = vec![Vec::new(); count];
+        Self::start_with(Cluster::start(Durability::Fsync), store, own, environment).await
+    }
+
+    /// So many nodes, each of which reaches the database, the bucket, a broker on this port and a Redis by lines of its own:
     /// [`Self::cut_off`] cuts them.
     ///
     /// # Panics
     /// With the log of a node that does not get ready.
-    pub async fn start_on_links(count: usize, broker: u16, environment: &[(&str, &str)]) -> Self {
+    pub async fn start_on_links(
+        count: usize,
+        (broker, redis): (u16, &RedisServer),
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (cluster, bucket) = (Cluster::start(Durability::Fsync), S3Server::start().await);
         let (mut links, mut own) = (Vec::new(), Vec::new());
         for _ in 0..count {
@@ -63,6 +88,7 @@ impl Nodes {
                 End::Socket(cluster.socket()),
                 End::Port(bucket.address()),
                 End::Port(([127, 0, 0, 1], broker).into()),
+                End::Port(([127, 0, 0, 1], redis.port()).into()),
             ];
             let mut laid = Vec::new();
             for end in ends {
@@ -73,17 +99,18 @@ impl Nodes {
                 (URL.to_owned(), format!("postgres://postgres@{}/maxray?sslmode=disable", address(0))),
                 ("MAXRAY_OBJECT_STORAGE__S3__ENDPOINT".to_owned(), format!("http://{}", address(1))),
                 ("MAXRAY_BROKER__URL".to_owned(), format!("amqp://guest:guest@{}/%2f", address(2))),
+                ("MAXRAY_REDIS__URL".to_owned(), format!("redis://:secret@{}/0", address(3))),
             ]);
             links.push(laid);
         }
-        let nodes = Self::start_with(cluster, bucket, own, environment).await;
+        let nodes = Self::start_with(cluster, Store::Bucket(bucket), own, environment).await;
         Self { links, ..nodes }
     }
 
     /// One node for each list of settings of its own.
     async fn start_with(
         cluster: Cluster,
-        bucket: S3Server,
+        store: Store,
         own: Vec<Vec<(String, String)>>,
         environment: &[(&str, &str)],
     ) -> Self {
@@ -97,7 +124,11 @@ impl Nodes {
         let settings = shared.iter().map(|(name, value)| (*name, value.as_str()));
         let settings = settings.chain(environment.iter().copied());
         let settings: Vec<_> = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let options = bucket.options(Options { environment: settings.clone(), ..Options::default() });
+        let options = Options { environment: settings.clone(), ..Options::default() };
+        let options = match &store {
+            Store::Bucket(bucket) => bucket.options(options),
+            Store::Ceph(ceph) => ceph.options(options),
+        };
         let prepare = |own: Vec<(String, String)>| {
             let mut options = options.clone();
             options.environment.extend(own);
@@ -106,7 +137,7 @@ impl Nodes {
         let mut platforms: Vec<Platform> = own.into_iter().map(prepare).collect();
         platforms.iter_mut().for_each(Platform::begin_start);
         let mut nodes =
-            Self { platforms, links: Vec::new(), bucket, cluster, elsewhere: OnceLock::new(), settings };
+            Self { platforms, links: Vec::new(), store, cluster, elsewhere: OnceLock::new(), settings };
         nodes.wait_until_ready().await;
         nodes
     }
@@ -121,7 +152,7 @@ impl Nodes {
         }
     }
 
-    /// From now on a node of [`Self::start_on_links`] reaches neither database nor bucket nor broker, and is not told.
+    /// From now on a node of [`Self::start_on_links`] reaches neither database nor bucket nor broker nor Redis, and is not told.
     pub fn cut_off(&self, number: usize) {
         self.links[number].iter().for_each(Link::cut);
     }
@@ -164,13 +195,40 @@ impl Nodes {
     }
 
     /// The bucket that they share.
+    ///
+    /// # Panics
+    /// When it is a Ceph.
     pub fn bucket(&self) -> &S3Server {
-        &self.bucket
+        match &self.store {
+            Store::Bucket(bucket) => bucket,
+            Store::Ceph(_) => panic!("they keep objects in a Ceph"),
+        }
+    }
+
+    /// The Ceph that they share.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn ceph_mut(&mut self) -> &mut Ceph {
+        match &mut self.store {
+            Store::Ceph(ceph) => ceph,
+            Store::Bucket(_) => panic!("they have a bucket of this process"),
+        }
     }
 
     /// Somebody with the token of one node at each of them.
     pub fn everywhere(&self, session: &Session) -> Vec<Session> {
         self.platforms.iter().map(|node| session.moved_to(node)).collect()
+    }
+
+    /// Waits until every node hears Redis, or none does.
+    pub async fn hear_redis(&self, expected: bool) {
+        for node in &self.platforms {
+            wait::until("the nodes to hear of Redis", async || {
+                ((node.metric("maxray_redis_heard").await > 0.5) == expected).then_some(())
+            })
+            .await;
+        }
     }
 
     /// A counter of `/metrics`, summed over labels and nodes.

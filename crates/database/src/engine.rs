@@ -11,7 +11,7 @@ use model::clock::Clock;
 use sqlx::{Pool, Transaction};
 use sqlx_postgres::Postgres;
 use sqlx_sqlite::Sqlite;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use uuid::Uuid;
 
 use crate::{
@@ -93,6 +93,10 @@ pub(crate) struct Shared {
     pub(crate) commits: watch::Sender<u64>,
     /// Counts those of this process alone.
     pub(crate) own_events: watch::Sender<u64>,
+    /// Counts the commits of this process that took sessions back.
+    pub(crate) own_revocations: watch::Sender<u64>,
+    /// Another process said something.
+    pub(crate) heard: Notify,
     /// Set when the disk failed under a COMMIT on SQLite: nothing may be promised until a restart.
     pub(crate) broken: watch::Sender<bool>,
     /// Sessions that are not to be trusted any more.
@@ -211,7 +215,10 @@ impl Database {
             }
             TxInner::Sqlite(turn) => turn.keep(tx.audit, tx.now).await?,
         }
-        self.shared().revoked_sessions.add(tx.revoked_sessions);
+        if !tx.revoked_sessions.is_empty() {
+            self.shared().revoked_sessions.add(tx.revoked_sessions);
+            self.shared().own_revocations.send_modify(|commits| *commits += 1);
+        }
         if tx.events {
             self.shared().own_events.send_modify(|commits| *commits += 1);
         }

@@ -93,6 +93,7 @@ pub use keys::{
     Erased, Erasure, KeyJob, KeyJobKind, KeyJobState, LegalHold, PatientFound, SealedRow, SealedRowKind,
 };
 pub use lease::Lease;
+pub use neighbours::Word;
 pub use notification::{
     Attempt, Delivery, DeliveryFilter, DeliveryOutcome, DeliveryState, NewWebhook, REMINDER_MINUTES_BEFORE,
     Receivers, Webhook,

@@ -1,11 +1,13 @@
 //! Word of what this process committed to the others on the same PostgreSQL, and theirs to this one (LISTEN and NOTIFY), so
 //! that nobody waits for the next look. Word may be lost, or never come: whoever is woken looks by itself, too, only later.
+//! Whoever knows another way to carry words has them from [`Database::own_words`] and brings them to [`Database::hear_word`].
 
 use std::{convert::Infallible, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use sqlx::pool::PoolOptions;
 use sqlx_postgres::{PgExecutor, PgListener, PgNotification, Postgres};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::watch, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -29,20 +31,47 @@ const SESSIONS: &str = "sessions";
 /// There are new events; the process that has them follows, which need not hear of itself.
 const EVENTS: &str = "events ";
 
+/// What a process tells the others on its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// There are new events.
+    Events,
+    /// Sessions were taken back.
+    Sessions,
+}
+
 impl Database {
+    /// Counts the commits of this process that others should hear this word of.
+    pub fn own_words(&self, word: Word) -> watch::Receiver<u64> {
+        match word {
+            Word::Events => self.shared().own_events.subscribe(),
+            Word::Sessions => self.shared().own_revocations.subscribe(),
+        }
+    }
+
+    /// Another process said this word, or, with none, may have said anything: whoever waits for it looks.
+    ///
+    /// # Errors
+    /// When PostgreSQL does not say which sessions were taken back.
+    pub async fn hear_word(&self, word: Option<Word>) -> Result<(), DatabaseError> {
+        let Self::Postgres(engine) = self else { return Ok(()) };
+        if word != Some(Word::Events) {
+            self.ask_for_revoked_sessions().await?;
+        }
+        wake(engine);
+        engine.shared.heard.notify_one();
+        Ok(())
+    }
+
     /// Tells and hears until it is dropped. On SQLite there is nobody else.
     pub async fn keep_in_touch(&self) -> Infallible {
         let Self::Postgres(engine) = self else { return std::future::pending().await };
-        let (ourselves, heard) = (Uuid::now_v7(), Notify::new());
-        tokio::join!(
-            tell(engine, ourselves),
-            self.hear(engine, ourselves, &heard),
-            look_again(engine, &heard)
-        )
-        .0
+        let ourselves = Uuid::now_v7();
+        tokio::join!(tell(engine, ourselves), self.hear(engine, ourselves), look_again(engine)).0
     }
 
-    async fn hear(&self, engine: &Engine<Postgres>, ourselves: Uuid, heard: &Notify) -> Infallible {
+    async fn hear(&self, engine: &Engine<Postgres>, ourselves: Uuid) -> Infallible {
         let own = format!("{EVENTS}{ourselves}");
         let is_heard = metrics::gauge!("maxray_neighbours_heard");
         let mut failing = false;
@@ -54,7 +83,7 @@ impl Database {
                     tracing::info!(
                         "nodes tell each other by LISTEN and NOTIFY of PostgreSQL what they have committed"
                     );
-                    self.follow(engine, &mut listener, &own, heard).await
+                    self.follow(&mut listener, &own).await
                 }
                 Err(error) => Err(error),
             };
@@ -78,32 +107,21 @@ impl Database {
         Ok(listener)
     }
 
-    async fn follow(
-        &self,
-        engine: &Engine<Postgres>,
-        listener: &mut PgListener,
-        own: &str,
-        heard: &Notify,
-    ) -> Result<Infallible, DatabaseError> {
+    async fn follow(&self, listener: &mut PgListener, own: &str) -> Result<Infallible, DatabaseError> {
         // What was said before is not repeated: everything may have happened.
-        self.ask_for_revoked_sessions().await?;
-        wake(engine);
+        self.hear_word(None).await?;
         loop {
             let Ok(said) = tokio::time::timeout(SILENCE, listener.try_recv()).await else {
                 in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await?;
                 continue;
             };
             let said = said?;
-            let word = said.as_ref().map(PgNotification::payload);
-            if word == Some(own) {
-                continue;
+            match said.as_ref().map(PgNotification::payload) {
+                Some(word) if word == own => {}
+                // Without a word the connection was lost, and is there again.
+                None | Some(SESSIONS) => self.hear_word(None).await?,
+                Some(_) => self.hear_word(Some(Word::Events)).await?,
             }
-            // Without a word the connection was lost, and is there again.
-            if word.is_none_or(|word| word == SESSIONS) {
-                self.ask_for_revoked_sessions().await?;
-            }
-            wake(engine);
-            heard.notify_one();
         }
     }
 }
@@ -124,9 +142,9 @@ fn wake(engine: &Engine<Postgres>) {
     engine.shared.commits.send_modify(|commits| *commits += 1);
 }
 
-async fn look_again(engine: &Engine<Postgres>, heard: &Notify) -> Infallible {
+async fn look_again(engine: &Engine<Postgres>) -> Infallible {
     loop {
-        heard.notified().await;
+        engine.shared.heard.notified().await;
         tokio::time::sleep(LOOKED_AGAIN_AFTER).await;
         wake(engine);
     }

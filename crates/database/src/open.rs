@@ -7,7 +7,7 @@ use model::{clock::Clock, host::is_this_machine};
 use sqlx::{ConnectOptions, Connection, Pool, pool::PoolOptions};
 use sqlx_postgres::{PgConnectOptions, PgConnection, PgSslMode, Postgres};
 use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
@@ -39,6 +39,8 @@ impl Database {
             config: config.clone(),
             commits: watch::channel(0).0,
             own_events: watch::channel(0).0,
+            own_revocations: watch::channel(0).0,
+            heard: Notify::new(),
             broken: watch::channel(false).0,
             revoked_sessions: RevokedSessions::default(),
             chain: Arc::new(ChainMemory::new(node_id(data_directory)?)),

@@ -1,5 +1,5 @@
-//! The rooms in which somebody is. Each has two seats; what one says is told to the other. In memory of this process: both have
-//! to come to the same one.
+//! The rooms in which somebody is. Each has two seats; what one says is told to the other. In memory of this process: without
+//! what `elsewhere.rs` adds both have to come to the same one.
 
 use std::{
     collections::HashMap,
@@ -56,11 +56,12 @@ impl Room {
         }
     }
 
-    /// Whoever does not take it in is taken for gone: the inbox ends.
+    /// Whoever does not take it in is taken for gone: the inbox ends, and the other one is told.
     fn tell(&mut self, side: Side, told: Told) {
         let seat = self.seat(side);
         if seat.as_ref().is_some_and(|seat| seat.told.try_send(told).is_err()) {
             *seat = None;
+            self.tell(side.other(), Told::PeerLeft);
         }
     }
 }
@@ -162,6 +163,29 @@ impl Presence {
     pub fn say(&self, signal: serde_json::Value) {
         self.hall.with(self.room, |room| room.tell(self.side.other(), Told::Signal(signal)));
     }
+
+    /// Whether the other one sits at this node.
+    pub fn other_is_here(&self) -> bool {
+        self.hall.with(self.room, |room| room.seat(self.side.other()).is_some())
+    }
+
+    /// Somebody has taken the other seat at another node: whoever has it here has it no more.
+    pub fn other_is_elsewhere(&self) {
+        self.hall.with(self.room, |room| {
+            room.tell(self.side.other(), Told::Replaced);
+            *room.seat(self.side.other()) = None;
+        });
+    }
+
+    /// Somebody has taken this seat at another node: nobody here is told that it is empty.
+    pub fn give_up(&self) {
+        self.hall.with(self.room, |room| {
+            let seat = room.seat(self.side);
+            if seat.as_ref().is_some_and(|seat| seat.number == self.number) {
+                *seat = None;
+            }
+        });
+    }
 }
 
 impl Drop for Presence {
@@ -169,7 +193,7 @@ impl Drop for Presence {
         self.hall.with(self.room, |room| {
             let seat = room.seat(self.side);
             // Somebody else may sit there by now.
-            if seat.as_ref().is_none_or(|seat| seat.number == self.number) {
+            if seat.as_ref().is_some_and(|seat| seat.number == self.number) {
                 *seat = None;
                 room.tell(self.side.other(), Told::PeerLeft);
             }

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::{
     Side,
+    elsewhere::Elsewhere,
     hall::{Presence, Told},
     ice::ice_servers,
     protocol::{Answer, Ending, MESSAGE_LENGTH_MAX_BYTES, Said},
@@ -107,14 +108,17 @@ async fn attend(state: &AppState, socket: &mut WebSocket, ticket: Ticket, actor:
         return Ending::Failed;
     }
     let (presence, inbox, peer) = Presence::take(&state.hall, room, ticket.side);
+    let (elsewhere, peer_elsewhere) = Elsewhere::take(state.redis.as_ref(), room, ticket.side).await;
     let ice_servers = ice_servers(&state.config.room, until);
-    let joined = Answer::Joined { side: ticket.side, peer, ice_servers };
-    if let Err(ending) = send(socket, &joined).await {
-        return ending;
-    }
-    Attendance { state, ticket, presence, inbox, heard: VecDeque::new(), last: Instant::now() }
-        .run(socket)
-        .await
+    let joined = Answer::Joined { side: ticket.side, peer: peer || peer_elsewhere, ice_servers };
+    let (heard, last) = (VecDeque::new(), Instant::now());
+    let mut attendance = Attendance { state, ticket, presence, elsewhere, inbox, heard, last };
+    let ending = match send(socket, &joined).await {
+        Ok(()) => attendance.run(socket).await,
+        Err(ending) => ending,
+    };
+    attendance.elsewhere.leave().await;
+    ending
 }
 
 /// Until when the room of a ticket is open, when it is.
@@ -137,6 +141,7 @@ struct Attendance<'a> {
     state: &'a AppState,
     ticket: Ticket,
     presence: Presence,
+    elsewhere: Elsewhere,
     inbox: mpsc::Receiver<Told>,
     /// When the last messages came.
     heard: VecDeque<Instant>,
@@ -145,13 +150,14 @@ struct Attendance<'a> {
 }
 
 impl Attendance<'_> {
-    async fn run(mut self, socket: &mut WebSocket) -> Ending {
+    async fn run(&mut self, socket: &mut WebSocket) -> Ending {
         let mut recheck = interval(RECHECK);
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
                 heard = next(socket) => heard.and_then(|heard| self.hear(heard)),
-                told = self.inbox.recv() => tell(socket, told).await,
+                told = self.inbox.recv() => self.tell(socket, told).await,
+                told = self.elsewhere.hear(&self.presence) => tell(socket, Some(told)).await,
                 _ = recheck.tick() => self.recheck(socket).await,
                 () = self.state.shutdown.cancelled() => Err(Ending::Stopping),
             };
@@ -170,15 +176,29 @@ impl Attendance<'_> {
             return Err(Ending::TooMuch);
         }
         self.heard.push_back(self.last);
-        self.presence.say(data);
+        if self.presence.other_is_here() {
+            self.presence.say(data);
+        } else {
+            self.elsewhere.say(data);
+        }
         Ok(())
     }
 
-    async fn recheck(&self, socket: &mut WebSocket) -> Result<(), Ending> {
+    async fn tell(&mut self, socket: &mut WebSocket, told: Option<Told>) -> Result<(), Ending> {
+        if let Some(told) = &told {
+            self.elsewhere.is_told(told);
+        }
+        tell(socket, told).await
+    }
+
+    async fn recheck(&mut self, socket: &mut WebSocket) -> Result<(), Ending> {
         if self.last.elapsed() > SILENCE_MAX {
             return Err(Ending::Silent);
         }
         still_open(self.state, &self.ticket).await?;
+        if let Some(told) = self.elsewhere.look(&self.presence).await {
+            tell(socket, Some(told)).await?;
+        }
         send_message(socket, Message::Ping(bytes::Bytes::new())).await
     }
 }

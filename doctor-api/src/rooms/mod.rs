@@ -3,6 +3,7 @@
 //! signs what lets them into a LiveKit or a Jitsi server. See docs/rooms.md.
 
 pub mod config;
+mod elsewhere;
 mod hall;
 mod ice;
 pub mod join_room;

@@ -118,6 +118,7 @@ impl House {
             config,
             webhooks: WebhooksConfig::default(),
             patient_service,
+            redis: None,
             clock,
         };
         let router = harden(router_until(state, shutdown.clone()));

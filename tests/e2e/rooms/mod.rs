@@ -1,30 +1,25 @@
 //! Doctor and patient meet: two browsers in a room of the true program, and what its socket refuses.
 
+mod browser;
+mod nodes;
+
 use std::{
     fs::{self, File},
     net::UdpSocket,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{SinkExt as _, StreamExt as _};
 use model::clock::Clock;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::{
     operator::free_port,
     platform::{Options, Platform},
     session::{PASSWORD, Session},
 };
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, tungstenite::Message};
 
-/// An idle machine takes milliseconds; the consultation is looked at every four seconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What browsers say of a connection without a reason (RFC 6455 7.4.1).
-const CUT_OFF: u16 = 1006;
+use browser::{Browser, CUT_OFF};
 
 struct Meeting {
     platform: Platform,
@@ -73,49 +68,6 @@ impl Meeting {
 
     async fn complete(&self) {
         self.ada.post_json(&format!("/consultations/{}/complete", self.consultation), &json!({})).await;
-    }
-}
-
-struct Browser(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Browser {
-    async fn open(address: &str) -> Self {
-        let (socket, _) = tokio_tungstenite::connect_async(address).await.expect("a socket");
-        Self(socket)
-    }
-
-    async fn join(meeting: &Meeting, ticket: &str) -> Self {
-        let mut browser = Self::open(&meeting.socket()).await;
-        browser.say(&json!({ "type": "join", "ticket": ticket })).await;
-        browser
-    }
-
-    async fn say(&mut self, message: &Value) {
-        self.0.send(Message::text(message.to_string())).await.expect("sent");
-    }
-
-    /// The code with which the socket is closed, whatever is said before.
-    async fn hear_the_end(&mut self) -> u16 {
-        loop {
-            if let Err(code) = self.hear().await {
-                return code;
-            }
-        }
-    }
-
-    /// The next text; or the code with which the socket was closed.
-    async fn hear(&mut self) -> Result<Value, u16> {
-        let heard = async {
-            loop {
-                match self.0.next().await.expect("a frame") {
-                    Ok(Message::Text(text)) => return Ok(serde_json::from_str(&text).expect("JSON")),
-                    Ok(Message::Close(frame)) => return Err(frame.expect("a reason").code.into()),
-                    Ok(_) => {}
-                    Err(_) => return Err(CUT_OFF),
-                }
-            }
-        };
-        timeout(PATIENCE, heard).await.expect("something within half a minute")
     }
 }
 
@@ -204,17 +156,17 @@ async fn assert_they_meet(meeting: &Meeting, way: &str) {
 async fn what_one_says_the_other_hears_and_nobody_else() {
     let meeting = Meeting::arrange(Options::default()).await;
     let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
-    let mut ada = Browser::join(&meeting, &doctor).await;
+    let mut ada = Browser::join(&meeting.socket(), &doctor).await;
     let joined = ada.hear().await.expect("in");
     assert_eq!(joined, json!({ "type": "joined", "side": "doctor", "peer": false, "ice_servers": [] }));
-    let mut patient = Browser::join(&meeting, &visitor).await;
+    let mut patient = Browser::join(&meeting.socket(), &visitor).await;
     assert_eq!(patient.hear().await.expect("in")["peer"], true);
     assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
     let offer = json!({ "description": { "type": "offer", "sdp": "v=0\r\n" } });
     ada.say(&json!({ "type": "signal", "data": offer })).await;
     assert_eq!(patient.hear().await, Ok(json!({ "type": "signal", "data": offer })));
     // The network was gone: the same ticket takes the seat again.
-    let mut again = Browser::join(&meeting, &visitor).await;
+    let mut again = Browser::join(&meeting.socket(), &visitor).await;
     assert_eq!(again.hear().await.expect("in")["peer"], true);
     assert_eq!(patient.hear().await, Err(4001));
     assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
@@ -222,7 +174,7 @@ async fn what_one_says_the_other_hears_and_nobody_else() {
     assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_left" })));
     meeting.complete().await;
     assert_eq!(ada.hear().await, Err(4000));
-    let mut late = Browser::join(&meeting, &visitor).await;
+    let mut late = Browser::join(&meeting.socket(), &visitor).await;
     assert_eq!(late.hear().await, Err(4000), "a ticket is good for nothing after it");
 }
 
@@ -251,17 +203,17 @@ async fn sockets_that_do_not_keep_to_the_protocol_are_closed() {
     let mut elsewhere = Browser::open(&meeting.socket().replace(&meeting.consultation, other)).await;
     elsewhere.say(&json!({ "type": "join", "ticket": doctor })).await;
     assert_eq!(elsewhere.hear().await, Err(4003));
-    let mut ada = Browser::join(&meeting, &doctor).await;
+    let mut ada = Browser::join(&meeting.socket(), &doctor).await;
     ada.hear().await.expect("in");
     ada.say(&json!({ "type": "join", "ticket": doctor })).await;
     assert_eq!(ada.hear().await, Err(4002), "twice");
-    let mut flood = Browser::join(&meeting, &visitor).await;
+    let mut flood = Browser::join(&meeting.socket(), &visitor).await;
     flood.hear().await.expect("in");
     for number in 0..301 {
         flood.say(&json!({ "type": "signal", "data": number })).await;
     }
     assert_eq!(flood.hear().await, Err(4008));
-    let mut large = Browser::join(&meeting, &visitor).await;
+    let mut large = Browser::join(&meeting.socket(), &visitor).await;
     large.hear().await.expect("in");
     large.say(&json!({ "type": "signal", "data": "x".repeat(70_000) })).await;
     // What was not read resets the connection, now and then before the reason is heard.
@@ -276,14 +228,14 @@ async fn an_account_that_is_no_more_and_a_doctor_who_is_another_leave_the_room()
     let meeting = Meeting::arrange_at(Options::default(), Some(soon)).await;
     let admin = meeting.platform.user("chief", "admin").await;
     let doctor = meeting.ticket("doctor").await;
-    let mut ada = Browser::join(&meeting, &doctor).await;
+    let mut ada = Browser::join(&meeting.socket(), &doctor).await;
     ada.hear().await.expect("in");
     let users = admin.get_json("/users").await;
     let user =
         users["items"].as_array().expect("users").iter().find(|user| user["username"] == "ada").expect("ada");
     let path = format!("/users/{}", user["id"].as_str().expect("an id"));
     // Given to Ben, it is Ben's room, and the ticket that Ada made for the patient is good for nothing.
-    let mut patient = Browser::join(&meeting, &meeting.ticket("visitor").await).await;
+    let mut patient = Browser::join(&meeting.socket(), &meeting.ticket("visitor").await).await;
     patient.hear().await.expect("in");
     assert_eq!(ada.hear().await, Ok(json!({ "type": "peer_joined" })));
     let ben = admin.post_json("/doctors", &json!({ "name": "Ben" })).await;
@@ -293,11 +245,11 @@ async fn an_account_that_is_no_more_and_a_doctor_who_is_another_leave_the_room()
     assert_eq!((patient.hear_the_end().await, ada.hear_the_end().await), (4003, 4003));
     let back = json!({ "doctor_id": meeting.doctor });
     service.post_json(&format!("/consultations/{}/reassign", meeting.consultation), &back).await;
-    let mut ada = Browser::join(&meeting, &doctor).await;
+    let mut ada = Browser::join(&meeting.socket(), &doctor).await;
     ada.hear().await.expect("in");
     let gone = admin.request(Method::DELETE, &path).send().await.expect("an answer");
     assert_eq!(gone.status(), StatusCode::NO_CONTENT);
     assert_eq!(ada.hear().await, Err(4003));
-    let mut again = Browser::join(&meeting, &doctor).await;
+    let mut again = Browser::join(&meeting.socket(), &doctor).await;
     assert_eq!(again.hear().await, Err(4003));
 }

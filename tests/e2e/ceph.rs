@@ -1,0 +1,66 @@
+//! Three nodes over an object store that others wrote: the RADOS gateway of Ceph.
+
+use std::time::{Duration, Instant};
+
+use tests::{
+    env,
+    ledger::Ledger,
+    load::{Load, Shape},
+    nodes::Nodes,
+    platform::Platform,
+    scu,
+    synthetic::Synthetic,
+    wait,
+};
+
+/// What is sent, each series shared out among the nodes, unless `MAXRAY_TEST_CEPH_INSTANCES` says otherwise.
+const INSTANCES: u64 = 120;
+
+/// Whatever was acknowledged is there through every node and has its previews, also when the gateway is killed on the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
+    // A gateway that is gone is given up soon.
+    let timeouts = [
+        ("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "4000"),
+        ("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "8000"),
+    ];
+    let began = Instant::now();
+    let told = |what: &str| eprintln!("{what}: {} s", began.elapsed().as_secs());
+    let mut nodes = Nodes::start_on_ceph(3, &timeouts).await;
+    told("three nodes over a Ceph");
+    let peers: Vec<_> = nodes.all().iter().map(Platform::dicom).collect();
+    let reader = nodes.node(0).user("reader", "viewer").await;
+    // One that goes in parts, while it still arrives.
+    let large = Synthetic::cr("LARGE", 2300, 2300);
+    assert_eq!(scu::send_files(peers[0], &[large.part10()]).expect("an association"), [0]);
+    let ledger = Ledger::default();
+    ledger.acknowledge_synthetic(&large, &large.data_set());
+
+    let count = usize::try_from(env::number(env::CEPH_INSTANCES, INSTANCES)).expect("a number of instances");
+    let mut load = Load::start_at(&peers, "CEPH", &Shape::mixed(4, count / 4));
+    load.until_acknowledged(count / 3).await;
+    assert!(load.is_running(), "killed too late");
+    nodes.ceph_mut().kill_gateway();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    nodes.ceph_mut().start_gateway();
+    tokio::task::block_in_place(|| load.wait());
+
+    told("everything sent");
+    for (number, reader) in nodes.everywhere(&reader).iter().enumerate() {
+        ledger.check(reader, &format!("the large one through node {number}")).await;
+        load.check(reader, &format!("through node {number}, after the gateway was killed")).await;
+    }
+    load.check_and_send_again(&reader, peers[1], "what was refused meanwhile").await;
+    told("everything there, and sent again");
+    let stored = 1 + load.ledger.len() as u64;
+    wait::until("previews of all", async || {
+        (nodes.counted("maxray_previews_made_total").await == stored).then_some(())
+    })
+    .await;
+    told("previews");
+    let path = nodes.node(0).scratch().join("acknowledged.jsonl");
+    load.ledger.append_to(&path);
+    ledger.append_to(&path);
+    nodes.node(2).assert_verified(Some(&path), "three nodes over Ceph");
+    told("verified");
+}
