@@ -107,6 +107,7 @@ impl RedisServer {
             .args(command)
             .output()
             .unwrap_or_else(|error| panic!("redis-cli: {error}: {INSTALL}"));
+        assert!(output.status.success(), "redis-cli: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }

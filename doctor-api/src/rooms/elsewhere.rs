@@ -1,12 +1,12 @@
 //! Seats that are taken at other nodes, when nodes share a Redis: a key of each seat says who sits there, and ends by itself when
-//! nobody says so again. What is said in between is a hint: who is there is looked up now and then, so that a Redis that was away,
-//! or was emptied, costs seconds.
+//! nobody says so again. What nodes say in between makes them look there at once; without it they look every four seconds, so that
+//! a Redis that was away, or was emptied, costs seconds.
 
 use std::{future::pending, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use service::redis::{Ear, Redis, Script};
+use service::redis::{Ear, Redis, RedisFailed, Script};
 use uuid::Uuid;
 
 use super::{
@@ -14,8 +14,6 @@ use super::{
     hall::{Presence, Told},
 };
 
-/// What is said about rooms.
-const ABOUT: &str = "rooms";
 /// After so long a seat is empty whose node says nothing any more; it says so every four seconds.
 const SEAT_LIFETIME_MS: &str = "15000";
 /// Looks that find the other seat empty before it is believed: an emptied Redis is filled again within one, by each in his turn.
@@ -29,17 +27,18 @@ static SIT: LazyLock<Script> = LazyLock::new(|| {
          return {had, redis.call('GET', KEYS[2]) or ''}",
     )
 });
-/// Leaves the seat, when it is ours, and says whether it was.
+/// Leaves the seat and says so, when it is ours. In one step: the node may be about to stop.
 static LEAVE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0",
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+         redis.call('PUBLISH', ARGV[2], ARGV[3])
+         return redis.call('DEL', KEYS[1])",
     )
 });
 
-/// What nodes tell each other about a seat.
+/// What nodes tell each other about a seat of a room.
 #[derive(Debug, Serialize, Deserialize)]
 struct Word {
-    room: Uuid,
     side: Side,
     seat: Uuid,
     what: What,
@@ -53,6 +52,14 @@ enum What {
     Signal(Value),
 }
 
+/// What follows from a word.
+pub enum Hint {
+    /// The seat is to be told.
+    Tell(Told),
+    /// [`Elsewhere::look`]: words of different nodes come in any order, and Redis knows.
+    Look,
+}
+
 /// How a seat of this node stands to the rest; without Redis there is no rest.
 pub struct Elsewhere(Option<Sitting>);
 
@@ -61,41 +68,45 @@ struct Sitting {
     ear: Ear,
     room: Uuid,
     side: Side,
-    /// This one, among all that this side ever had.
     seat: Uuid,
-    /// Who has the other seat, as far as is known.
+    /// Redis has said yes to it.
+    is_seated: bool,
+    /// Who has the other seat at another node, as far as is known.
     peer: Option<Uuid>,
+    /// Whoever had it there before somebody of this node did.
+    former: Option<Uuid>,
     missed: u8,
 }
 
 impl Elsewhere {
     /// Takes the seat from whoever has it elsewhere. With whether the other one is there.
-    pub async fn take(redis: Option<&Redis>, room: Uuid, side: Side) -> (Self, bool) {
+    pub async fn take(redis: Option<&Redis>, room: Uuid, side: Side, presence: &Presence) -> (Self, bool) {
         let Some(redis) = redis else { return (Self(None), false) };
-        let ear = redis.ear(ABOUT);
-        let mut seat =
-            Sitting { redis: redis.clone(), ear, room, side, seat: Uuid::now_v7(), peer: None, missed: 0 };
-        if let Some((_, peer)) = seat.sit("take").await {
-            seat.peer = peer;
-        }
-        seat.say(What::Taken);
-        let peer = seat.peer.is_some();
-        (Self(Some(seat)), peer)
+        let (ear, seat) = (redis.ear(&about(room)), presence.id());
+        let (redis, is_seated) = (redis.clone(), false);
+        let mut sitting =
+            Sitting { redis, ear, room, side, seat, is_seated, peer: None, former: None, missed: 0 };
+        // Whoever comes last waits for the other one to begin.
+        let _nothing = sitting.look(presence).await;
+        let is_peer_there = sitting.peer.is_some();
+        (Self(Some(sitting)), is_peer_there)
     }
 
-    /// The next thing that this seat is to be told of what happens elsewhere.
-    pub async fn hear(&mut self, presence: &Presence) -> Told {
+    /// The next thing that follows from what other nodes say.
+    pub async fn hear(&mut self, presence: &Presence) -> Hint {
         match &mut self.0 {
-            Some(seat) => seat.hear(presence).await,
+            Some(sitting) => sitting.hear(presence).await,
             None => pending().await,
         }
     }
 
     /// What this seat was told by its own node.
     pub fn is_told(&mut self, told: &Told) {
+        let Some(sitting) = &mut self.0 else { return };
         // Whoever is there, or was, is of this node.
-        if let (Some(seat), Told::PeerJoined | Told::PeerLeft) = (&mut self.0, told) {
-            (seat.peer, seat.missed) = (None, 0);
+        if let Told::PeerJoined | Told::PeerLeft = told {
+            sitting.former = sitting.peer.take().or(sitting.former);
+            sitting.missed = 0;
         }
     }
 
@@ -104,70 +115,82 @@ impl Elsewhere {
         self.0.as_mut()?.look(presence).await
     }
 
-    /// Tells it to the other one, at whatever node.
+    /// Tells it to the other one, when there is one at another node.
     pub fn say(&self, signal: Value) {
-        if let Some(seat) = &self.0 {
-            seat.say(What::Signal(signal));
+        if let Some(sitting) = self.0.as_ref().filter(|sitting| sitting.peer.is_some()) {
+            sitting.say(What::Signal(signal));
         }
     }
 
     /// Leaves the seat to nobody, unless somebody has taken it.
-    pub async fn leave(self) {
-        let Some(seat) = self.0 else { return };
-        let left: Result<u8, _> = seat.redis.run(&LEAVE, &seat.keys()[..1], &[&seat.seat.to_string()]).await;
-        if left != Ok(0) {
-            seat.say(What::Left);
-        }
+    pub async fn leave(&mut self) {
+        let Some(sitting) = self.0.take() else { return };
+        let word = sitting.redis.word(&about(sitting.room), &sitting.word(What::Left));
+        let (seat, channel) = (sitting.seat.to_string(), sitting.redis.channel());
+        // Without an answer the seat is empty when its time is over.
+        let _left: Result<u8, RedisFailed> =
+            sitting.redis.run(&LEAVE, &sitting.keys()[..1], &[&seat, &channel, &word]).await;
     }
 }
 
 impl Sitting {
-    async fn hear(&mut self, presence: &Presence) -> Told {
+    async fn hear(&mut self, presence: &Presence) -> Hint {
         loop {
-            // What was missed is found by looking.
-            let Some(word) = self.ear.next::<Word>().await else { continue };
-            if word.room == self.room
-                && let Some(told) = self.take_in(word, presence)
-            {
-                return told;
+            let Some(word) = self.ear.next::<Word>().await else { return Hint::Look };
+            if let Some(hint) = self.take_in(word, presence) {
+                return hint;
             }
         }
     }
 
-    fn take_in(&mut self, word: Word, presence: &Presence) -> Option<Told> {
+    fn take_in(&mut self, word: Word, presence: &Presence) -> Option<Hint> {
         let is_other = word.side == self.side.other();
         match word.what {
-            What::Taken if is_other => {
-                presence.other_is_elsewhere();
-                let is_new = self.peer != Some(word.seat);
-                (self.peer, self.missed) = (Some(word.seat), 0);
-                is_new.then_some(Told::PeerJoined)
-            }
-            What::Taken if word.seat != self.seat => {
-                presence.give_up();
-                Some(Told::Replaced)
-            }
+            What::Taken if word.seat != self.seat && self.peer != Some(word.seat) => Some(Hint::Look),
             What::Left if is_other && self.peer == Some(word.seat) => {
                 self.peer = None;
-                Some(Told::PeerLeft)
+                Some(Hint::Tell(Told::PeerLeft))
             }
-            What::Signal(signal) if is_other && self.peer == Some(word.seat) => Some(Told::Signal(signal)),
+            What::Signal(signal) if is_other && presence.other().is_none() => {
+                // Who speaks is there, also when Redis did not say so.
+                let speaks = *self.peer.get_or_insert(word.seat) == word.seat;
+                speaks.then_some(Hint::Tell(Told::Signal(signal)))
+            }
             _ => None,
         }
     }
 
     async fn look(&mut self, presence: &Presence) -> Option<Told> {
-        let (had, peer) = self.sit("keep").await?;
-        if had.is_some_and(|had| had != self.seat) {
+        let (had, found) = self.sit().await?;
+        let is_first = !std::mem::replace(&mut self.is_seated, true);
+        if !is_first && had.is_some_and(|had| had != self.seat) {
             presence.give_up();
             return Some(Told::Replaced);
         }
-        if presence.other_is_here() {
-            // Of whom this node tells.
-            (self.peer, self.missed) = (None, 0);
+        if let Some(here) = presence.other() {
+            // Of whom this node tells, unless somebody has taken that seat elsewhere since.
+            if is_first || found.is_none_or(|found| found == here || Some(found) == self.former) {
+                (self.peer, self.missed) = (None, 0);
+                if is_first {
+                    self.say(What::Taken);
+                }
+                return None;
+            }
+            presence.other_is_elsewhere();
+        }
+        // Whoever comes late, even to an empty Redis, waits for the other one to begin.
+        let is_late = is_first || had.is_none();
+        if is_first || is_late && found != self.peer {
+            (self.peer, self.missed) = (found.or(self.peer), 0);
+            self.say(What::Taken);
             return None;
         }
-        match peer {
+        self.compare(had, found)
+    }
+
+    /// What is to be told of who has the other seat now.
+    fn compare(&mut self, had: Option<Uuid>, found: Option<Uuid>) -> Option<Told> {
+        match found {
             None if self.peer.is_some() => {
                 // When ours was gone, too, Redis was emptied, and the other one says so again within the next look.
                 self.missed = if had.is_some() { self.missed + 1 } else { 0 };
@@ -177,14 +200,9 @@ impl Sitting {
                 (self.peer, self.missed) = (None, 0);
                 Some(Told::PeerLeft)
             }
-            Some(_) if peer != self.peer => {
-                (self.peer, self.missed) = (peer, 0);
-                // One of two begins: who was there. Whoever comes late, even to an empty Redis, waits.
-                if had.is_some() {
-                    return Some(Told::PeerJoined);
-                }
-                self.say(What::Taken);
-                None
+            Some(_) if found != self.peer => {
+                (self.peer, self.missed) = (found, 0);
+                Some(Told::PeerJoined)
             }
             _ => {
                 self.missed = 0;
@@ -194,20 +212,29 @@ impl Sitting {
     }
 
     /// Who had this seat, and who has the other one; none without an answer.
-    async fn sit(&self, how: &str) -> Option<(Option<Uuid>, Option<Uuid>)> {
-        let seat = self.seat.to_string();
+    async fn sit(&self) -> Option<(Option<Uuid>, Option<Uuid>)> {
+        let (seat, how) = (self.seat.to_string(), if self.is_seated { "keep" } else { "take" });
         let found = self.redis.run(&SIT, &self.keys(), &[&seat, SEAT_LIFETIME_MS, how]).await;
-        let (had, peer): (String, String) = found.ok()?;
-        Some((had.parse().ok(), peer.parse().ok()))
+        let (had, other): (String, String) = found.ok()?;
+        Some((had.parse().ok(), other.parse().ok()))
     }
 
-    /// Of this seat and of the other one; the braces keep both in one part of a Redis Cluster.
+    /// Of this seat and of the other one.
     fn keys(&self) -> [String; 2] {
-        let key = |side: Side| self.redis.key(&format!("room:{{{}}}:{}", self.room, side.as_str()));
+        let key = |side: Side| self.redis.key(&format!("room:{}:{}", self.room, side.as_str()));
         [key(self.side), key(self.side.other())]
     }
 
-    fn say(&self, what: What) {
-        self.redis.say(ABOUT, &Word { room: self.room, side: self.side, seat: self.seat, what });
+    fn word(&self, what: What) -> Word {
+        Word { side: self.side, seat: self.seat, what }
     }
+
+    fn say(&self, what: What) {
+        self.redis.say(&about(self.room), &self.word(what));
+    }
+}
+
+/// What is said about a room.
+fn about(room: Uuid) -> String {
+    format!("room:{room}")
 }

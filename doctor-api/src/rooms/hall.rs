@@ -4,10 +4,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use service::identity::network;
@@ -38,7 +35,8 @@ pub enum Told {
 }
 
 struct Seat {
-    number: u64,
+    /// Among all that anybody ever had.
+    id: Uuid,
     told: mpsc::Sender<Told>,
 }
 
@@ -69,7 +67,6 @@ impl Room {
 /// All rooms of this process.
 pub struct Hall {
     rooms: Mutex<HashMap<Uuid, Room>>,
-    numbers: AtomicU64,
     places: Arc<Semaphore>,
     /// Of sockets that have shown no ticket: strangers fill these and no others.
     doorsteps: Arc<Semaphore>,
@@ -81,7 +78,6 @@ impl Hall {
     pub fn new(connections_max: usize) -> Self {
         Self {
             rooms: Mutex::default(),
-            numbers: AtomicU64::new(0),
             places: Arc::new(Semaphore::new(connections_max)),
             doorsteps: Arc::new(Semaphore::new(DOORSTEPS_MAX)),
             waiting: Mutex::default(),
@@ -142,21 +138,21 @@ pub struct Presence {
     hall: Arc<Hall>,
     room: Uuid,
     side: Side,
-    number: u64,
+    id: Uuid,
 }
 
 impl Presence {
     /// Takes a seat, from whoever sat there. With what is told to it, and whether the other one is there.
     pub fn take(hall: &Arc<Hall>, room: Uuid, side: Side) -> (Self, mpsc::Receiver<Told>, bool) {
         let (told, inbox) = mpsc::channel(WAITING_MAX);
-        let number = hall.numbers.fetch_add(1, Ordering::Relaxed);
+        let id = Uuid::now_v7();
         let peer = hall.with(room, |room| {
             room.tell(side, Told::Replaced);
-            *room.seat(side) = Some(Seat { number, told });
+            *room.seat(side) = Some(Seat { id, told });
             room.tell(side.other(), Told::PeerJoined);
             room.seat(side.other()).is_some()
         });
-        (Self { hall: Arc::clone(hall), room, side, number }, inbox, peer)
+        (Self { hall: Arc::clone(hall), room, side, id }, inbox, peer)
     }
 
     /// Tells it to the other one, if anybody is there.
@@ -164,9 +160,14 @@ impl Presence {
         self.hall.with(self.room, |room| room.tell(self.side.other(), Told::Signal(signal)));
     }
 
-    /// Whether the other one sits at this node.
-    pub fn other_is_here(&self) -> bool {
-        self.hall.with(self.room, |room| room.seat(self.side.other()).is_some())
+    /// This seat, among all that anybody ever had.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The seat of the other one, when it is at this node.
+    pub fn other(&self) -> Option<Uuid> {
+        self.hall.with(self.room, |room| room.seat(self.side.other()).as_ref().map(|seat| seat.id))
     }
 
     /// Somebody has taken the other seat at another node: whoever has it here has it no more.
@@ -181,7 +182,7 @@ impl Presence {
     pub fn give_up(&self) {
         self.hall.with(self.room, |room| {
             let seat = room.seat(self.side);
-            if seat.as_ref().is_some_and(|seat| seat.number == self.number) {
+            if seat.as_ref().is_some_and(|seat| seat.id == self.id) {
                 *seat = None;
             }
         });
@@ -193,7 +194,7 @@ impl Drop for Presence {
         self.hall.with(self.room, |room| {
             let seat = room.seat(self.side);
             // Somebody else may sit there by now.
-            if seat.as_ref().is_some_and(|seat| seat.number == self.number) {
+            if seat.as_ref().is_some_and(|seat| seat.id == self.id) {
                 *seat = None;
                 room.tell(self.side.other(), Told::PeerLeft);
             }

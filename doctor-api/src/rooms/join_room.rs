@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{
     Side,
-    elsewhere::Elsewhere,
+    elsewhere::{Elsewhere, Hint},
     hall::{Presence, Told},
     ice::ice_servers,
     protocol::{Answer, Ending, MESSAGE_LENGTH_MAX_BYTES, Said},
@@ -108,7 +108,8 @@ async fn attend(state: &AppState, socket: &mut WebSocket, ticket: Ticket, actor:
         return Ending::Failed;
     }
     let (presence, inbox, peer) = Presence::take(&state.hall, room, ticket.side);
-    let (elsewhere, peer_elsewhere) = Elsewhere::take(state.redis.as_ref(), room, ticket.side).await;
+    let (elsewhere, peer_elsewhere) =
+        Elsewhere::take(state.redis.as_ref(), room, ticket.side, &presence).await;
     let ice_servers = ice_servers(&state.config.room, until);
     let joined = Answer::Joined { side: ticket.side, peer: peer || peer_elsewhere, ice_servers };
     let (heard, last) = (VecDeque::new(), Instant::now());
@@ -117,7 +118,10 @@ async fn attend(state: &AppState, socket: &mut WebSocket, ticket: Ticket, actor:
         Ok(()) => attendance.run(socket).await,
         Err(ending) => ending,
     };
-    attendance.elsewhere.leave().await;
+    // Who was replaced has left it to somebody.
+    if ending != Ending::Replaced {
+        attendance.elsewhere.leave().await;
+    }
     ending
 }
 
@@ -155,11 +159,16 @@ impl Attendance<'_> {
         recheck.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                heard = next(socket) => heard.and_then(|heard| self.hear(heard)),
-                told = self.inbox.recv() => self.tell(socket, told).await,
-                told = self.elsewhere.hear(&self.presence) => tell(socket, Some(told)).await,
-                _ = recheck.tick() => self.recheck(socket).await,
+                // What happened here first was before what is heard from elsewhere of the same seat.
+                biased;
                 () = self.state.shutdown.cancelled() => Err(Ending::Stopping),
+                told = self.inbox.recv() => self.tell(socket, told).await,
+                hint = self.elsewhere.hear(&self.presence) => match hint {
+                    Hint::Tell(told) => tell(socket, Some(told)).await,
+                    Hint::Look => self.look(socket).await,
+                },
+                _ = recheck.tick() => self.recheck(socket).await,
+                heard = next(socket) => heard.and_then(|heard| self.hear(heard)),
             };
             if let Err(ending) = done {
                 return ending;
@@ -176,7 +185,7 @@ impl Attendance<'_> {
             return Err(Ending::TooMuch);
         }
         self.heard.push_back(self.last);
-        if self.presence.other_is_here() {
+        if self.presence.other().is_some() {
             self.presence.say(data);
         } else {
             self.elsewhere.say(data);
@@ -196,10 +205,15 @@ impl Attendance<'_> {
             return Err(Ending::Silent);
         }
         still_open(self.state, &self.ticket).await?;
-        if let Some(told) = self.elsewhere.look(&self.presence).await {
-            tell(socket, Some(told)).await?;
-        }
+        self.look(socket).await?;
         send_message(socket, Message::Ping(bytes::Bytes::new())).await
+    }
+
+    async fn look(&mut self, socket: &mut WebSocket) -> Result<(), Ending> {
+        match self.elsewhere.look(&self.presence).await {
+            Some(told) => tell(socket, Some(told)).await,
+            None => Ok(()),
+        }
     }
 }
 

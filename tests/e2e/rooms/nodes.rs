@@ -63,6 +63,7 @@ async fn two_at_different_nodes_hear_each_other() {
     assert!(!peer);
     let (mut patient, peer) = meeting.join(1, &visitor).await;
     assert!(peer, "the doctor is there, at another node");
+    assert_eq!(meeting.redis.ask(&["KEYS", "*:room:*"]).lines().count(), 2, "a key for each seat");
     is_told(&mut ada, "peer_joined").await;
     for number in 0..50 {
         ada.signal(&json!({ "candidate": number })).await;

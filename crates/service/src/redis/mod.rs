@@ -47,9 +47,9 @@ struct Inner {
     /// This node among the others, until it ends.
     ourselves: Uuid,
     connection: Mutex<Link>,
-    said: mpsc::Sender<Vec<u8>>,
+    said: mpsc::Sender<String>,
     /// Until [`Redis::keep_in_touch`] has it.
-    to_say: Mutex<mpsc::Receiver<Vec<u8>>>,
+    to_say: Mutex<mpsc::Receiver<String>>,
     heard: broadcast::Sender<Heard>,
 }
 

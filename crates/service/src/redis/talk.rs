@@ -37,7 +37,7 @@ struct Word<'a> {
 
 /// Hears what other nodes say about one thing.
 pub struct Ear {
-    about: &'static str,
+    about: String,
     heard: broadcast::Receiver<Heard>,
 }
 
@@ -47,7 +47,7 @@ impl Ear {
         loop {
             match self.heard.recv().await {
                 Ok(Heard { what: None, .. }) | Err(RecvError::Lagged(_)) => return None,
-                Ok(Heard { about, what: Some(what) }) if &*about == self.about => {
+                Ok(Heard { about, what: Some(what) }) if *about == *self.about => {
                     // What no version of ours says is nobody's.
                     if let Ok(what) = serde_json::from_str(what.get()) {
                         return Some(what);
@@ -63,18 +63,30 @@ impl Ear {
 
 impl Redis {
     /// Says it to all other nodes, as soon as that can be done and in this order; it is lost when it cannot be said.
-    pub fn say(&self, about: &'static str, what: &impl Serialize) {
-        let Ok(what) = serde_json::value::to_raw_value(what) else { return };
-        let word = Word { from: self.0.ourselves, about, what: &what };
-        let Ok(bytes) = serde_json::to_vec(&word) else { return };
-        if self.0.said.try_send(bytes).is_err() {
+    pub fn say(&self, about: &str, what: &impl Serialize) {
+        if self.0.said.try_send(self.word(about, what)).is_err() {
             metrics::counter!("maxray_redis_words_lost_total").increment(1);
         }
     }
 
     /// Hears from now on what others say about it, while [`Redis::keep_in_touch`] runs.
-    pub fn ear(&self, about: &'static str) -> Ear {
-        Ear { about, heard: self.0.heard.subscribe() }
+    pub fn ear(&self, about: &str) -> Ear {
+        Ear { about: about.to_owned(), heard: self.0.heard.subscribe() }
+    }
+
+    /// As [`Redis::say`] says it on [`Redis::channel`]: for a script that says it in the same step as it does what it tells of.
+    pub fn word(&self, about: &str, what: &impl Serialize) -> String {
+        let said = || {
+            let what = serde_json::value::to_raw_value(what)?;
+            serde_json::to_string(&Word { from: self.0.ourselves, about, what: &what })
+        };
+        // Nothing that we say has no form in JSON; who heard this would pass it over.
+        said().unwrap_or_default()
+    }
+
+    /// Where it is said.
+    pub fn channel(&self) -> String {
+        self.key("nodes")
     }
 
     /// Says what is to be said, and hears what others say, until it is dropped.
@@ -161,16 +173,12 @@ impl Redis {
                 .send(Heard { about: word.about.into(), what: Some(word.what.to_owned().into()) });
         }
     }
-
-    fn channel(&self) -> String {
-        self.key("nodes")
-    }
 }
 
 async fn publish(
     connection: &mut MultiplexedConnection,
     channel: &str,
-    word: &[u8],
+    word: &str,
 ) -> redis::RedisResult<()> {
     redis::cmd("PUBLISH").arg(channel).arg(word).query_async(connection).await
 }
