@@ -1,6 +1,6 @@
 //! Work that nobody waits for takes what others leave of the processor.
 
-use std::thread;
+use std::{io, thread};
 
 use tokio::sync::oneshot;
 
@@ -10,7 +10,12 @@ const NICENESS: i32 = 10;
 /// What the work gives, done in a thread of its own that lets all others pass; none when it panics.
 ///
 /// A thread for each piece of work, and not one of the runtime's: a thread that has become nice cannot go back.
-pub(super) async fn after_others<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+///
+/// # Errors
+/// When there can be no further thread now.
+pub(super) async fn after_others<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<Option<T>> {
     let (done, outcome) = oneshot::channel();
     let nicely = move || {
         // Where it is not allowed the work is done all the same.
@@ -18,8 +23,8 @@ pub(super) async fn after_others<T: Send + 'static>(work: impl FnOnce() -> T + S
         // Whoever asked may be gone: the server stops.
         let _ = done.send(work());
     };
-    thread::Builder::new().name("preview".to_owned()).spawn(nicely).ok()?;
-    outcome.await.ok()
+    thread::Builder::new().name("preview".to_owned()).spawn(nicely)?;
+    Ok(outcome.await.ok())
 }
 
 #[cfg(test)]
@@ -31,13 +36,13 @@ mod tests {
     #[tokio::test]
     async fn the_work_is_nice_and_nobody_else_becomes_so() {
         let before = getpriority_process(None).expect("a number");
-        let during = after_others(|| getpriority_process(None).expect("a number")).await;
+        let during = after_others(|| getpriority_process(None).expect("a number")).await.expect("a thread");
         assert_eq!(during, Some((before + NICENESS).min(19)));
         assert_eq!(getpriority_process(None).expect("a number"), before);
     }
 
     #[tokio::test]
     async fn a_panic_is_told_of() {
-        assert_eq!(after_others(|| -> u8 { panic!("as a test") }).await, None);
+        assert_eq!(after_others(|| -> u8 { panic!("as a test") }).await.expect("a thread"), None);
     }
 }

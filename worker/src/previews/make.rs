@@ -28,6 +28,8 @@ pub(crate) enum PreviewError {
     Read(ReadError),
     #[error("this attempt failed and was counted")]
     Counted,
+    #[error("no further thread can be had: {0}")]
+    NoThread(#[from] std::io::Error),
     #[error("stopping")]
     Stopping,
 }
@@ -108,7 +110,7 @@ async fn render(
     drop(header);
     let outputs = outputs(state);
     let rendered = if is_native_and_checked(&instance.transfer_syntax_uid) {
-        render_here(instance, module, frame, outputs).await
+        render_here(instance, module, frame, outputs).await?
     } else {
         match render_in_child(state, instance, module, frame, outputs).await {
             Ok(rendered) => rendered,
@@ -156,11 +158,14 @@ async fn render_here(
     module: PixelModule,
     frame: Bytes,
     outputs: Vec<Output>,
-) -> Result<[EncodedImage; 2], RenderError> {
+) -> Result<Result<[EncodedImage; 2], RenderError>, std::io::Error> {
     let transfer_syntax = instance.transfer_syntax_uid.clone();
     let work = move || render_outputs(&module, &transfer_syntax, &frame, &outputs);
     // A panic of the thread is an error of ours.
-    two(after_others(work).await.ok_or(RenderError::Panicked)??)
+    Ok(match after_others(work).await? {
+        Some(files) => files.and_then(two),
+        None => Err(RenderError::Panicked),
+    })
 }
 
 async fn render_in_child(
