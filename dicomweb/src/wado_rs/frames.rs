@@ -2,23 +2,27 @@
 
 use std::sync::Arc;
 
-use archive::ReadError;
-use axum::{extract::State, http::HeaderMap, response::Response};
+use archive::{ByteStream, ReadError};
+use axum::{
+    extract::State,
+    http::{HeaderMap, header},
+    response::Response,
+};
 use bytes::{Bytes, BytesMut};
 use database::{HeaderRecord, StoredInstance};
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use rendering::Target;
 use service::http::{bearer::Authenticated, problem::Problem};
 
 use super::{
     find_one,
     frame_payload::{Offer, media_type, offers, swap, swap_bytes},
-    guard, header, made, read_problem, stream,
+    guard, header as header_of, made, read_problem, stream,
     transcode::{self, TranscodeError},
 };
 use crate::{
     acceptable::Acceptable,
-    conditional,
+    conditional::{self, Wanted},
     media_type::{Form, Representation},
     multipart::{Boundary, Fingerprint, MultipartWriter, Part},
     problems,
@@ -30,6 +34,8 @@ use crate::{
 pub(crate) const FRAMES_MAX: usize = 4096;
 /// Longest frame that is put together in memory, which allows ranges of the answer; a longer one is streamed.
 const WHOLE_LENGTH_MAX_BYTES: u64 = 64 << 20;
+/// Up to this it is always put together: memory of this length is there already, and of more has to be had page by page.
+const PASSED_ON_FROM_BYTES: u64 = 1 << 20;
 
 /// `GET .../frames/{frames}`.
 pub(crate) async fn retrieve_frames(
@@ -41,7 +47,7 @@ pub(crate) async fn retrieve_frames(
 ) -> Result<Response, Problem> {
     let indexes = parse_frames(&resource.rest)?;
     let instance = find_one(&app, &who, &resource).await?;
-    let header = header(&app, &instance).await?;
+    let header = header_of(&app, &instance).await?;
     let mut offers = offers(&instance, &conversion::possible(&instance, &header));
     if indexes.len() != 1 {
         offers.retain(|offer| offer.representation.form == Form::Multipart);
@@ -123,7 +129,7 @@ impl Frames {
         let total: u64 = lengths.iter().sum();
         let writer = MultipartWriter::new(boundary, self.part().media_type);
         match (self.indexes.as_slice(), self.sent.form) {
-            ([index], form) if total <= WHOLE_LENGTH_MAX_BYTES => {
+            ([index], form) if self.is_put_together(total, headers) => {
                 let frame = self.frame(*index).await.map_err(|error| read_problem(&error))?;
                 let (content_type, body) = match form {
                     Form::SinglePart => (self.part().content_type(), frame),
@@ -134,16 +140,31 @@ impl Frames {
             (_, Form::SinglePart) => {
                 let content_type = self.part().content_type();
                 let body = self.bare().await?;
-                Ok(stream::respond(&content_type, &entity_tag, Some(total), body))
+                let response = stream::respond(&content_type, &entity_tag, Some(total), body);
+                Ok(takes_ranges(response, total))
             }
             (_, Form::Multipart) => {
                 let delimiters = self.indexes.iter().enumerate();
                 let delimiters = delimiters.map(|(n, _)| writer.part_start(n == 0, self.part()).len() as u64);
                 let length = total + delimiters.sum::<u64>() + writer.end().len() as u64;
                 let content_type = writer.content_type();
-                Ok(stream::respond(&content_type, &entity_tag, Some(length), self.parts(writer)))
+                let is_one = self.indexes.len() == 1;
+                let body = self.parts(writer).await?;
+                let response = stream::respond(&content_type, &entity_tag, Some(length), body);
+                Ok(if is_one { takes_ranges(response, total) } else { response })
             }
         }
+    }
+
+    /// Whether one frame is made whole before it is sent: when it is short, asked for in part, or to be swapped.
+    fn is_put_together(&self, length: u64, headers: &HeaderMap) -> bool {
+        length <= PASSED_ON_FROM_BYTES
+            || length <= WHOLE_LENGTH_MAX_BYTES && (headers.contains_key(header::RANGE) || self.word() > 1)
+    }
+
+    /// Bytes whose order is turned round.
+    fn word(&self) -> usize {
+        swap_bytes(&self.instance, &self.header, &self.sent)
     }
 
     pub(super) fn fingerprint(&self) -> Boundary {
@@ -173,18 +194,17 @@ impl Frames {
 
     async fn frame(&self, index: usize) -> Result<Bytes, ReadError> {
         let frame = self.app.archive.read_frame(&self.instance, &self.header, index).await?;
-        Ok(swap(frame, swap_bytes(&self.instance, &self.header, &self.sent)))
+        Ok(swap(frame, self.word()))
     }
 
-    /// One frame that is too long for memory, without swapping: such a frame is not in big endian.
+    /// One frame as it is read, without swapping: one that is too long for memory is not in big endian.
     async fn bare(self) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
         let index = self.indexes.first().copied().unwrap_or_default();
-        if swap_bytes(&self.instance, &self.header, &self.sent) > 1 {
+        if self.word() > 1 {
             let length_max_bytes = WHOLE_LENGTH_MAX_BYTES;
             return Err(read_problem(&ReadError::TooLong { length_bytes: u64::MAX, length_max_bytes }));
         }
-        let opened = self.app.archive.stream_frame(&self.instance, &self.header, index).await;
-        let mut opened = opened.map_err(|error| read_problem(&error))?;
+        let mut opened = self.open(index).await.map_err(|error| read_problem(&error))?;
         Ok(async_stream::try_stream! {
             while let Some(bytes) = stream::next(&mut opened).await {
                 yield bytes?;
@@ -192,26 +212,48 @@ impl Frames {
         })
     }
 
-    fn parts(self, writer: MultipartWriter) -> impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static {
+    /// The beginning of the first is there before the answer begins: one that cannot be read is refused and not cut.
+    async fn parts(
+        self,
+        writer: MultipartWriter,
+    ) -> Result<impl Stream<Item = Result<Bytes, ReadError>> + Send + 'static, Problem> {
         let frames = Arc::new(self);
-        async_stream::try_stream! {
-            let word = swap_bytes(&frames.instance, &frames.header, &frames.sent);
+        let mut ahead = match frames.indexes.first() {
+            Some(index) => Some(frames.open(*index).await.map_err(|error| read_problem(&error))?),
+            None => None,
+        };
+        Ok(async_stream::try_stream! {
             for (position, index) in frames.indexes.iter().enumerate() {
                 yield writer.part_start(position == 0, frames.part());
-                if word > 1 {
-                    yield frames.frame(*index).await.map_err(stream::broken)?;
-                    continue;
-                }
-                let archive = &frames.app.archive;
-                let opened = archive.stream_frame(&frames.instance, &frames.header, *index).await;
-                let mut opened = opened.map_err(stream::broken)?;
+                let mut opened = match ahead.take() {
+                    Some(opened) => opened,
+                    None => frames.open(*index).await.map_err(stream::broken)?,
+                };
                 while let Some(bytes) = stream::next(&mut opened).await {
                     yield bytes?;
                 }
             }
             yield writer.end();
-        }
+        })
     }
+
+    async fn open(&self, index: usize) -> Result<ByteStream, ReadError> {
+        if self.word() > 1 {
+            let frame = self.frame(index).await?;
+            return Ok(futures_util::stream::once(async { Ok(frame) }).boxed());
+        }
+        let mut opened = self.app.archive.stream_frame(&self.instance, &self.header, index).await?;
+        let beginning = opened.next().await.transpose()?;
+        Ok(futures_util::stream::iter(beginning.map(Ok)).chain(opened).boxed())
+    }
+}
+
+/// The whole, which says where a range of it would be taken.
+fn takes_ranges(response: Response, length: u64) -> Response {
+    if length > WHOLE_LENGTH_MAX_BYTES {
+        return response;
+    }
+    conditional::partial(response, Wanted::Whole, length)
 }
 
 pub(super) fn wrap(writer: &MultipartWriter, part: Part<'_>, frame: &[u8]) -> Bytes {
