@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::{Method, StatusCode};
 use tests::{
     ledger::{Ledger, retrieve},
     platform::{Options, Platform},
@@ -113,4 +114,51 @@ async fn a_read_cut_short_or_altered_is_an_error_never_other_bytes() {
     retrieve(&reader, entry, &instance.sop_instance_uid).await.expect_err("half an object is no object");
     s3.heal();
     ledger.check(&reader, "whole again").await;
+}
+
+/// One frame of 10 MB, bare.
+async fn frame(reader: &Session, path: &str, range: Option<&str>) -> reqwest::Response {
+    let request = reader.request(Method::GET, path).header("Accept", "application/octet-stream");
+    let request = range.into_iter().fold(request, |request, range| request.header("Range", range));
+    request.send().await.expect("an answer")
+}
+
+/// A long frame is passed on as it is read: when its beginning was altered it is refused, further on the answer is cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_frame_that_was_altered_is_refused_or_cut() {
+    let s3 = S3Server::start().await;
+    let (platform, reader) = platform_on(&s3, &[]).await;
+    let instance = Synthetic::cr("LONG", IN_PARTS, IN_PARTS);
+    assert_eq!(store_beside(&platform, &instance).0, Some(0));
+    let place = qido::locate(&reader, &instance.sop_instance_uid).await.expect("found");
+    let path = format!(
+        "/dicomweb/studies/{}/series/{}/instances/{}/frames/1",
+        place.study_instance_uid, place.series_instance_uid, instance.sop_instance_uid
+    );
+    let length = usize::from(IN_PARTS).pow(2) * 2;
+    let data_set = instance.data_set();
+    let pixels = &data_set[data_set.len() - length..];
+    let whole = frame(&reader, &path, None).await;
+    assert_eq!((whole.status(), whole.content_length()), (StatusCode::OK, Some(length as u64)));
+    assert_eq!(whole.headers()["accept-ranges"], "bytes");
+    assert!(whole.bytes().await.expect("a body") == pixels, "the frame is another one");
+    let part = frame(&reader, &path, Some("bytes=5000000-5000009")).await;
+    assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(part.bytes().await.expect("a body"), &pixels[5_000_000..5_000_010]);
+
+    let objects = s3.objects();
+    let (key, object) = objects.iter().max_by_key(|(_, object)| object.len()).expect("an object");
+    let altered_at = |at: usize| {
+        let mut altered = object.to_vec();
+        altered[at] ^= 1;
+        s3.put(key, altered.into());
+    };
+    altered_at(object.len() - 1_000);
+    let cut = frame(&reader, &path, None).await;
+    assert_eq!(cut.status(), StatusCode::OK);
+    cut.bytes().await.expect_err("half a frame is no frame");
+    // Sealed in chunks of 64 KiB, of which the second is of the frame alone.
+    altered_at(100_000);
+    let refused = frame(&reader, &path, None).await;
+    assert!(refused.status().is_server_error(), "{}", refused.status());
 }
