@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{operator::free_port, tls::Identity};
 
 /// How long the server may take.
@@ -85,6 +87,27 @@ impl RedisServer {
             let _ = server.kill();
             let _ = server.wait();
         }
+    }
+
+    /// It stands still, and answers nothing, until [`Self::resume`].
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on where it stood, with what it was sent meanwhile.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let server = self.server.as_ref().expect("a running server");
+        kill_process(Pid::from_child(server), signal).expect("the server takes it");
     }
 
     /// Forgets everything.

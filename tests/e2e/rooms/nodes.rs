@@ -10,6 +10,8 @@ use crate::nodes::booked;
 
 /// Longer than it takes to believe that a seat is empty: two looks, four seconds apart.
 const TWO_LOOKS: Duration = Duration::from_secs(11);
+/// Nobody finds out so soon by looking.
+const LESS_THAN_TWO_LOOKS: Duration = Duration::from_secs(3);
 
 struct Meeting {
     redis: RedisServer,
@@ -30,10 +32,23 @@ impl Meeting {
         Self { redis, nodes, doctor, consultation }
     }
 
-    async fn ticket(&self, side: &str) -> String {
+    /// Of the doctor, and of the visitor.
+    async fn tickets(&self) -> [String; 2] {
         let path = format!("/consultations/{}/room", self.consultation);
-        let room = self.doctor.post_json(&path, &json!({ "side": side })).await;
-        room["ticket"].as_str().expect("a ticket").to_owned()
+        let ticket = async |side: &str| {
+            let room = self.doctor.post_json(&path, &json!({ "side": side })).await;
+            room["ticket"].as_str().expect("a ticket").to_owned()
+        };
+        [ticket("doctor").await, ticket("visitor").await]
+    }
+
+    /// The doctor at the first node and the visitor at the second, who know of each other, and the visitor's ticket.
+    async fn of_two(&self) -> (Browser, Browser, String) {
+        let [doctor, visitor] = self.tickets().await;
+        let (mut ada, _) = self.join(0, &doctor).await;
+        let (patient, _) = self.join(1, &visitor).await;
+        is_told(&mut ada, "peer_joined").await;
+        (ada, patient, visitor)
     }
 
     /// In the room of this node, and what is heard first.
@@ -58,7 +73,7 @@ async fn is_told(browser: &mut Browser, what: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn two_at_different_nodes_hear_each_other() {
     let meeting = Meeting::arrange().await;
-    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
+    let [doctor, visitor] = meeting.tickets().await;
     let (mut ada, peer) = meeting.join(0, &doctor).await;
     assert!(!peer);
     let (mut patient, peer) = meeting.join(1, &visitor).await;
@@ -100,10 +115,8 @@ async fn two_at_different_nodes_hear_each_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_redis_that_is_emptied_or_dies_ends_no_meeting() {
     let mut meeting = Meeting::arrange().await;
-    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
-    let (mut ada, _) = meeting.join(0, &doctor).await;
-    let (mut patient, _) = meeting.join(1, &visitor).await;
-    is_told(&mut ada, "peer_joined").await;
+    let (mut ada, mut patient, _) = meeting.of_two().await;
+    // Also when it is emptied again before everybody has looked.
     for _ in 0..3 {
         meeting.redis.flush();
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -125,7 +138,7 @@ async fn a_redis_that_is_emptied_or_dies_ends_no_meeting() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn who_comes_without_redis_is_found_with_it() {
     let mut meeting = Meeting::arrange().await;
-    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
+    let [doctor, visitor] = meeting.tickets().await;
     meeting.redis.kill();
     meeting.nodes.hear_redis(false).await;
     // At one node they need none.
@@ -153,10 +166,7 @@ async fn who_comes_without_redis_is_found_with_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_node_that_dies_leaves_the_other_one_alone_and_not_waiting() {
     let mut meeting = Meeting::arrange().await;
-    let (doctor, visitor) = (meeting.ticket("doctor").await, meeting.ticket("visitor").await);
-    let (mut ada, _) = meeting.join(0, &doctor).await;
-    let (patient, _) = meeting.join(1, &visitor).await;
-    is_told(&mut ada, "peer_joined").await;
+    let (mut ada, patient, visitor) = meeting.of_two().await;
     meeting.nodes.node_mut(1).kill();
     drop(patient);
     is_told(&mut ada, "peer_left").await;
@@ -164,4 +174,35 @@ async fn a_node_that_dies_leaves_the_other_one_alone_and_not_waiting() {
     assert!(peer);
     is_told(&mut ada, "peer_joined").await;
     is_heard(&mut again, &mut ada, json!("again")).await;
+}
+
+/// It says who leaves with it, so that nobody has to find out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_node_that_stops_says_who_leaves() {
+    let mut meeting = Meeting::arrange().await;
+    let (mut ada, mut patient, _) = meeting.of_two().await;
+    assert!(meeting.nodes.node_mut(1).stop().await.success());
+    tokio::time::timeout(LESS_THAN_TWO_LOOKS, is_told(&mut ada, "peer_left")).await.expect("said, not found");
+    assert_eq!(patient.hear().await, Err(1001), "come again");
+    assert_eq!(meeting.redis.ask(&["KEYS", "*:room:*"]).lines().count(), 1, "the doctor's seat");
+}
+
+/// Whoever comes again while Redis does not answer keeps the seat, though it still has who had it before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_redis_that_stands_still_throws_nobody_out() {
+    let meeting = Meeting::arrange().await;
+    let (mut ada, patient, visitor) = meeting.of_two().await;
+    meeting.redis.pause();
+    drop(patient);
+    let (mut again, _) = meeting.join(1, &visitor).await;
+    meeting.redis.resume();
+    // What both are told meanwhile depends on what Redis had taken in; none of it ends a socket.
+    for browser in [&mut ada, &mut again] {
+        while let Ok(told) = tokio::time::timeout(TWO_LOOKS, browser.hear()).await {
+            let told = told.expect("a socket that stays open");
+            assert!(told["type"] == "peer_joined" || told["type"] == "peer_left", "{told}");
+        }
+    }
+    is_heard(&mut ada, &mut again, json!("there")).await;
+    is_heard(&mut again, &mut ada, json!("and back")).await;
 }
