@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use database::{HeaderRecord, StoredInstance};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use rendering::Target;
 use service::http::{bearer::Authenticated, problem::Problem};
 
@@ -204,12 +204,8 @@ impl Frames {
             let length_max_bytes = WHOLE_LENGTH_MAX_BYTES;
             return Err(read_problem(&ReadError::TooLong { length_bytes: u64::MAX, length_max_bytes }));
         }
-        let mut opened = self.open(index).await.map_err(|error| read_problem(&error))?;
-        Ok(async_stream::try_stream! {
-            while let Some(bytes) = stream::next(&mut opened).await {
-                yield bytes?;
-            }
-        })
+        let opened = self.open(index).await.map_err(|error| read_problem(&error))?;
+        Ok(opened.map_err(stream::broken))
     }
 
     /// The beginning of the first is there before the answer begins: one that cannot be read is refused and not cut.
