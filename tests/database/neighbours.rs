@@ -7,6 +7,7 @@ use model::access::Role;
 use service::redis::{Redis, RedisConfig};
 use tests::{redis::RedisServer, tls::Authority, wait};
 use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
 
 use crate::support::{Home, START, actor, at, instance};
 
@@ -28,7 +29,7 @@ impl Neighbour {
         Self { commits: database.subscribe_commits(), database, touch }
     }
 
-    /// One that hears nothing of PostgreSQL, as behind a pooler.
+    /// One that hears nothing of PostgreSQL: its connection that listens is lost.
     async fn through_redis(home: &Home, config: &RedisConfig) -> Self {
         let database = home.reopen().await;
         let redis = Redis::new(config).expect("settings").expect("a Redis");
@@ -66,6 +67,15 @@ const LISTENERS: &str = "pg_stat_activity WHERE datname = current_database() \
 async fn all_listen(home: &Home, count: i64) {
     let counted = format!("SELECT COUNT(*) FROM {LISTENERS}");
     wait::until("listeners", async || (home.number(&counted).await == count).then_some(())).await;
+}
+
+/// One that lives for an hour.
+async fn a_session(database: &Database) -> Uuid {
+    let user =
+        NewUser { username: "ann".into(), password_hash: "$x".into(), role: Role::Viewer, doctor_id: None };
+    let user = database.create_user(user, &actor()).await.expect("created").id;
+    let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
+    database.create_session(session, &actor()).await.expect("opened").session.id
 }
 
 /// Two of them, to whom everything has been said.
@@ -117,11 +127,7 @@ async fn a_session_that_ends_ends_everywhere() {
     let mut there = Neighbour::of(&home).await;
     all_listen(&home, 1).await;
     there.is_quiet().await;
-    let user =
-        NewUser { username: "ann".into(), password_hash: "$x".into(), role: Role::Viewer, doctor_id: None };
-    let user = home.database.create_user(user, &actor()).await.expect("created").id;
-    let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
-    let session = home.database.create_session(session, &actor()).await.expect("opened").session.id;
+    let session = a_session(&home.database).await;
     assert!(!there.database.is_session_revoked(session).await.expect("known"));
     // By a command that listens to nobody, as `maxray user deactivate`.
     home.database.revoke_sessions(SessionSet::One(session), "test", &actor()).await.expect("revoked");
@@ -157,11 +163,7 @@ async fn redis_carries_words_where_postgresql_does_not() {
     here.database.store_instance(instance("1.2.3", 1)).await.expect("stored");
     there.is_woken().await;
 
-    let user =
-        NewUser { username: "ann".into(), password_hash: "$x".into(), role: Role::Viewer, doctor_id: None };
-    let user = here.database.create_user(user, &actor()).await.expect("created").id;
-    let session = NewSession::new(user, SessionKind::Password, at(START + 3_600));
-    let session = here.database.create_session(session, &actor()).await.expect("opened").session.id;
+    let session = a_session(&here.database).await;
     there.is_quiet().await;
     assert!(!there.database.is_session_revoked(session).await.expect("known"));
     here.database.revoke_sessions(SessionSet::One(session), "test", &actor()).await.expect("revoked");

@@ -16,6 +16,9 @@ use tests::{
 /// What is sent, each series shared out among the nodes, unless `MAXRAY_TEST_CEPH_INSTANCES` says otherwise.
 const INSTANCES: u64 = 120;
 
+/// The gateway is away for so long, and as long as it takes to start: some are refused, and some senders wait.
+const AWAY: Duration = Duration::from_secs(2);
+
 /// Whatever was acknowledged is there through every node and has its previews, also when the gateway is killed on the way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
@@ -41,7 +44,7 @@ async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
     load.until_acknowledged(count / 3).await;
     assert!(load.is_running(), "killed too late");
     nodes.ceph_mut().kill_gateway();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(AWAY).await;
     nodes.ceph_mut().start_gateway();
     tokio::task::block_in_place(|| load.wait());
 

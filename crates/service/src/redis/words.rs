@@ -1,5 +1,5 @@
-//! The words of the database (new events, sessions that were taken back), carried by Redis. PostgreSQL carries them, too, but not
-//! through a pooler that gives each transaction another connection.
+//! The words of the database (new events, sessions that were taken back), carried by Redis beside PostgreSQL: a node whose connection
+//! that listens is lost, or being made again, hears of them all the same.
 
 use std::{convert::Infallible, time::Duration};
 
