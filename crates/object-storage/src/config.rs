@@ -38,7 +38,7 @@ pub struct ObjectStorageConfig {
     pub reserve_bytes: u64,
     /// Caps `reserve_bytes` at this share of the file system; 100 for no cap.
     pub reserve_percent_max: u8,
-    /// Objects over 1 MiB bypass the page cache: faster and cheaper, but the first read comes from the disk.
+    /// Objects over 128 KiB bypass the page cache: faster and cheaper, but the first read comes from the disk.
     pub direct_io: bool,
     /// The S3 store.
     pub s3: S3Config,

@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 pub(super) const BUFFER_BYTES: usize = 1 << 20;
 /// What `O_DIRECT` asks of addresses, offsets and lengths; a multiple of every common sector size.
 const ALIGNMENT_BYTES: usize = 4096;
+/// From this on the end of an object goes past the page cache too: measured with objects of 0.5 MB and four writers, half the processor's
+/// time and half as many again in a second; below it the page cache wins.
+const DIRECT_FROM_BYTES: usize = 128 << 10;
 /// Buffers kept for the next writer.
 const IDLE_BUFFERS_MAX: usize = 16;
 
@@ -39,6 +42,15 @@ impl Buffer {
 
     pub(super) fn bytes(&self) -> &[u8] {
         &self.storage[self.start..self.start + self.filled]
+    }
+
+    /// The part of what was gathered that the disk takes directly: whole sectors, or nothing when they are not worth it.
+    pub(super) fn sectors(&self) -> &[u8] {
+        let bytes = self.bytes();
+        if bytes.len() < DIRECT_FROM_BYTES {
+            return &[];
+        }
+        &bytes[..bytes.len() - bytes.len() % ALIGNMENT_BYTES]
     }
 
     pub(super) fn clear(&mut self) {
@@ -77,6 +89,20 @@ mod tests {
         assert_eq!(buffer.fill(&vec![1; BUFFER_BYTES]), BUFFER_BYTES - 3);
         assert!(buffer.is_full());
         assert_eq!(&buffer.bytes()[..4], b"abc\x01");
+        assert_eq!(buffer.sectors(), buffer.bytes());
         assert_eq!(buffer.fill(b"x"), 0);
+    }
+    #[test]
+    fn whole_sectors_of_a_long_end_go_past_the_page_cache() {
+        let mut buffer = BufferPool::default().take();
+        buffer.fill(&vec![1; DIRECT_FROM_BYTES - 1]);
+        assert_eq!(buffer.sectors(), b"", "it is short");
+        buffer.fill(b"22");
+        assert_eq!(
+            buffer.sectors(),
+            &vec![1; DIRECT_FROM_BYTES - 1].into_iter().chain([b'2']).collect::<Vec<u8>>()
+        );
+        buffer.fill(&vec![3; ALIGNMENT_BYTES - 1]);
+        assert_eq!(buffer.sectors().len(), DIRECT_FROM_BYTES + ALIGNMENT_BYTES);
     }
 }

@@ -1,4 +1,4 @@
-//! Reading: whole small ranges in one trip, longer ones in chunks with one chunk read ahead.
+//! Reading: whole small ranges in one trip, longer ones in pieces with one piece read ahead.
 
 use std::{fs::File, io, ops::Range, sync::Arc};
 
@@ -8,12 +8,18 @@ use rustix::{buffer::spare_capacity, fs::Advice};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{Directory, blocking, joined, not_found_or};
-use crate::{error::StorageError, key::ObjectKey, storage::ObjectStream};
+use crate::{
+    error::StorageError,
+    key::ObjectKey,
+    seal::{HEADER_BYTES, SEALED_CHUNK_BYTES},
+    storage::ObjectStream,
+};
 
 /// Ranges up to this are read in one trip.
 const ONE_READ_MAX_BYTES: u64 = 1 << 20;
-/// Longer ones are read in chunks of this; a slow reader holds two of them and no thread.
-const CHUNK_BYTES: u64 = 512 << 10;
+/// Longer ones are read in pieces of this, which end where a sealed chunk does: none has to be put together from two pieces. A
+/// slow reader holds two of them and no thread.
+const PIECE_BYTES: u64 = 8 * SEALED_CHUNK_BYTES as u64;
 
 impl Directory {
     pub(crate) async fn read_range(
@@ -81,7 +87,7 @@ impl Chunks {
         if self.rest.is_empty() {
             return;
         }
-        let end = self.rest.end.min(self.rest.start + CHUNK_BYTES);
+        let end = self.rest.end.min(end_of_piece(self.rest.start));
         let chunk = self.rest.start..end;
         self.rest.start = end;
         let (file, key) = (Arc::clone(&self.file), self.key);
@@ -90,7 +96,13 @@ impl Chunks {
 }
 
 fn end_of_first(range: &Range<u64>) -> u64 {
-    if range.end - range.start <= ONE_READ_MAX_BYTES { range.end } else { range.start + CHUNK_BYTES }
+    if range.end - range.start <= ONE_READ_MAX_BYTES { range.end } else { end_of_piece(range.start) }
+}
+
+/// Where the piece ends that begins at `start`.
+fn end_of_piece(start: u64) -> u64 {
+    let header = HEADER_BYTES as u64;
+    header + (start.saturating_sub(header) / PIECE_BYTES + 1) * PIECE_BYTES
 }
 
 fn check_length(file: &File, key: ObjectKey, whole: u64) -> Result<(), StorageError> {

@@ -92,7 +92,7 @@ impl Part {
         Ok(Self { directory, key, file, removal, direct, length: 0 })
     }
 
-    /// Appends a full buffer.
+    /// Appends whole sectors from an aligned address.
     pub(super) fn append_aligned(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         match self.write(bytes) {
             Err(error) if self.direct && Errno::from_io_error(&error) == Some(Errno::INVAL) => {
@@ -114,6 +114,9 @@ impl Part {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.directory.step(Step::Write)?;
         self.file.write_all_at(bytes, self.length)?;
         self.length += bytes.len() as u64;

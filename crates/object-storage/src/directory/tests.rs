@@ -53,7 +53,19 @@ async fn until_spool_is_empty(directory: &Directory) {
 async fn what_is_written_in_any_chunks_is_read_in_any_ranges() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
-    for length in [0, 1, 4095, MEBIBYTE - 1, MEBIBYTE, MEBIBYTE + 1, 2 * MEBIBYTE, 3 * MEBIBYTE + 77] {
+    for length in [
+        0,
+        1,
+        4095,
+        131_071,
+        131_072,
+        500_000,
+        MEBIBYTE - 1,
+        MEBIBYTE,
+        MEBIBYTE + 1,
+        2 * MEBIBYTE,
+        3 * MEBIBYTE + 77,
+    ] {
         let bytes = content(length);
         let key = store(&directory, &bytes, 130_000).await.expect("store");
         let end = length as u64;
@@ -79,8 +91,13 @@ async fn what_is_written_in_any_chunks_is_read_in_any_ranges() {
 async fn a_small_object_goes_through_the_steps_in_order_and_each_once() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
-    store(&directory, &content(500_000), 1_000).await.expect("store");
+    store(&directory, &content(100_000), 1_000).await.expect("store");
     let steps = [Step::CreatePart, Step::Write, Step::SyncFile, Step::Rename, Step::SyncShard];
+    assert_eq!(*directory.trace.lock().expect("lock"), steps);
+    // Its whole sectors, and what is left of it.
+    directory.trace.lock().expect("lock").clear();
+    store(&directory, &content(500_000), 1_000).await.expect("store");
+    let steps = [Step::CreatePart, Step::Write, Step::Write, Step::SyncFile, Step::Rename, Step::SyncShard];
     assert_eq!(*directory.trace.lock().expect("lock"), steps);
 }
 
@@ -98,7 +115,7 @@ async fn whichever_step_fails_nothing_is_stored_and_nothing_stays() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
     for step in [Step::CreatePart, Step::Write, Step::SyncFile, Step::Rename, Step::SyncShard] {
-        for length in [10, 3 * MEBIBYTE] {
+        for length in [10, 500_000, 3 * MEBIBYTE] {
             *directory.fail_at.lock().expect("lock") = Some(step);
             directory.trace.lock().expect("lock").clear();
             store(&directory, &content(length), MEBIBYTE).await.expect_err("the step fails");

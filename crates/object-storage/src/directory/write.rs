@@ -93,11 +93,14 @@ impl DirectoryWriter {
         let directory = Arc::clone(&self.directory);
         let (key, durability) = (self.key, self.durability);
         let finished = blocking(move || {
-            let mut part = match part {
-                Some(part) => part,
-                None => Part::create(Arc::clone(&directory), key, false)?,
+            let mut part = if let Some(part) = part {
+                part
+            } else {
+                let direct = directory.direct_io && !tail.sectors().is_empty();
+                Part::create(Arc::clone(&directory), key, direct)?
             };
-            part.append(tail.bytes())?;
+            part.append_aligned(tail.sectors())?;
+            part.append(&tail.bytes()[tail.sectors().len()..])?;
             fail_point::reach(Point::K5LastByteWritten).map_err(StorageError::io("write an object"))?;
             directory.buffers.give_back(tail);
             part.finish(durability)

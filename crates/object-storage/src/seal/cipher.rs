@@ -3,7 +3,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::{Header, NONCE_PREFIX_BYTES, TAG_BYTES, secret::Secret};
+use super::{Header, NONCE_PREFIX_BYTES, secret::Secret};
 
 /// The data key of one object, ready for use.
 pub(crate) struct ContentCipher {
@@ -33,11 +33,8 @@ impl ContentCipher {
         self.key.seal_out_of_place_scatter(self.nonce(index, last), aad, plain, body, &[], tag).is_ok()
     }
 
-    /// Decrypts `sealed` (with its tag) into `plain`, which is shorter by the tag; false when anything differs.
-    pub(crate) fn open(&self, index: u32, last: bool, sealed: &[u8], plain: &mut [u8]) -> bool {
-        let Some(length) = sealed.len().checked_sub(TAG_BYTES) else { return false };
-        let (body, tag) = sealed.split_at(length);
-        let aad = Aad::from(&self.header_hash);
-        self.key.open_separate_gather(self.nonce(index, last), aad, body, tag, plain).is_ok()
+    /// Decrypts `sealed` (with its tag) where it lies, so that the plain bytes come to be at its beginning; `None` when anything differs.
+    pub(crate) fn open<'a>(&self, index: u32, last: bool, sealed: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        self.key.open_in_place(self.nonce(index, last), Aad::from(&self.header_hash), sealed).ok()
     }
 }

@@ -55,28 +55,47 @@ impl Opener {
         self.span.stored.clone()
     }
 
-    /// Takes the next bytes; gives the plain bytes that are proved by now.
+    /// Takes the next bytes; gives the plain bytes that are proved by now. They are opened where they lie when nobody else
+    /// holds them, which costs neither memory nor a second way through it.
     pub(crate) fn push(&mut self, mut piece: Bytes) -> Result<Bytes, ObjectAltered> {
-        let mut plain = BytesMut::with_capacity(piece.len() + self.pending.len());
-        while !piece.is_empty() {
+        let mut begun = BytesMut::new();
+        if !self.pending.is_empty() {
+            let missing = (self.unit_bytes() - self.pending.len()).min(piece.len());
+            self.pending.extend_from_slice(&piece.split_to(missing));
+            if self.pending.len() < self.unit_bytes() {
+                return Ok(Bytes::new());
+            }
+            begun = mem::take(&mut self.pending);
+            self.open_units(&mut begun)?;
+        }
+        let mut plain = piece.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        self.open_units(&mut plain)?;
+        if !begun.is_empty() {
+            begun.extend_from_slice(&plain);
+            plain = begun;
+        }
+        Ok(self.trim(plain.freeze()))
+    }
+
+    /// Opens whole units from the beginning of `bytes`, which holds nothing but their plain bytes afterwards; what is left
+    /// over is pending.
+    fn open_units(&mut self, bytes: &mut BytesMut) -> Result<(), ObjectAltered> {
+        let (mut at, mut end) = (0, 0);
+        while at < bytes.len() {
             let unit = self.unit_bytes();
             if unit == 0 {
                 return Err(ObjectAltered("it goes on after its end"));
             }
-            if self.pending.is_empty() && piece.len() >= unit {
-                self.take(&piece[..unit], &mut plain)?;
-                piece.advance(unit);
-                continue;
-            }
-            let missing = (unit - self.pending.len()).min(piece.len());
-            self.pending.extend_from_slice(&piece[..missing]);
-            piece.advance(missing);
-            if self.pending.len() == unit {
-                let whole = mem::take(&mut self.pending);
-                self.take(&whole, &mut plain)?;
-            }
+            let Some(sealed) = bytes.get_mut(at..at + unit) else {
+                self.pending.extend_from_slice(&bytes[at..]);
+                break;
+            };
+            let length = self.take(sealed)?;
+            bytes.copy_within(at..at + length, end);
+            (at, end) = (at + unit, end + length);
         }
-        Ok(self.trim(plain.freeze()))
+        bytes.truncate(end);
+        Ok(())
     }
 
     /// True when everything has come.
@@ -97,29 +116,27 @@ impl Opener {
         }
     }
 
-    fn take(&mut self, unit: &[u8], plain: &mut BytesMut) -> Result<(), ObjectAltered> {
+    /// Proves one unit; gives how many plain bytes it begins with now.
+    fn take(&mut self, unit: &mut [u8]) -> Result<usize, ObjectAltered> {
+        let mut length = 0;
         self.next = match self.next {
-            Next::Header if unit == self.header => Next::Chunk(0),
+            Next::Header if *unit == self.header => Next::Chunk(0),
             Next::Header => return Err(ObjectAltered("its header differs")),
             Next::Chunk(index) => {
                 let last = index + 1 == chunk_count(self.length_bytes);
-                let start = plain.len();
-                plain.resize(start + unit.len() - TAG_BYTES, 0);
-                if !self.cipher.open(index as u32, last, unit, &mut plain[start..]) {
-                    plain.truncate(start);
-                    return Err(ObjectAltered("a chunk does not open"));
-                }
+                let plain = self.cipher.open(index as u32, last, unit);
+                length = plain.ok_or(ObjectAltered("a chunk does not open"))?.len();
                 match (last, index + 1 == self.span.chunks.end) {
                     (true, _) => Next::Seal,
                     (false, true) => Next::Nothing,
                     (false, false) => Next::Chunk(index + 1),
                 }
             }
-            Next::Seal if unit == self.seal => Next::Nothing,
+            Next::Seal if *unit == self.seal => Next::Nothing,
             Next::Seal => return Err(ObjectAltered("its seal differs")),
             Next::Nothing => return Err(ObjectAltered("it goes on after its end")),
         };
-        Ok(())
+        Ok(length)
     }
 
     fn trim(&mut self, mut plain: Bytes) -> Bytes {
