@@ -8,7 +8,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use fail_point::Point;
 use model::clock::Clock;
-use sqlx::{Pool, Transaction};
 use sqlx_postgres::Postgres;
 use sqlx_sqlite::Sqlite;
 use tokio::sync::{Notify, mpsc, watch};
@@ -17,11 +16,13 @@ use uuid::Uuid;
 use crate::{
     AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
     audit::{ChainMemory, write_chained},
+    connections::Connections,
     idempotency::fulfil_claim,
     ingest::Waiting,
     neighbours::say_that_sessions_end,
     session::RevokedSessions,
     statement::Dialect,
+    transaction::Transaction,
     turn::{Turn, Turns},
 };
 
@@ -63,9 +64,9 @@ pub enum Database {
 /// The connections to one engine, and what the clones of a [`Database`] share.
 pub struct Engine<DB: sqlx::Database> {
     /// Connections for reading; on SQLite they cannot write.
-    pub(crate) read: Pool<DB>,
+    pub(crate) read: Connections<DB>,
     /// Connections for writing; on SQLite there is one.
-    pub(crate) write: Pool<DB>,
+    pub(crate) write: Connections<DB>,
     pub(crate) shared: Arc<Shared>,
     /// Way to the task that commits instances; none in that task's own copy, so that it ends with the last clone.
     pub(crate) ingest: Option<mpsc::Sender<Waiting>>,
@@ -119,7 +120,7 @@ pub(crate) struct Tx {
 }
 
 pub(crate) enum TxInner {
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction),
     Sqlite(Turn),
 }
 
@@ -184,7 +185,7 @@ impl Database {
             return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
         }
         let inner = match self {
-            Self::Postgres(engine) => TxInner::Postgres(engine.write.begin().await?),
+            Self::Postgres(engine) => TxInner::Postgres(Transaction::begin(&engine.write).await?),
             Self::Sqlite(engine) => {
                 TxInner::Sqlite(engine.turns.as_ref().ok_or_else(DatabaseError::closing)?.take().await?)
             }

@@ -100,7 +100,7 @@ impl Database {
         // A connection of its own, that is never given back.
         let own_connection =
             PoolOptions::<Postgres>::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let options = (*engine.read.connect_options()).clone().application_name("maxray listens");
+        let options = (*engine.read.pool().connect_options()).clone().application_name("maxray listens");
         let own_connection = own_connection.connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&own_connection).await?;
         listener.listen(CHANNEL).await?;

@@ -10,9 +10,18 @@ use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchro
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
-    Database, DatabaseConfig, DatabaseError, Engine, audit::ChainMemory, engine::Shared, ingest,
-    migrate::migrators, node::node_id, search, sequence_base::sequence_base, session::RevokedSessions,
-    statement::Dialect, turn::Turns,
+    Database, DatabaseConfig, DatabaseError, Engine,
+    audit::ChainMemory,
+    connections::{Connections, Sight},
+    engine::Shared,
+    ingest,
+    migrate::migrators,
+    node::node_id,
+    own_thread, search,
+    sequence_base::sequence_base,
+    session::RevokedSessions,
+    statement::Dialect,
+    turn::Turns,
 };
 
 /// Name of the SQLite file in the data directory.
@@ -21,6 +30,8 @@ const SQLITE_FILE: &str = "maxray.sqlite";
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// `pg_current_xact_id` came with 13.
 const POSTGRES_VERSION_MIN: i32 = 130_000;
+/// A server that stops and starts within this time is noticed by a statement that fails, not before it.
+const SIGHT: Sight = Sight { unused: Duration::from_secs(1), used: Duration::from_mins(1) };
 /// Prepared statements kept on each connection.
 const STATEMENT_CACHE: usize = 256;
 
@@ -60,7 +71,11 @@ impl Database {
             ));
         };
         search::fill_name_words(&writer).await?;
-        tokio::spawn(ingest::commit_in_groups(writer.clone(), receiver));
+        let commits = ingest::commit_in_groups(writer.clone(), receiver);
+        match writer.dialect() {
+            Dialect::Postgres => drop(tokio::spawn(commits)),
+            Dialect::Sqlite => own_thread::run("group-commit", commits).map_err(sqlx::Error::Io)?,
+        }
         Ok(match writer {
             Self::Postgres(engine) => Self::Postgres(Engine { ingest: Some(sender), ..engine }),
             Self::Sqlite(engine) => Self::Sqlite(Engine { ingest: Some(sender), ..engine }),
@@ -69,7 +84,9 @@ impl Database {
 }
 
 /// The pool for reading and the one for writing: searches cannot take the connections that instances come in by.
-async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<Postgres>), DatabaseError> {
+async fn open_postgres(
+    config: &DatabaseConfig,
+) -> Result<(Connections<Postgres>, Connections<Postgres>), DatabaseError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
         .application_name("maxray")
@@ -105,10 +122,11 @@ async fn open_postgres(config: &DatabaseConfig) -> Result<(Pool<Postgres>, Pool<
     ]);
     let writers = (config.connections_max / 4).max(2);
     let pool = |connections: u32| {
-        PoolOptions::new()
+        let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
-            .connect_lazy_with(options.clone())
+            .connect_lazy_with(options.clone());
+        Connections::new(pool, Some(SIGHT))
     };
     Ok((pool(config.connections_max.saturating_sub(writers).max(1)), pool(writers)))
 }
@@ -173,7 +191,6 @@ async fn open_sqlite(
     let patience = Duration::from_millis(config.acquire_timeout_ms.max(config.statement_timeout_ms));
     // Never closed for being idle or old: its statements are prepared and its pages are cached.
     let write = PoolOptions::<Sqlite>::new()
-        .min_connections(1)
         .max_connections(1)
         .max_lifetime(None)
         .idle_timeout(None)
@@ -194,6 +211,7 @@ async fn open_sqlite(
         .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
         .connect_with(options.pragma("query_only", "ON"))
         .await?;
+    let (read, write) = (Connections::new(read, None), Connections::new(write, None));
     let turns = Some(Turns::new(write.clone(), Arc::clone(&shared.chain), shared.broken.clone(), patience));
     Ok(Database::Sqlite(Engine { read, write, shared, ingest: None, turns }))
 }

@@ -53,7 +53,7 @@ impl PreviewClaims {
             connection
         } else {
             self.claimed.clear();
-            engine.read.acquire().await?.detach()
+            engine.read.borrow().await?.detach()
         };
         let free: Vec<Uuid> = previews.iter().copied().filter(|id| !self.claimed.contains(id)).collect();
         // A failure drops the connection, and with it what it had claimed.

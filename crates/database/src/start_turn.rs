@@ -26,7 +26,7 @@ impl Database {
     pub async fn start_turn(&self) -> Result<StartTurn, DatabaseError> {
         let Self::Postgres(engine) = self else { return Ok(StartTurn(None)) };
         // A connection of its own: one that went back into the pool would keep the lock.
-        let mut connection = engine.write.acquire().await?.detach();
+        let mut connection = engine.write.borrow().await?.detach();
         let mut told = Instant::now();
         // Not by waiting in the server: how long another node takes is no matter of `statement_timeout_ms`.
         while !sqlx::query_scalar::<_, bool>("SELECT pg_try_advisory_lock($1)")

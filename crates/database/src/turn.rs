@@ -9,13 +9,13 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use sqlx::{Pool, pool::PoolConnection};
 use sqlx_sqlite::{Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
 
 use crate::{
     AuditRecord, DatabaseError,
     audit::{ChainMemory, write_chained_together},
+    connections::{Borrowed, Connections},
     engine::before_commit,
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct Turns {
 
 /// The writing connection, in a transaction, until this is kept or dropped.
 pub(crate) struct Turn {
-    connection: OwnedMutexGuard<PoolConnection<Sqlite>>,
+    connection: OwnedMutexGuard<Borrowed<Sqlite>>,
     end: oneshot::Sender<Kept>,
 }
 
@@ -81,16 +81,16 @@ impl Turn {
 }
 
 impl Turns {
-    /// Hands out turns at the one connection of this pool, until the last clone is dropped. What they are recorded as goes
+    /// Hands out turns at this one connection, until the last clone is dropped. What they are recorded as goes
     /// to the end of `chain`; `broken` is set when the disk fails under a COMMIT.
     pub(crate) fn new(
-        pool: Pool<Sqlite>,
+        connections: Connections<Sqlite>,
         chain: Arc<ChainMemory>,
         broken: watch::Sender<bool>,
         patience: Duration,
     ) -> Self {
         let (asked, queue) = mpsc::unbounded_channel();
-        tokio::spawn(hand_out(pool, chain, broken, queue));
+        tokio::spawn(hand_out(connections, chain, broken, queue));
         Self { asked, patience }
     }
 
@@ -107,13 +107,13 @@ impl Turns {
 }
 
 async fn hand_out(
-    pool: Pool<Sqlite>,
+    connections: Connections<Sqlite>,
     chain: Arc<ChainMemory>,
     broken: watch::Sender<bool>,
     mut queue: mpsc::UnboundedReceiver<Asked>,
 ) {
     while let Some(first) = queue.recv().await {
-        match Gathering::begin(&pool).await {
+        match Gathering::begin(&connections).await {
             Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
             Err(error) => {
                 let _ = first.send(Err(error));
@@ -124,7 +124,7 @@ async fn hand_out(
 
 /// A transaction that turns gather in.
 struct Gathering {
-    connection: Arc<Mutex<PoolConnection<Sqlite>>>,
+    connection: Arc<Mutex<Borrowed<Sqlite>>>,
     began: Instant,
     /// Who waits for the COMMIT.
     kept: Vec<oneshot::Sender<Result<(), DatabaseError>>>,
@@ -133,8 +133,8 @@ struct Gathering {
 }
 
 impl Gathering {
-    async fn begin(pool: &Pool<Sqlite>) -> Result<Self, DatabaseError> {
-        let mut connection = pool.acquire().await?;
+    async fn begin(connections: &Connections<Sqlite>) -> Result<Self, DatabaseError> {
+        let mut connection = connections.borrow().await?;
         let begun = run(&mut connection, FIRST).await;
         if begun.is_err() {
             // Nothing of this transaction may be met by the next one.
@@ -231,6 +231,9 @@ impl Gathering {
             Err(error) => Err(rolled_back(error)),
         };
         let Err(error) = committed else {
+            if let Some(connection) = Arc::into_inner(self.connection) {
+                connection.into_inner().give_back();
+            }
             metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
             for committed in self.kept {
                 let _ = committed.send(Ok(()));

@@ -8,17 +8,18 @@ use crate::{AuditActor, migrate::migrators, statement::Dialect};
 
 struct Room {
     turns: Turns,
-    pool: Pool<Sqlite>,
+    pool: Connections<Sqlite>,
 }
 
 impl Room {
     async fn new() -> Self {
-        let options = PoolOptions::<Sqlite>::new().min_connections(1).max_connections(1).max_lifetime(None);
+        let options = PoolOptions::<Sqlite>::new().max_connections(1).max_lifetime(None);
         let pool = options.idle_timeout(None).connect("sqlite::memory:").await.expect("SQLite");
         sqlx::query("CREATE TABLE t (n INTEGER PRIMARY KEY)").execute(&pool).await.expect("made");
         for step in migrators(Dialect::Sqlite) {
             step.run(&pool).await.expect("migrated");
         }
+        let pool = Connections::new(pool, None);
         let chain = Arc::new(ChainMemory::new(Uuid::from_u128(7)));
         let turns = Turns::new(pool.clone(), chain, watch::channel(false).0, Duration::from_secs(5));
         Self { turns, pool }
