@@ -66,7 +66,7 @@ async fn the_pool_sees_those_that_it_has_to_see() {
     for _ in 0..5 {
         assert_eq!(ask(&connections).await, 7);
     }
-    let soon = Some(Sight { unused: Duration::from_millis(20), used: Duration::from_secs(60) });
+    let soon = Some(Sight { unused: Duration::from_millis(20), used: Duration::from_mins(1) });
     let connections = open(2, soon).await;
     assert_eq!(ask(&connections).await, 7);
     assert_eq!(connections.pool().num_idle(), 0, "it waits with us");

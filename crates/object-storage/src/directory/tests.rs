@@ -53,19 +53,8 @@ async fn until_spool_is_empty(directory: &Directory) {
 async fn what_is_written_in_any_chunks_is_read_in_any_ranges() {
     let root = TempDir::new().expect("tempdir");
     let directory = open(root.path()).await;
-    for length in [
-        0,
-        1,
-        4095,
-        131_071,
-        131_072,
-        500_000,
-        MEBIBYTE - 1,
-        MEBIBYTE,
-        MEBIBYTE + 1,
-        2 * MEBIBYTE,
-        3 * MEBIBYTE + 77,
-    ] {
+    let longer = [MEBIBYTE - 1, MEBIBYTE, MEBIBYTE + 1, 2 * MEBIBYTE, 3 * MEBIBYTE + 77];
+    for length in [0, 1, 4095, 131_071, 131_072, 500_000].into_iter().chain(longer) {
         let bytes = content(length);
         let key = store(&directory, &bytes, 130_000).await.expect("store");
         let end = length as u64;
@@ -95,10 +84,9 @@ async fn a_small_object_goes_through_the_steps_in_order_and_each_once() {
     let steps = [Step::CreatePart, Step::Write, Step::SyncFile, Step::Rename, Step::SyncShard];
     assert_eq!(*directory.trace.lock().expect("lock"), steps);
     // Its whole sectors, and what is left of it.
-    directory.trace.lock().expect("lock").clear();
     store(&directory, &content(500_000), 1_000).await.expect("store");
-    let steps = [Step::CreatePart, Step::Write, Step::Write, Step::SyncFile, Step::Rename, Step::SyncShard];
-    assert_eq!(*directory.trace.lock().expect("lock"), steps);
+    let trace = directory.trace.lock().expect("lock").split_off(steps.len());
+    assert_eq!(trace, [&steps[..2], &steps[1..]].concat());
 }
 
 #[tokio::test]
