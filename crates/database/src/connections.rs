@@ -1,10 +1,9 @@
-//! The connections of one pool, kept ready by us between two uses.
+//! The connections of one pool, kept by us between two uses.
 //!
-//! sqlx asks every connection for a sign of life when it is taken, and again, in a task of its own, when it comes back: two trips to the
-//! server, or to the thread of a SQLite connection, for each statement that is one trip itself. So a connection whose statement came to its
-//! good end waits here for the next one, and any other goes back to the pool, which looks at it as ever. A server may go away: its
-//! connections wait here for a moment only, and now and then the pool sees each of them, for their age and their number.
-
+//! sqlx asks every connection for a sign of life when it is taken and again, in a task of its own, when it comes back: two trips to the
+//! server, or to the thread of a SQLite connection, for each statement that is one trip itself. So the pool opens connections and counts them,
+//! and this keeps them: one whose statement came to its good end is ready for the next. Any other is asked first, and so is one to a server
+//! that nobody has used for a moment. Who asks does not wait for ever: a server that vanished says nothing.
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -14,18 +13,21 @@ use std::{
 
 use async_stream::try_stream;
 use futures_util::{TryStreamExt as _, future::BoxFuture, stream::BoxStream};
-use sqlx::{Database, Either, Error, Execute, Executor, Pool, SqlStr, pool::PoolConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sqlx::{Connection as _, Database, Either, Error, Execute, Executor, Pool, SqlStr, pool::PoolConnection};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 /// Cheap to clone; every clone is the same.
 pub(crate) struct Connections<DB: Database> {
     pool: Pool<DB>,
-    ready: Arc<Ready<DB>>,
+    kept: Arc<Kept<DB>>,
 }
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), ready: Arc::clone(&self.ready) }
+        Self { pool: self.pool.clone(), kept: Arc::clone(&self.kept) }
     }
 }
 
@@ -35,29 +37,31 @@ impl<DB: Database> fmt::Debug for Connections<DB> {
     }
 }
 
-/// How long the pool may lose sight of connections to a server.
+/// How long connections to a server are good for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sight {
-    /// One that nobody used for this long is looked at first.
-    pub(crate) unused: Duration,
+pub(crate) struct Age {
+    /// Unused for longer, one is asked for a sign of life before it is used.
+    pub(crate) trusted: Duration,
+    /// Unused for longer, it is closed.
+    pub(crate) unused_max: Duration,
     /// However much it is used.
-    pub(crate) used: Duration,
+    pub(crate) max: Duration,
 }
 
 impl<DB: Database> Connections<DB> {
-    /// As many as the pool has at most. The pool must be asked through this alone, and have no connections at least.
-    pub(crate) fn new(pool: Pool<DB>, sight: Option<Sight>) -> Self {
+    /// As many as the pool has at most. The pool must be asked through this alone, and want no connections at least.
+    pub(crate) fn new(pool: Pool<DB>, age: Option<Age>) -> Self {
         let options = pool.options();
-        let ready = Ready {
+        let kept = Kept {
             turns: Arc::new(Semaphore::new(options.get_max_connections() as usize)),
             patience: options.get_acquire_timeout(),
-            sight,
+            age,
             idle: Mutex::new(Some(Vec::new())),
         };
-        Self { pool, ready: Arc::new(ready) }
+        Self { pool, kept: Arc::new(kept) }
     }
 
-    /// The options of the pool are of use; its connections are asked for here.
+    /// Its options; connections are asked for here.
     pub(crate) fn pool(&self) -> &Pool<DB> {
         &self.pool
     }
@@ -67,21 +71,29 @@ impl<DB: Database> Connections<DB> {
     /// # Errors
     /// [`Error::PoolTimedOut`] when none was free in time, [`Error::PoolClosed`], and failures to connect.
     pub(crate) async fn borrow(&self) -> Result<Borrowed<DB>, Error> {
-        let ready = Arc::clone(&self.ready);
-        let turn = tokio::time::timeout(ready.patience, Arc::clone(&ready.turns).acquire_owned()).await;
+        let Kept { turns, patience, .. } = &*self.kept;
+        let turn = tokio::time::timeout(*patience, Arc::clone(turns).acquire_owned()).await;
         let turn = turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
-        let (connection, since) = match ready.pop()? {
-            Some(Idle { connection, since, .. }) => (connection, since),
-            // Those that are idle and in use are fewer than the turns, so that the pool has room for this one.
-            None => (self.pool.acquire().await?, Instant::now()),
-        };
-        Ok(Borrowed { connection, since, ready, turn })
+        while let Some(Idle { mut connection, since, used }) = self.kept.pop()? {
+            let trusted = self.kept.age.is_none_or(|age| used.elapsed() < age.trusted);
+            if trusted || self.kept.is_alive(&mut connection).await {
+                return Ok(Borrowed(Some(Held { connection, since, kept: Arc::clone(&self.kept), turn })));
+            }
+            drop(connection.detach());
+        }
+        // Those that are idle, in use or on their way back are fewer than the turns: the pool has room for this one.
+        let connection = self.pool.acquire().await?;
+        let kept = Arc::clone(&self.kept);
+        Ok(Borrowed(Some(Held { connection, since: Instant::now(), kept, turn })))
     }
 
     /// Closes them, after the statements that run.
     pub(crate) async fn close(&self) {
-        self.ready.turns.close();
-        drop(self.ready.idle().take());
+        self.kept.turns.close();
+        let idle = self.kept.idle().take();
+        for one in idle.into_iter().flatten() {
+            self.kept.end(one.connection).await;
+        }
         self.pool.close().await;
     }
 }
@@ -89,44 +101,61 @@ impl<DB: Database> Connections<DB> {
 /// A connection between two uses.
 struct Idle<DB: Database> {
     connection: PoolConnection<DB>,
-    /// When the pool gave it.
+    /// When it was opened.
     since: Instant,
     used: Instant,
 }
 
-struct Ready<DB: Database> {
+struct Kept<DB: Database> {
     turns: Arc<Semaphore>,
     patience: Duration,
     /// None where there is no server.
-    sight: Option<Sight>,
+    age: Option<Age>,
     /// The last one used is the next one; none of them once they are closed.
     idle: Mutex<Option<Vec<Idle<DB>>>>,
 }
 
-impl<DB: Database> Ready<DB> {
+impl<DB: Database> Kept<DB> {
     fn idle(&self) -> MutexGuard<'_, Option<Vec<Idle<DB>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pool gets those that it has to see.
     fn pop(&self) -> Result<Option<Idle<DB>>, Error> {
         let mut idle = self.idle();
         let idle = idle.as_mut().ok_or(Error::PoolClosed)?;
-        if let Some(sight) = self.sight {
-            idle.retain(|one| one.used.elapsed() < sight.unused && one.since.elapsed() < sight.used);
+        if let Some(age) = self.age {
+            let old =
+                |one: &mut Idle<DB>| one.used.elapsed() >= age.unused_max || one.since.elapsed() >= age.max;
+            for one in idle.extract_if(.., old) {
+                // The server notices that it is gone.
+                drop(one.connection.detach());
+            }
         }
         Ok(idle.pop())
     }
 
-    fn push(&self, one: Idle<DB>) {
-        if let Some(idle) = self.idle().as_mut() {
-            idle.push(one);
+    /// Gives it back when they are closed.
+    fn push(&self, one: Idle<DB>) -> Option<PoolConnection<DB>> {
+        match self.idle().as_mut() {
+            Some(idle) => idle.push(one),
+            None => return Some(one.connection),
         }
+        None
+    }
+
+    async fn is_alive(&self, connection: &mut PoolConnection<DB>) -> bool {
+        tokio::time::timeout(self.patience, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+    }
+
+    /// Says goodbye, so that SQLite tidies up and a server writes no complaint.
+    async fn end(&self, connection: PoolConnection<DB>) {
+        // Who does not answer is left.
+        let _ = tokio::time::timeout(self.patience, connection.close()).await;
     }
 }
 
-impl<DB: Database> Drop for Ready<DB> {
-    /// Nobody waits for them any more, and there may be no runtime left in which the pool could take them back.
+impl<DB: Database> Drop for Kept<DB> {
+    /// Nobody waits for them any more, and there may be no runtime left to close them in.
     fn drop(&mut self) {
         for one in self.idle().take().into_iter().flatten() {
             drop(one.connection.detach());
@@ -134,39 +163,72 @@ impl<DB: Database> Drop for Ready<DB> {
     }
 }
 
-/// A connection in use. Dropped, it goes back to the pool, to be looked at.
-pub(crate) struct Borrowed<DB: Database> {
+/// A connection in use. Dropped, it is asked for a sign of life before it is used again.
+pub(crate) struct Borrowed<DB: Database>(Option<Held<DB>>);
+
+struct Held<DB: Database> {
     connection: PoolConnection<DB>,
     since: Instant,
-    ready: Arc<Ready<DB>>,
+    kept: Arc<Kept<DB>>,
     turn: OwnedSemaphorePermit,
+}
+
+impl<DB: Database> Held<DB> {
+    async fn give_back(self) {
+        let Self { connection, since, kept, turn } = self;
+        if let Some(connection) = kept.push(Idle { connection, since, used: Instant::now() }) {
+            kept.end(connection).await;
+        }
+        // Who comes next is to find it.
+        drop(turn);
+    }
 }
 
 impl<DB: Database> Borrowed<DB> {
     /// What was asked of it has come to its good end: it is ready for the next.
-    pub(crate) fn give_back(self) {
-        let Self { connection, since, ready, turn } = self;
-        ready.push(Idle { connection, since, used: Instant::now() });
-        // Who comes next is to find it.
-        drop(turn);
+    pub(crate) async fn give_back(mut self) {
+        if let Some(held) = self.0.take() {
+            held.give_back().await;
+        }
     }
 
     /// Takes it away for good: another one may be opened in its place.
-    pub(crate) fn detach(self) -> DB::Connection {
-        self.connection.detach()
+    pub(crate) fn detach(mut self) -> DB::Connection {
+        self.0.take().expect(HELD).connection.detach()
+    }
+}
+
+/// Only what ends the borrowing takes it.
+const HELD: &str = "it is there as long as it is borrowed";
+
+impl<DB: Database> Drop for Borrowed<DB> {
+    fn drop(&mut self) {
+        let Some(mut held) = self.0.take() else { return };
+        let Ok(runtime) = Handle::try_current() else {
+            drop(held.connection.detach());
+            return;
+        };
+        // Its statement may still run, or not have been undone yet: the turn is its until then, for who has a turn counts on a connection.
+        runtime.spawn(async move {
+            if held.kept.is_alive(&mut held.connection).await {
+                held.give_back().await;
+            } else {
+                drop(held.connection.detach());
+            }
+        });
     }
 }
 
 impl<DB: Database> Deref for Borrowed<DB> {
     type Target = DB::Connection;
     fn deref(&self) -> &DB::Connection {
-        &self.connection
+        &self.0.as_ref().expect(HELD).connection
     }
 }
 
 impl<DB: Database> DerefMut for Borrowed<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
-        &mut self.connection
+        &mut self.0.as_mut().expect(HELD).connection
     }
 }
 
@@ -193,7 +255,7 @@ where
                     yield row;
                 }
             }
-            connection.give_back();
+            connection.give_back().await;
         })
     }
 
@@ -206,7 +268,7 @@ where
         Box::pin(async move {
             let mut connection = connections.borrow().await?;
             let row = connection.fetch_optional(query).await?;
-            connection.give_back();
+            connection.give_back().await;
             Ok(row)
         })
     }
@@ -223,7 +285,7 @@ where
         Box::pin(async move {
             let mut connection = connections.borrow().await?;
             let statement = connection.prepare_with(sql, parameters).await?;
-            connection.give_back();
+            connection.give_back().await;
             Ok(statement)
         })
     }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine,
     audit::ChainMemory,
-    connections::{Connections, Sight},
+    connections::{Age, Connections},
     engine::Shared,
     ingest,
     migrate::migrators,
@@ -30,8 +30,12 @@ const SQLITE_FILE: &str = "maxray.sqlite";
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// `pg_current_xact_id` came with 13.
 const POSTGRES_VERSION_MIN: i32 = 130_000;
-/// A server that stops and starts within this time is noticed by a statement that fails, not before it.
-const SIGHT: Sight = Sight { unused: Duration::from_secs(1), used: Duration::from_mins(1) };
+/// A server that stops and starts within a second is noticed by a statement that fails, not before it.
+const AGE: Age = Age {
+    trusted: Duration::from_secs(1),
+    unused_max: Duration::from_mins(10),
+    max: Duration::from_mins(30),
+};
 /// Prepared statements kept on each connection.
 const STATEMENT_CACHE: usize = 256;
 
@@ -126,7 +130,7 @@ async fn open_postgres(
             .max_connections(connections)
             .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
             .connect_lazy_with(options.clone());
-        Connections::new(pool, Some(SIGHT))
+        Connections::new(pool, Some(AGE))
     };
     Ok((pool(config.connections_max.saturating_sub(writers).max(1)), pool(writers)))
 }

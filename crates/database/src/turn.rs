@@ -232,7 +232,7 @@ impl Gathering {
         };
         let Err(error) = committed else {
             if let Some(connection) = Arc::into_inner(self.connection) {
-                connection.into_inner().give_back();
+                connection.into_inner().give_back().await;
             }
             metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
             for committed in self.kept {

@@ -8,11 +8,11 @@ use sqlx_sqlite::Sqlite;
 
 use super::*;
 
-async fn open(connections: u32, sight: Option<Sight>) -> Connections<Sqlite> {
+async fn open(connections: u32, age: Option<Age>) -> Connections<Sqlite> {
     let options =
         PoolOptions::<Sqlite>::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
     let options = options.test_before_acquire(false).acquire_timeout(Duration::from_millis(300));
-    Connections::new(options.connect("sqlite::memory:").await.expect("SQLite"), sight)
+    Connections::new(options.connect("sqlite::memory:").await.expect("SQLite"), age)
 }
 
 async fn ask(connections: &Connections<Sqlite>) -> i64 {
@@ -44,6 +44,7 @@ async fn a_statement_that_fails_or_is_given_up_takes_no_connection_along() {
         drop(connections.borrow().await.expect("a connection"));
         assert_eq!(ask(&connections).await, 7);
     }
+    assert_eq!(connections.pool().size(), 1);
 }
 
 #[tokio::test]
@@ -53,32 +54,27 @@ async fn who_waits_is_served_in_time_or_told_so() {
     let refused = sqlx::query("SELECT 1").execute(&connections).await.expect_err("none is free");
     assert!(matches!(refused, Error::PoolTimedOut), "{refused}");
     let waiting = ask(&connections);
-    let (found, ()) = tokio::join!(waiting, async { one.give_back() });
+    let (found, ()) = tokio::join!(waiting, one.give_back());
     assert_eq!(found, 7);
     let (found, ()) = tokio::join!(ask(&connections), async { drop(other) });
     assert_eq!(found, 7);
 }
 
 #[tokio::test]
-async fn the_pool_sees_those_that_it_has_to_see() {
-    let never = Some(Sight { unused: Duration::ZERO, used: Duration::ZERO });
-    let connections = open(1, never).await;
+async fn those_of_a_server_are_asked_after_a_moment_and_closed_when_they_are_old() {
+    let (long, now) = (Duration::from_mins(1), Duration::ZERO);
+    let asked = Age { trusted: now, unused_max: long, max: long };
+    let connections = open(2, Some(asked)).await;
     for _ in 0..5 {
         assert_eq!(ask(&connections).await, 7);
     }
-    let soon = Some(Sight { unused: Duration::from_millis(20), used: Duration::from_mins(1) });
-    let connections = open(2, soon).await;
-    assert_eq!(ask(&connections).await, 7);
-    assert_eq!(connections.pool().num_idle(), 0, "it waits with us");
-    tokio::time::sleep(Duration::from_millis(30)).await;
-    let borrowed = connections.borrow().await.expect("one");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(
-        connections.pool().num_idle() + 1,
-        connections.pool().size() as usize,
-        "the other one went back"
-    );
-    drop(borrowed);
+    assert_eq!(connections.pool().size(), 1, "it has answered");
+    for old in [Age { unused_max: now, ..asked }, Age { max: now, ..asked }] {
+        let connections = open(1, Some(old)).await;
+        sqlx::query("CREATE TEMP TABLE t (n INTEGER)").execute(&connections).await.expect("made");
+        sqlx::query("SELECT n FROM t").execute(&connections).await.expect_err("another connection");
+        assert_eq!(connections.pool().size(), 1);
+    }
 }
 
 #[tokio::test]
@@ -92,6 +88,30 @@ async fn closing_waits_for_those_in_use_and_ends_those_that_are_not() {
     assert!(!closed.is_finished(), "a statement may run on it");
     let refused = sqlx::query("SELECT 1").execute(&connections).await.expect_err("it is closing");
     assert!(matches!(refused, Error::PoolClosed), "{refused}");
-    in_use.give_back();
+    in_use.give_back().await;
     tokio::time::timeout(Duration::from_secs(5), closed).await.expect("in time").expect("closed");
+}
+
+/// Who was given up by its client keeps its turn until its statement is over: nobody else waits for a connection that is not there.
+#[tokio::test]
+async fn a_statement_that_was_given_up_takes_no_turn_of_others() {
+    let connections = open(2, None).await;
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT COUNT(*) FROM n";
+    let slow = sqlx::query(sql).execute(&connections);
+    tokio::time::timeout(Duration::from_millis(20), slow).await.expect_err("it takes longer");
+    for _ in 0..100 {
+        assert_eq!(ask(&connections).await, 7);
+    }
+    assert!(connections.pool().size() <= 2);
+}
+
+#[test]
+fn one_that_is_dropped_when_there_is_no_runtime_is_closed() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let connections = runtime.block_on(open(1, None));
+    let borrowed = runtime.block_on(connections.borrow()).expect("a connection");
+    drop(borrowed);
+    assert_eq!(runtime.block_on(ask(&connections)), 7);
+    drop(runtime);
+    drop(connections);
 }
