@@ -38,6 +38,8 @@ def environment(scratch, postgres, number):
         MAXRAY_DATA_DIRECTORY=f"{scratch}/node{number}/data",
         MAXRAY_OBJECT_STORAGE__DIRECTORY=f"{scratch}/objects",
         MAXRAY_KEYS__ROOT_FILE=f"{scratch}/root.key",
+        MAXRAY_IDENTITY__DOCTOR_SECRET="A" * 43 + "=",  # all nodes must agree; nothing is signed
+        MAXRAY_IDENTITY__TOKEN_SECRET="B" * 42 + "A=",
         MAXRAY_WORKER__PREVIEWS="false",
         MAXRAY_HTTP__LISTEN=f"127.0.0.1:{18700 + number}",
         MAXRAY_PACS__LISTEN=f"127.0.0.1:{18750 + number}",

@@ -18,6 +18,9 @@ use crate::{operator::free_port, platform::Options};
 
 /// How long one step of the start may take; a machine that builds at the same time needs most of it.
 const STEP_TIMEOUT: Duration = Duration::from_mins(3);
+/// How often the monitor is started, and how long it has to answer each time, in seconds.
+const MONITOR_ATTEMPTS_MAX: u32 = 4;
+const MONITOR_TIMEOUT_S: &str = "40";
 /// What a test that finds no Ceph says.
 const INSTALL: &str =
     "run ./test, or: apt-get install --no-install-recommends ceph-mon ceph-osd radosgw uuid-runtime";
@@ -57,14 +60,13 @@ impl Ceph {
     pub fn start() -> Self {
         assert!(Path::new("/usr/bin/radosgw").exists(), "there is no Ceph: {INSTALL}");
         let folder = tempfile::Builder::new().prefix("maxray-ceph-").tempdir().expect("a folder").keep();
-        for name in ["mon", "osd", "run", "rgw"] {
+        for name in ["osd", "run", "rgw"] {
             fs::create_dir(folder.join(name)).expect("a folder");
         }
         let mut shell = Command::new("sh");
         shell.args(["-c", SUPERVISE, "ceph"]).arg(&folder).stdin(Stdio::piped()).stdout(Stdio::null());
         let supervisor = shell.stderr(Stdio::null()).spawn().expect("sh runs");
         let mut ceph = Self { folder, port: free_port(), supervisor };
-        ceph.configure();
         ceph.start_monitor();
         ceph.start_osd();
         ceph.start_gateway();
@@ -97,15 +99,33 @@ impl Ceph {
         let addresses = format!("[v2:127.0.0.1:{one},v1:127.0.0.1:{two}]");
         said(
             Command::new("monmaptool")
-                .args(["--create", "--addv", "a", &addresses, "--fsid", &fsid])
+                .args(["--create", "--clobber", "--addv", "a", &addresses, "--fsid", &fsid])
                 .arg(self.path("monmap")),
         );
     }
 
+    /// Again with other ports when it does not answer: somebody may have taken one of them meanwhile.
     fn start_monitor(&mut self) {
-        let (map, keyring) = (self.path("monmap"), self.path("keyring"));
-        said(self.tool("ceph-mon").args(["--mkfs", "-i", "a", "--monmap", &map, "--keyring", &keyring]));
-        self.order(&format!("mon ceph-mon -i a -f -c {}", self.path("ceph.conf")));
+        let (conf, map, keyring) = (self.path("ceph.conf"), self.path("monmap"), self.path("keyring"));
+        for _ in 0..MONITOR_ATTEMPTS_MAX {
+            self.configure();
+            drop(fs::remove_dir_all(self.folder.join("mon")));
+            fs::create_dir(self.folder.join("mon")).expect("a folder");
+            said(self.tool("ceph-mon").args(["--mkfs", "-i", "a", "--monmap", &map, "--keyring", &keyring]));
+            self.order(&format!("mon ceph-mon -i a -f -c {conf}"));
+            let mut ask = Command::new("timeout");
+            ask.args([MONITOR_TIMEOUT_S, "ceph", "-c", &conf, "mon", "stat"]).stdin(Stdio::null());
+            if ask.output().is_ok_and(|answer| answer.status.success()) {
+                return;
+            }
+            self.order("kill mon");
+            // Until the shell has done so.
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        let log = fs::read_to_string(self.folder.join("mon.out")).unwrap_or_default();
+        panic!(
+            "the monitor does not answer (it ends where less than a twentieth of the disk is free): {log}"
+        );
     }
 
     fn start_osd(&mut self) {
