@@ -15,6 +15,7 @@ mod forwards;
 mod group_commit;
 mod identity;
 mod leases;
+mod lost_server;
 mod neighbours;
 mod notifications;
 mod opening;

@@ -4,6 +4,7 @@
 //! server, or to the thread of a SQLite connection, for each statement that is one trip itself. So the pool opens connections and counts them,
 //! and this keeps them: one whose statement came to its good end is ready for the next. Any other is asked first, and so is one to a server
 //! that nobody has used for a moment. Who asks does not wait for ever: a server that vanished says nothing.
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -20,20 +21,17 @@ use tokio::{
 };
 
 /// Cheap to clone; every clone is the same.
-pub(crate) struct Connections<DB: Database> {
-    pool: Pool<DB>,
-    kept: Arc<Kept<DB>>,
-}
+pub(crate) struct Connections<DB: Database>(Arc<Kept<DB>>);
 
 impl<DB: Database> Clone for Connections<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), kept: Arc::clone(&self.kept) }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<DB: Database> fmt::Debug for Connections<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connections").field("pool", &self.pool).finish_non_exhaustive()
+        f.debug_tuple("Connections").field(&self.0.pool).finish()
     }
 }
 
@@ -57,13 +55,14 @@ impl<DB: Database> Connections<DB> {
             patience: options.get_acquire_timeout(),
             age,
             idle: Mutex::new(Some(Vec::new())),
+            pool,
         };
-        Self { pool, kept: Arc::new(kept) }
+        Self(Arc::new(kept))
     }
 
     /// Its options; connections are asked for here.
     pub(crate) fn pool(&self) -> &Pool<DB> {
-        &self.pool
+        &self.0.pool
     }
 
     /// Waits for one to be free: first come, first served.
@@ -71,30 +70,32 @@ impl<DB: Database> Connections<DB> {
     /// # Errors
     /// [`Error::PoolTimedOut`] when none was free in time, [`Error::PoolClosed`], and failures to connect.
     pub(crate) async fn borrow(&self) -> Result<Borrowed<DB>, Error> {
-        let Kept { turns, patience, .. } = &*self.kept;
-        let turn = tokio::time::timeout(*patience, Arc::clone(turns).acquire_owned()).await;
+        let kept = Arc::clone(&self.0);
+        let turn = tokio::time::timeout(kept.patience, Arc::clone(&kept.turns).acquire_owned()).await;
         let turn = turn.map_err(|_| Error::PoolTimedOut)?.map_err(|_| Error::PoolClosed)?;
-        while let Some(Idle { mut connection, since, used }) = self.kept.pop()? {
-            let trusted = self.kept.age.is_none_or(|age| used.elapsed() < age.trusted);
-            if trusted || self.kept.is_alive(&mut connection).await {
-                return Ok(Borrowed(Some(Held { connection, since, kept: Arc::clone(&self.kept), turn })));
+        if let Some(Idle { mut connection, since, used }) = kept.pop()? {
+            let trusted = kept.age.is_none_or(|age| used.elapsed() < age.trusted);
+            if trusted || kept.is_alive(&mut connection).await {
+                return Ok(Borrowed(Some(Held { connection, since, kept, turn })));
             }
+            // The server has gone, and with it the others, which were not used for longer.
             drop(connection.detach());
+            kept.forget_all();
         }
         // Those that are idle, in use or on their way back are fewer than the turns: the pool has room for this one.
-        let connection = self.pool.acquire().await?;
-        let kept = Arc::clone(&self.kept);
+        let connection = kept.pool.acquire().await?;
         Ok(Borrowed(Some(Held { connection, since: Instant::now(), kept, turn })))
     }
 
     /// Closes them, after the statements that run.
     pub(crate) async fn close(&self) {
-        self.kept.turns.close();
-        let idle = self.kept.idle().take();
+        let kept = &self.0;
+        kept.turns.close();
+        let idle = kept.idle().take();
         for one in idle.into_iter().flatten() {
-            self.kept.end(one.connection).await;
+            kept.end(one.connection).await;
         }
-        self.pool.close().await;
+        kept.pool.close().await;
     }
 }
 
@@ -107,6 +108,7 @@ struct Idle<DB: Database> {
 }
 
 struct Kept<DB: Database> {
+    pool: Pool<DB>,
     turns: Arc<Semaphore>,
     patience: Duration,
     /// None where there is no server.
@@ -127,11 +129,17 @@ impl<DB: Database> Kept<DB> {
             let old =
                 |one: &mut Idle<DB>| one.used.elapsed() >= age.unused_max || one.since.elapsed() >= age.max;
             for one in idle.extract_if(.., old) {
-                // The server notices that it is gone.
+                // Without a word: this is on somebody's way, and the server notices.
                 drop(one.connection.detach());
             }
         }
         Ok(idle.pop())
+    }
+
+    fn forget_all(&self) {
+        for one in self.idle().iter_mut().flat_map(|idle| idle.drain(..)) {
+            drop(one.connection.detach());
+        }
     }
 
     /// Gives it back when they are closed.
@@ -147,9 +155,9 @@ impl<DB: Database> Kept<DB> {
         tokio::time::timeout(self.patience, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
     }
 
-    /// Says goodbye, so that SQLite tidies up and a server writes no complaint.
+    /// In order, so that SQLite has put its log away when the program ends.
     async fn end(&self, connection: PoolConnection<DB>) {
-        // Who does not answer is left.
+        // A server that does not answer is left.
         let _ = tokio::time::timeout(self.patience, connection.close()).await;
     }
 }
@@ -157,9 +165,7 @@ impl<DB: Database> Kept<DB> {
 impl<DB: Database> Drop for Kept<DB> {
     /// Nobody waits for them any more, and there may be no runtime left to close them in.
     fn drop(&mut self) {
-        for one in self.idle().take().into_iter().flatten() {
-            drop(one.connection.detach());
-        }
+        self.forget_all();
     }
 }
 

@@ -1,0 +1,87 @@
+//! A PostgreSQL that says nothing any more, as when its machine vanishes or a firewall forgets a connection.
+
+use std::time::Duration;
+
+use database::{Database, DatabaseConfig, NewUser};
+use model::{access::Role, clock::Clock};
+use tests::{
+    link::{End, Link},
+    wait,
+};
+
+use crate::support::{Home, actor};
+
+/// As many connections as asked for something at once.
+const CONNECTIONS: usize = 8;
+
+/// A database behind a line that can be cut. It waits for a connection that long.
+async fn behind_a_line(home: &Home, acquire_timeout_ms: u64) -> (Database, Link) {
+    let (name, folder) = home
+        .config
+        .url
+        .strip_prefix("postgres://postgres@localhost/")
+        .and_then(|rest| rest.split_once("?host="))
+        .expect("the server's folder");
+    let link = Link::to(End::Socket(format!("{folder}/.s.PGSQL.5432").into())).await;
+    let url = format!("postgres://postgres@{}/{name}?sslmode=disable", link.address());
+    let config = DatabaseConfig { url, acquire_timeout_ms, ..home.config.clone() };
+    let database = Database::open(&config, home.directory.path(), Clock::system()).await.expect("it opens");
+    (database, link)
+}
+
+/// Sessions of MaxRay with this database.
+const SESSIONS: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+     AND application_name = 'maxray' AND pid <> pg_backend_pid()";
+
+/// Where one connection is dead the others are, too: nobody else waits for a sign of life of each of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_connections_to_a_server_that_has_gone_are_given_up_at_once() {
+    let home = Home::postgres().await;
+    home.database.close().await;
+    let (database, link) = behind_a_line(&home, 500).await;
+    let others = home.number(SESSIONS).await;
+    let asked = (0..CONNECTIONS).map(|_| database.ping());
+    for answer in futures_util::future::join_all(asked).await {
+        answer.expect("alive");
+    }
+    let before = home.number(SESSIONS).await;
+    assert!(before > others + 2, "several connections: {before} and {others}");
+    // Longer than a connection is trusted.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    link.cut();
+    database.ping().await.expect_err("nobody answers");
+    link.mend();
+    wait::until("an answer", async || database.ping().await.ok()).await;
+    wait::until("the end of all others", async || (home.number(SESSIONS).await <= others + 1).then_some(()))
+        .await;
+}
+
+/// Nobody knows whether BEGIN was heard: what is written next on that connection would never be committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_given_up_in_its_first_word_is_not_left_open() {
+    let home = Home::postgres().await;
+    home.database.close().await;
+    let (database, link) = behind_a_line(&home, 60_000).await;
+    let user = |username: &str| NewUser {
+        username: username.into(),
+        password_hash: "$x".into(),
+        role: Role::Viewer,
+        doctor_id: None,
+    };
+    database.create_user(user("ann"), &actor()).await.expect("written");
+    let before = home.number(SESSIONS).await;
+    database.create_user(user("ben"), &actor()).await.expect("written");
+    link.cut();
+    let (writer, someone) = (database.clone(), actor());
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(100), writer.create_user(user("cid"), &someone));
+    given_up.await.expect_err("nobody answers");
+    link.mend();
+    wait::until("the end of that connection", async || (home.number(SESSIONS).await < before).then_some(()))
+        .await;
+    let open =
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    assert_eq!(home.number(open).await, 0);
+    database.create_user(user("dan"), &actor()).await.expect("written");
+    assert!(database.find_user("dan").await.expect("read").is_some());
+}
