@@ -34,6 +34,7 @@ folder=$1
 while read -r name program; do
   if [ "$name" = kill ]; then
     kill -9 "$(cat "$folder/$program.pid-of")" 2>/dev/null; wait "$(cat "$folder/$program.pid-of")" 2>/dev/null
+    rm "$folder/$program.pid-of"
   else
     $program >>"$folder/$name.out" 2>&1 </dev/null &
     echo $! >"$folder/$name.pid-of"
@@ -119,8 +120,8 @@ impl Ceph {
                 return;
             }
             self.order("kill mon");
-            // Until the shell has done so.
-            std::thread::sleep(Duration::from_secs(1));
+            let running = self.folder.join("mon.pid-of");
+            self.wait_for("the monitor's end", || !running.exists());
         }
         let log = fs::read_to_string(self.folder.join("mon.out")).unwrap_or_default();
         panic!(
@@ -227,7 +228,7 @@ impl Ceph {
             if began.elapsed() > STEP_TIMEOUT {
                 let logs = ["mon.out", "osd.out", "gateway.out"]
                     .map(|name| fs::read_to_string(self.folder.join(name)).unwrap_or_default());
-                panic!("{what} does not start: {logs:?}");
+                panic!("{what} does not come: {logs:?}");
             }
             std::thread::sleep(Duration::from_millis(200));
         }
