@@ -20,7 +20,7 @@ import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
-from servers import start_maxray, stop
+from servers import processor_seconds, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -110,16 +110,10 @@ def measure(name, lines, token, method="GET", body=None, once=False):
     words += ["--once"] if once else []
     if not once:  # A second that is not counted: connections are opened, and what is asked for comes into memory.
         subprocess.run([*words, "--secs", "1"], capture_output=True, check=True)
-    before = processor_seconds()
+    before = processor_seconds([running[-1].pid])
     said = json.loads(subprocess.run(words, capture_output=True, text=True).stdout)
-    said["server_cpu_ms_per_op"] = round(1000 * (processor_seconds() - before) / max(said["n"], 1), 3)
+    said["server_cpu_ms_per_op"] = round(1000 * (processor_seconds([running[-1].pid]) - before) / max(said["n"], 1), 3)
     print(name, json.dumps(said), flush=True)
-
-
-def processor_seconds():
-    """Of the server, in it and for it: steadier than rates where others work on the machine too."""
-    fields = open(f"/proc/{running[-1].pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main():

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 
-from servers import Postgres, start_maxray, stop
+from servers import Postgres, family, of_all, processor_seconds, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -28,31 +28,7 @@ arguments.add_argument("--engines", default="sqlite,postgres")
 arguments.add_argument("--kinds", default="dx:120,small:2000,tiny:4000")
 options = arguments.parse_args()
 HTTP, DICOM, POSTGRES = 18680, 18681, 18690
-TICKS = os.sysconf("SC_CLK_TCK")
 SYNCS = "syscalls:sys_enter_fsync,syscalls:sys_enter_fdatasync"
-
-
-def family(pid):
-    """The process and those below it."""
-    found = [pid]
-    for line in subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout.split("\n"):
-        if line.strip() and int(line.split()[1]) in found:
-            found.append(int(line.split()[0]))
-    return found
-
-
-def of_all(pids, read):
-    total = 0
-    for pid in pids:
-        try:
-            total += read(pid)
-        except (OSError, TypeError):
-            pass  # it has ended; its processor time is its parent's then
-    return total
-
-
-def processor_seconds(pids):
-    return of_all(pids, lambda pid: sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:15]))) / TICKS
 
 
 def written_bytes(pids):

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from servers import Postgres, start_maxray, stop
+from servers import Postgres, family, processor_seconds, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -27,7 +27,6 @@ options = arguments.parse_args()
 PASSWORD = "correct horse battery staple 7!"
 CLIENTS = 8
 LOADED = 400
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def environment(scratch, postgres, number):
@@ -46,35 +45,19 @@ def environment(scratch, postgres, number):
     )
 
 
-def processor_seconds(pids):
-    total = 0
-    for pid in pids:
-        try:
-            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        except OSError:
-            pass  # a connection that was closed: what it took is lost
-    return total / TICKS
-
-
-def of_postgres(postgres):
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout.split("\n")
-    return [int(line.split()[0]) for line in listed if line.strip() and int(line.split()[1]) == postgres_pid(postgres)]
-
-
-def postgres_pid(postgres):
-    return int(open(postgres.folder + "/data/postmaster.pid").readline())
-
-
 def together(commands):
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     return [json.loads(one.communicate()[0].splitlines()[-1]) for one in running]
 
 
+def taken(nodes, postgres):
+    return processor_seconds([node.pid for node in nodes]), processor_seconds(family(postgres.server.pid))
+
+
 def measure(name, commands, nodes, postgres):
-    before = processor_seconds([node.pid for node in nodes]), processor_seconds(of_postgres(postgres))
+    before = taken(nodes, postgres)
     said = together(commands)
-    after = processor_seconds([node.pid for node in nodes]), processor_seconds(of_postgres(postgres))
+    after = taken(nodes, postgres)
     done = sum(one["ok"] for one in said)
     errors = sum(one["errors"] for one in said)
     rate = sum(one["rps"] for one in said)

@@ -1,4 +1,4 @@
-"""What the benches start: MaxRay, and a PostgreSQL of their own. Each is stopped by whoever has started it."""
+"""What the benches start, MaxRay and a PostgreSQL of their own, and what processes take. Each is stopped by whoever has started it."""
 
 import os
 import shutil
@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 import urllib.request
+
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def start_maxray(program, environment, scratch):
@@ -77,3 +79,26 @@ class Postgres:
     def stop(self):
         self.run("pg_ctl", "-D", self.folder + "/data", "-m", "fast", "stop")
         self.server.wait()
+
+
+def family(pid):
+    """The process and those below it."""
+    found = [pid]
+    for line in subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout.split("\n"):
+        if line.strip() and int(line.split()[1]) in found:
+            found.append(int(line.split()[0]))
+    return found
+
+
+def of_all(pids, read):
+    total = 0
+    for pid in pids:
+        try:
+            total += read(pid)
+        except (OSError, TypeError):
+            pass  # it has ended; its processor time is its parent's then
+    return total
+
+
+def processor_seconds(pids):
+    return of_all(pids, lambda pid: sum(map(int, open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:15]))) / TICKS
