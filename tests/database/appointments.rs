@@ -169,6 +169,15 @@ async fn a_hold_keeps_a_time_until_it_is_used_given_back_or_over(home: Home) {
     assert_eq!(busy, [(ann, span), (bob, span)], "all that were asked about, each its own");
     let busy = home.database.busy_spans(&[ann], span, TimeDelta::minutes(30)).await.expect("read");
     assert_eq!(busy, [(ann, span)], "and nobody else");
+    for doctor in [ann, bob] {
+        let calendar =
+            home.database.doctor_calendar(doctor, span, TimeDelta::minutes(30)).await.expect("read");
+        let (profile, schedule, taken) = calendar.expect("a doctor");
+        assert_eq!(Some(profile), home.database.doctor(doctor).await.expect("read"));
+        assert_eq!((schedule, taken), (home.database.schedule(doctor).await.expect("read"), vec![span]));
+    }
+    let nobody = home.database.doctor_calendar(Uuid::now_v7(), span, TimeDelta::minutes(30)).await;
+    assert_eq!(nobody.expect("read"), None);
     book(mine, Some(held.id)).await.expect("booked in its place");
     assert!(matches!(book(mine, Some(held.id)).await, Err(BookingError::HoldGone)));
 }

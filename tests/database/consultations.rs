@@ -14,6 +14,7 @@ use crate::support::{Home, START, actor, at, doctor_scope, instance, patient, st
 
 on_both_engines!(
     consultations_are_listed_for_their_doctor_alone,
+    lists_show_what_single_reads_show_whatever_it_says,
     a_study_is_linked_to_its_patients_consultation,
     a_study_of_another_patient_is_not_linked,
     a_consultation_changes_only_from_the_version_read,
@@ -87,6 +88,39 @@ async fn consultations_are_listed_for_their_doctor_alone(home: Home) {
     let events = database.outbox_after(0, 99).await.expect("events");
     assert_eq!(events.len(), 5);
     assert!(events.iter().all(|event| event.event.doctor_id() == Some(ann)));
+}
+
+async fn lists_show_what_single_reads_show_whatever_it_says(home: Home) {
+    let ann = doctor(&home).await;
+    let user_id = Some(Uuid::now_v7());
+    let texts = [
+        "",
+        "a \"quote\" and a \\",
+        "two\nlines\tand \u{1}\u{7f}",
+        "\u{1f9b4} R\u{f6}ntgen \u{2028}",
+        "{\"a\":[1]}",
+    ];
+    let mut made = Vec::new();
+    for (hour, text) in (0..).zip(texts) {
+        let status = if hour == 0 { ConsultationStatus::Completed } else { ConsultationStatus::Booked };
+        let scheduled_at = at(START + hour * 3_600);
+        let ends_at = (hour > 1).then(|| scheduled_at + chrono::TimeDelta::microseconds(1_800_000_001));
+        let (patient_name, reason) = (text.to_owned(), text.to_owned());
+        let new =
+            NewConsultation { status, scheduled_at, ends_at, patient_name, reason, ..booking(ann, "47\"11") };
+        let by = if hour % 2 == 0 { database::AuditActor { user_id, ..actor() } } else { actor() };
+        let consultation =
+            home.database.create_consultation(&Scope::internal(), new, &by).await.expect("booked");
+        let read = home.database.consultation(&Scope::internal(), consultation.id).await.expect("look-up");
+        assert_eq!(read, Some(consultation.clone()));
+        made.push(consultation);
+    }
+    let filter = ConsultationFilter { limit: 10, ..ConsultationFilter::default() };
+    let listed = home.database.consultations_of_doctor(&Scope::internal(), ann, &filter).await.expect("list");
+    assert_eq!(listed, made);
+    let of_patient = home.database.consultations_of_patient(&Scope::internal(), "47\"11", None, 10).await;
+    made.reverse();
+    assert_eq!(of_patient.expect("list"), made);
 }
 
 async fn a_study_is_linked_to_its_patients_consultation(home: Home) {

@@ -1,5 +1,6 @@
 //! Statements of one transaction whose answers nobody waits for one by one. SQLite gets them all in one trip to the thread of
-//! its connection, which is what a short turn at the one writer mostly consists of; PostgreSQL gets one after another.
+//! its connection, which is what a short turn at the one writer mostly consists of; PostgreSQL gets one after another, or, when
+//! none sees what another does, all as one.
 
 use std::fmt::Write as _;
 
@@ -71,25 +72,38 @@ impl From<Option<DateTime<Utc>>> for Bind {
 #[derive(Debug, Default)]
 pub(crate) struct Batch(Vec<(&'static str, Vec<Bind>)>);
 
+/// Binds a list of [`Bind`] to a query.
 macro_rules! bound {
-    ($sql:expr, $binds:expr) => {{
-        let mut query = sqlx::query($sql);
+    ($query:expr, $binds:expr) => {{
+        let mut query = $query;
         for bind in $binds {
             query = match bind {
-                Bind::Uuid(id) => query.bind(id),
-                Bind::Text(text) => query.bind(text),
-                Bind::Integer(number) => query.bind(number),
-                Bind::Time(time) => query.bind(time),
+                $crate::batch::Bind::Uuid(id) => query.bind(id),
+                $crate::batch::Bind::Text(text) => query.bind(text),
+                $crate::batch::Bind::Integer(number) => query.bind(number),
+                $crate::batch::Bind::Time(time) => query.bind(time),
             };
         }
         query
     }};
 }
 
+pub(crate) use bound;
+
 impl Batch {
     /// Adds one to the end.
     pub(crate) fn push<const N: usize>(&mut self, sql: &'static str, binds: [Bind; N]) {
         self.0.push((sql, binds.into()));
+    }
+
+    /// Adds those of another one to the end.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Runs all of them; gives how many rows they have changed together.
@@ -104,21 +118,38 @@ impl Batch {
             TxInner::Postgres(transaction) => {
                 let mut changed = 0;
                 for (sql, binds) in self.0 {
-                    changed += bound!(sql, binds).execute(&mut **transaction).await?.rows_affected();
+                    changed +=
+                        bound!(sqlx::query(sql), binds).execute(&mut **transaction).await?.rows_affected();
                 }
                 Ok(changed)
             }
             TxInner::Sqlite(turn) => {
                 let done = match self.alone() {
-                    Ok((sql, binds)) => bound!(sql, binds).execute(&mut **turn).await?,
+                    Ok((sql, binds)) => bound!(sqlx::query(sql), binds).execute(&mut **turn).await?,
                     Err(several) => {
                         let (sql, binds) = several.joined();
-                        bound!(AssertSqlSafe(sql), binds).execute(&mut **turn).await?
+                        bound!(sqlx::query(AssertSqlSafe(sql)), binds).execute(&mut **turn).await?
                     }
                 };
                 Ok(done.rows_affected())
             }
         }
+    }
+
+    /// As [`Self::run`], for INSERTs into different tables: on PostgreSQL they are parts of one statement, which looks for the rows that
+    /// they refer to when all are there.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub(crate) async fn run_at_once(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        let TxInner::Postgres(transaction) = &mut tx.inner else { return self.run(tx).await };
+        if self.0.is_empty() {
+            return Ok(0);
+        }
+        let (sql, binds) = self.at_once();
+        let written: i64 =
+            bound!(sqlx::query_scalar(AssertSqlSafe(sql)), binds).fetch_one(&mut **transaction).await?;
+        Ok(u64::try_from(written).unwrap_or_default())
     }
 
     /// The only statement, whose text need not be made.
@@ -129,25 +160,45 @@ impl Batch {
         self.0.pop().ok_or(self)
     }
 
-    /// As one text, whose parameters are counted through.
-    fn joined(self) -> (String, Vec<Bind>) {
+    /// As one text of SQLite, whose parameters are counted through.
+    pub(crate) fn joined(self) -> (String, Vec<Bind>) {
         let mut text = String::with_capacity(self.0.iter().map(|(sql, _)| sql.len() + 16).sum());
         let mut all = Vec::new();
-        for (sql, mut binds) in self.0 {
-            let mut pieces = sql.split('$');
-            text.push_str(pieces.next().unwrap_or_default());
-            for piece in pieces {
-                let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-                let number: usize = piece[..digits].parse().unwrap_or_default();
-                debug_assert!((1..=binds.len()).contains(&number), "no parameter ${number} of {sql}");
-                // Writing to a String cannot fail.
-                let _ = write!(text, "${}{}", all.len() + number, &piece[digits..]);
-            }
+        for (sql, binds) in self.0 {
+            push_counted(&mut text, &mut all, (sql, binds));
             text.push_str("; ");
-            all.append(&mut binds);
         }
         (text, all)
     }
+
+    /// As one statement, which gives how many rows were written.
+    fn at_once(self) -> (String, Vec<Bind>) {
+        let mut text = String::with_capacity(self.0.iter().map(|(sql, _)| sql.len() + 64).sum());
+        let (mut all, mut sum) = (Vec::new(), String::from("SELECT 0"));
+        for (number, (sql, binds)) in self.0.into_iter().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{} w{number} AS (", if number == 0 { "WITH" } else { "," });
+            push_counted(&mut text, &mut all, (sql, binds));
+            text.push_str(" RETURNING 1)");
+            let _ = write!(sum, " + (SELECT COUNT(*) FROM w{number})");
+        }
+        text.push(' ');
+        text.push_str(&sum);
+        (text, all)
+    }
+}
+
+/// Adds a statement, whose parameters come after those that are there.
+fn push_counted(text: &mut String, all: &mut Vec<Bind>, (sql, mut binds): (&str, Vec<Bind>)) {
+    let mut pieces = sql.split('$');
+    text.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+        let number: usize = piece[..digits].parse().unwrap_or_default();
+        debug_assert!((1..=binds.len()).contains(&number), "no parameter ${number} of {sql}");
+        let _ = write!(text, "${}{}", all.len() + number, &piece[digits..]);
+    }
+    all.append(&mut binds);
 }
 
 #[cfg(test)]
@@ -166,5 +217,19 @@ mod tests {
             "DELETE FROM a WHERE b = $1 OR c = $2 - 1 OR d = $1; DELETE FROM e; INSERT INTO f VALUES ($4,$3); "
         );
         assert_eq!(binds, [1.into(), 2.into(), "3".into(), Bind::Time(None)]);
+    }
+
+    #[test]
+    fn inserts_become_one_statement_that_counts() {
+        let mut batch = Batch::default();
+        batch.push("INSERT INTO a VALUES ($1)", [1.into()]);
+        batch.push("INSERT INTO b VALUES ($2, $1)", [2.into(), 3.into()]);
+        let (sql, binds) = batch.at_once();
+        assert_eq!(
+            sql,
+            "WITH w0 AS (INSERT INTO a VALUES ($1) RETURNING 1), w1 AS (INSERT INTO b VALUES ($3, $2) RETURNING 1) \
+             SELECT 0 + (SELECT COUNT(*) FROM w0) + (SELECT COUNT(*) FROM w1)"
+        );
+        assert_eq!(binds, [1.into(), 2.into(), 3.into()]);
     }
 }

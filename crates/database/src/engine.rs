@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use fail_point::Point;
 use model::clock::Clock;
 use sqlx_postgres::Postgres;
 use sqlx_sqlite::Sqlite;
@@ -15,11 +14,9 @@ use uuid::Uuid;
 
 use crate::{
     AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
-    audit::{ChainMemory, write_chained},
+    audit::ChainMemory,
     connections::Connections,
-    idempotency::fulfil_claim,
     ingest::Waiting,
-    neighbours::say_that_sessions_end,
     session::RevokedSessions,
     statement::Dialect,
     transaction::Transaction,
@@ -114,6 +111,7 @@ pub(crate) struct Tx {
     pub(crate) audit: Vec<AuditRecord>,
     /// Counts the rows of the outbox: see `SEQUENCE` in `statement.rs`.
     ordinal: i64,
+    /// Its commit is to wake who waits for events.
     events: bool,
     /// Sessions that are revoked once this is committed, and until when their tokens could live.
     pub(crate) revoked_sessions: Vec<(Uuid, DateTime<Utc>)>,
@@ -138,17 +136,20 @@ impl Tx {
         self.ordinal
     }
 
+    /// Nothing was done in it yet.
+    pub(crate) fn new(inner: TxInner, now: DateTime<Utc>) -> Self {
+        Self { inner, now, audit: Vec::new(), ordinal: 0, events: false, revoked_sessions: Vec::new() }
+    }
+
+    /// Whether it has events.
+    pub(crate) fn made_events(&self) -> bool {
+        self.events
+    }
+
     /// Says that the commit of this transaction is to wake who waits for events.
     pub(crate) fn has_events(&mut self) {
         self.events = true;
     }
-}
-
-/// What may fail between the audit records and COMMIT.
-pub(crate) fn before_commit() -> Result<(), sqlx::Error> {
-    fail_point::reach(Point::K16AuditWritten)?;
-    fail_point::reach(Point::K17BeforeCommit)?;
-    Ok(())
 }
 
 impl Database {
@@ -178,57 +179,6 @@ impl Database {
         &self.shared().config.reminder_minutes_before
     }
 
-    /// Begins a transaction that writes. On SQLite it waits for its turn at the one writing connection.
-    pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
-        let shared = self.shared();
-        if *shared.broken.borrow() {
-            return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
-        }
-        let inner = match self {
-            Self::Postgres(engine) => TxInner::Postgres(Transaction::begin(&engine.write).await?),
-            Self::Sqlite(engine) => {
-                TxInner::Sqlite(engine.turns.as_ref().ok_or_else(DatabaseError::closing)?.take().await?)
-            }
-        };
-        Ok(Tx {
-            inner,
-            now: shared.clock.now(),
-            audit: Vec::new(),
-            ordinal: 0,
-            events: false,
-            revoked_sessions: Vec::new(),
-        })
-    }
-
-    /// Writes the audit records, commits, and wakes who waits for events.
-    pub(crate) async fn commit(&self, mut tx: Tx) -> Result<(), DatabaseError> {
-        fulfil_claim(&mut tx).await?;
-        say_that_sessions_end(&mut tx).await?;
-        // On PostgreSQL any commit may be the one that events of another transaction waited for: see `SETTLED`.
-        let announce = tx.events || tx.dialect() == Dialect::Postgres;
-        match tx.inner {
-            TxInner::Postgres(mut transaction) => {
-                let chain = &self.shared().chain;
-                let head = write_chained(chain, &mut transaction, tx.audit, tx.now).await?;
-                before_commit()?;
-                transaction.commit().await?;
-                chain.committed(head);
-            }
-            TxInner::Sqlite(turn) => turn.keep(tx.audit, tx.now).await?,
-        }
-        if !tx.revoked_sessions.is_empty() {
-            self.shared().revoked_sessions.add(tx.revoked_sessions);
-            self.shared().own_revocations.send_modify(|commits| *commits += 1);
-        }
-        if tx.events {
-            self.shared().own_events.send_modify(|commits| *commits += 1);
-        }
-        if announce {
-            self.shared().commits.send_modify(|commits| *commits += 1);
-        }
-        Ok(())
-    }
-
     /// Tells of commits that may have made events readable, or previews necessary: the value only grows. Those of other
     /// nodes are heard of while [`Database::keep_in_touch`] runs, and not for certain: on PostgreSQL look now and then, too.
     pub fn subscribe_commits(&self) -> watch::Receiver<u64> {
@@ -249,9 +199,7 @@ impl Database {
 
     /// Asks the engine for a sign of life.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
-        if *self.shared().broken.borrow() {
-            return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
-        }
+        self.refuse_when_broken()?;
         on!(self, engine => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?);
         Ok(())
     }

@@ -8,6 +8,8 @@
 #[macro_use]
 mod engine;
 #[macro_use]
+mod gathered;
+#[macro_use]
 mod scope;
 
 mod access;
@@ -18,6 +20,7 @@ mod audit;
 mod availability;
 mod batch;
 mod check;
+mod commit;
 mod commitment;
 mod config;
 mod connections;

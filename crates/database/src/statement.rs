@@ -1,6 +1,6 @@
 //! Marked place: the few words of our SQL that each engine spells in its own way.
 //!
-//! A [`Statement`] is one text in which four words are rewritten:
+//! A [`Statement`] is one text in which these words are rewritten:
 //! - `ROWS($1: id uuid, uid text)` is a table made from one JSON parameter, an array of arrays: a batch is one
 //!   statement with one text and one bind, whatever its size (`jsonb_array_elements` / `json_each`).
 //!   UUIDs are 32 hex digits and `bytes` are hex; see [`rows`].
@@ -12,6 +12,7 @@
 //! - `FIRST_SEQUENCE` is the number before the first such key of this transaction in the audit trail, whose records
 //!   know theirs before they are written. And
 //! - `SETTLED` is true of rows below which nothing can appear any more: every older transaction has ended.
+//! - `GATHERED(a, b)` makes all rows of a SELECT one JSON text, an array of arrays of these columns; see `gathered.rs`.
 
 use std::{fmt::Write as _, sync::OnceLock};
 
@@ -37,16 +38,27 @@ impl Dialect {
     }
 }
 
+/// Where a text comes from: only ever our own constants.
+enum Text {
+    Constant(&'static str),
+    Made(fn() -> String),
+}
+
 /// One SQL text, spelt for an engine when first used.
 pub(crate) struct Statement {
-    text: &'static str,
+    text: Text,
     postgres: OnceLock<String>,
     sqlite: OnceLock<String>,
 }
 
 impl Statement {
     pub(crate) const fn new(text: &'static str) -> Self {
-        Self { text, postgres: OnceLock::new(), sqlite: OnceLock::new() }
+        Self { text: Text::Constant(text), postgres: OnceLock::new(), sqlite: OnceLock::new() }
+    }
+
+    /// Of a text that is put together out of several constants.
+    pub(crate) const fn made(text: fn() -> String) -> Self {
+        Self { text: Text::Made(text), postgres: OnceLock::new(), sqlite: OnceLock::new() }
     }
 
     /// The text that `dialect` understands.
@@ -55,7 +67,10 @@ impl Statement {
             Dialect::Postgres => &self.postgres,
             Dialect::Sqlite => &self.sqlite,
         };
-        slot.get_or_init(|| spell(self.text, dialect))
+        slot.get_or_init(|| match self.text {
+            Text::Constant(text) => spell(text, dialect),
+            Text::Made(text) => spell(&text(), dialect),
+        })
     }
 }
 
@@ -64,12 +79,12 @@ pub(crate) const ORDINAL_BITS: u32 = 20;
 /// What is added to a transaction id. Connections are opened with it.
 const SEQUENCE_BASE: &str = "current_setting('maxray.sequence_base')::bigint";
 
-/// Rewrites the four words. Only ever given our own constant texts.
+/// Rewrites the words. Only ever given our own constant texts.
 pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
     let mut spelt = String::with_capacity(text.len() + 256);
     let mut rest = text;
     loop {
-        let next = ["ROWS(", "FIRST_SEQUENCE", "SEQUENCE(", "SETTLED"]
+        let next = ["ROWS(", "FIRST_SEQUENCE", "SEQUENCE(", "SETTLED", "GATHERED("]
             .into_iter()
             .filter_map(|word| rest.find(word).map(|at| (at, word)))
             .min_by_key(|(at, _)| *at);
@@ -90,6 +105,12 @@ pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
         match (word, dialect) {
             ("ROWS(", _) => spell_rows(&mut spelt, inner, dialect),
             ("SEQUENCE(", Dialect::Sqlite) => spelt.push_str("NULL"),
+            ("GATHERED(", Dialect::Sqlite) => {
+                let _ = write!(spelt, "json_group_array(json_array({inner}))");
+            }
+            ("GATHERED(", Dialect::Postgres) => {
+                let _ = write!(spelt, "COALESCE(json_agg(json_build_array({inner})), '[]')::text");
+            }
             ("SEQUENCE(", Dialect::Postgres) => {
                 let _ = write!(
                     spelt,

@@ -1,37 +1,102 @@
 //! Turns at the one writing connection of SQLite. Who waits for a turn while another has it joins that transaction, as
 //! a savepoint in it, and all of them share one COMMIT: one sync of the disk serves everybody who waited for the last
 //! one. Nobody is told of success before that COMMIT; a turn that is given up takes back what it did, and nothing else.
+//!
+//! Whoever has to look before writing gets the connection. Whoever knows all statements before hands them in as [`Work`], which is
+//! carried out in one trip to the thread of the connection, and without waking anybody in between.
+
+mod gathering;
+mod together;
 
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
+use model::clock::Clock;
 use sqlx_sqlite::{Sqlite, SqliteConnection};
-use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 
+use self::gathering::hand_out;
 use crate::{
     AuditRecord, DatabaseError,
-    audit::{ChainMemory, write_chained_together},
+    audit::ChainMemory,
+    batch::Batch,
     connections::{Borrowed, Connections},
-    engine::before_commit,
 };
 
-/// Turns of one transaction at most.
-const TURNS_MAX: usize = 64;
-/// After this time a transaction takes no more turns: its first waits for the last.
-const GATHERING_MAX: Duration = Duration::from_millis(10);
+/// What is waited for.
+enum Asked {
+    Turn(oneshot::Sender<Result<Turn, DatabaseError>>),
+    Work(Box<Work>),
+}
 
-/// Every statement that moves a transaction on is sent with the next one: each is a trip to the thread of the connection.
-const FIRST: &str = "BEGIN IMMEDIATE; SAVEPOINT turn";
-const NEXT: &str = "RELEASE turn; SAVEPOINT turn";
-const TAKE_BACK: &str = "ROLLBACK TO turn";
-const COMMIT: &str = "RELEASE turn; COMMIT";
-const ROLLBACK: &str = "ROLLBACK";
+/// A whole turn, to be carried out by whoever hands them out.
+struct Work {
+    statements: Batch,
+    /// Told that it is carried out now, unless nobody waits for that any more.
+    begun: oneshot::Sender<()>,
+    /// What it is to be recorded as, at the time of this clock when it begins.
+    audit: Vec<AuditRecord>,
+    clock: Clock,
+    committed: oneshot::Sender<Result<(), NotDone>>,
+}
 
-type Asked = oneshot::Sender<Result<Turn, DatabaseError>>;
+impl Work {
+    /// Unless nobody waits for it any more.
+    fn begin(self) -> Option<(Batch, Kept)> {
+        let Self { statements, begun, audit, clock, committed } = self;
+        begun.send(()).ok()?;
+        Some((statements, Kept { audit, at: clock.now(), committed }))
+    }
+}
+
+/// Why a turn came to nothing.
+#[derive(Debug)]
+pub(crate) enum NotDone {
+    /// A statement of its own failed, and what those before it did was taken back.
+    Statement(sqlx::Error),
+    /// Anything else.
+    Database(DatabaseError),
+}
+
+impl From<NotDone> for DatabaseError {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Statement(error) => error.into(),
+            NotDone::Database(error) => error,
+        }
+    }
+}
+
+impl From<DatabaseError> for NotDone {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Asked {
+    /// Nobody waits for it any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::Turn(reply) => reply.is_closed(),
+            Self::Work(work) => work.begun.is_closed(),
+        }
+    }
+
+    fn refuse(self, error: DatabaseError) {
+        match self {
+            Self::Turn(reply) => drop(reply.send(Err(error))),
+            Self::Work(work) => {
+                // It waits for this first.
+                let _ = work.begun.send(());
+                let _ = work.committed.send(Err(error.into()));
+            }
+        }
+    }
+}
 
 /// What a turn leaves to the end of its transaction.
 struct Kept {
@@ -39,7 +104,7 @@ struct Kept {
     audit: Vec<AuditRecord>,
     /// When it began.
     at: DateTime<Utc>,
-    committed: oneshot::Sender<Result<(), DatabaseError>>,
+    committed: oneshot::Sender<Result<(), NotDone>>,
 }
 
 /// The way to the writing connection.
@@ -50,7 +115,15 @@ pub(crate) struct Turns {
 }
 
 /// The writing connection, in a transaction, until this is kept or dropped.
-pub(crate) struct Turn {
+pub(crate) enum Turn {
+    /// It can be asked.
+    Taken(Taken),
+    /// It is not asked for before all is known that is to be done: see [`Turn::carry_out`].
+    Later(Turns),
+}
+
+/// The connection, and the way to say that the turn is over.
+pub(crate) struct Taken {
     connection: OwnedMutexGuard<Borrowed<Sqlite>>,
     end: oneshot::Sender<Kept>,
 }
@@ -58,24 +131,55 @@ pub(crate) struct Turn {
 impl Deref for Turn {
     type Target = SqliteConnection;
     fn deref(&self) -> &SqliteConnection {
-        &self.connection
+        match self {
+            Self::Taken(taken) => &taken.connection,
+            Self::Later(_) => unreachable!("a turn that was not taken is asked nothing"),
+        }
     }
 }
 
 impl DerefMut for Turn {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+        match self {
+            Self::Taken(taken) => &mut taken.connection,
+            Self::Later(_) => unreachable!("a turn that was not taken is asked nothing"),
+        }
     }
 }
 
 impl Turn {
     /// Gives the connection on, and returns once what was done, and these records of it, are durable.
     pub(crate) async fn keep(self, audit: Vec<AuditRecord>, at: DateTime<Utc>) -> Result<(), DatabaseError> {
+        let Self::Taken(Taken { connection, end }) = self else {
+            unreachable!("a turn that was not taken is carried out");
+        };
         let (committed, ended) = oneshot::channel();
-        let Self { connection, end } = self;
         // Without an answer below, when nobody listens any more.
         let _ = end.send(Kept { audit, at, committed });
         drop(connection);
+        Ok(ended.await.map_err(|_| DatabaseError::closing())??)
+    }
+
+    /// Has the statements of a turn that was not taken carried out, and returns once what they did, and these records of it, are
+    /// durable. Dropping the future does not take it back once it has begun.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Busy`] when it was not begun in time.
+    pub(crate) async fn carry_out(
+        turns: Turns,
+        statements: Batch,
+        audit: Vec<AuditRecord>,
+        clock: Clock,
+    ) -> Result<(), NotDone> {
+        let (begun, mut begins) = oneshot::channel();
+        let (committed, ended) = oneshot::channel();
+        let work = Work { statements, begun, audit, clock, committed };
+        turns.asked.send(Asked::Work(Box::new(work))).map_err(|_| DatabaseError::closing())?;
+        if tokio::time::timeout(turns.patience, &mut begins).await.is_err() {
+            begins.close();
+            // What began in that very moment is waited for.
+            begins.try_recv().map_err(|_| DatabaseError::Busy)?;
+        }
         ended.await.map_err(|_| DatabaseError::closing())?
     }
 }
@@ -100,160 +204,10 @@ impl Turns {
     /// [`DatabaseError::Busy`] when none came in time.
     pub(crate) async fn take(&self) -> Result<Turn, DatabaseError> {
         let (reply, turn) = oneshot::channel();
-        self.asked.send(reply).map_err(|_| DatabaseError::closing())?;
+        self.asked.send(Asked::Turn(reply)).map_err(|_| DatabaseError::closing())?;
         let turn = tokio::time::timeout(self.patience, turn).await.map_err(|_| DatabaseError::Busy)?;
         turn.map_err(|_| DatabaseError::closing())?
     }
-}
-
-async fn hand_out(
-    connections: Connections<Sqlite>,
-    chain: Arc<ChainMemory>,
-    broken: watch::Sender<bool>,
-    mut queue: mpsc::UnboundedReceiver<Asked>,
-) {
-    while let Some(first) = queue.recv().await {
-        match Gathering::begin(&connections).await {
-            Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
-            Err(error) => {
-                let _ = first.send(Err(error));
-            }
-        }
-    }
-}
-
-/// A transaction that turns gather in.
-struct Gathering {
-    connection: Arc<Mutex<Borrowed<Sqlite>>>,
-    began: Instant,
-    /// Who waits for the COMMIT.
-    kept: Vec<oneshot::Sender<Result<(), DatabaseError>>>,
-    /// What they are recorded as, and when: all in one statement, so that the trail costs a turn nothing.
-    records: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
-}
-
-impl Gathering {
-    async fn begin(connections: &Connections<Sqlite>) -> Result<Self, DatabaseError> {
-        let mut connection = connections.borrow().await?;
-        let begun = run(&mut connection, FIRST).await;
-        if begun.is_err() {
-            // Nothing of this transaction may be met by the next one.
-            let _ = run(&mut connection, ROLLBACK).await;
-        }
-        begun?;
-        Ok(Self {
-            connection: Arc::new(Mutex::new(connection)),
-            began: Instant::now(),
-            kept: Vec::new(),
-            records: Vec::new(),
-        })
-    }
-
-    async fn run(
-        mut self,
-        first: Asked,
-        queue: &mut mpsc::UnboundedReceiver<Asked>,
-        chain: &ChainMemory,
-        broken: &watch::Sender<bool>,
-    ) {
-        let mut next = Some(first);
-        let mut moved = Ok(());
-        while let Some(asked) = next.take() {
-            moved = self.give(asked).await;
-            let full = self.kept.len() >= TURNS_MAX || self.began.elapsed() >= GATHERING_MAX;
-            if moved.is_ok() && !full {
-                // Who has stopped waiting is passed over: dropping what was sent to nobody would cost a turn.
-                next = std::iter::from_fn(|| queue.try_recv().ok()).find(|asked| !asked.is_closed());
-            }
-            if next.is_some() {
-                moved = self.statement(NEXT).await;
-                if moved.is_err() {
-                    break;
-                }
-            }
-        }
-        self.end(moved, next, chain, broken).await;
-    }
-
-    /// One turn, from its first statement to its last.
-    async fn give(&mut self, asked: Asked) -> Result<(), sqlx::Error> {
-        let (end, ended) = oneshot::channel();
-        let connection = Arc::clone(&self.connection).lock_owned().await;
-        let _ = asked.send(Ok(Turn { connection, end }));
-        match ended.await {
-            Ok(Kept { audit, at, committed }) => {
-                if !audit.is_empty() {
-                    self.records.push((audit, at));
-                }
-                self.kept.push(committed);
-                Ok(())
-            }
-            // Dropped. When the engine has rolled back everything by itself, there is no savepoint to go back to.
-            Err(_) => self.statement(TAKE_BACK).await,
-        }
-    }
-
-    async fn statement(&self, sql: &'static str) -> Result<(), sqlx::Error> {
-        run(&mut *self.connection.lock().await, sql).await
-    }
-
-    /// The audit records of all turns in one statement, and COMMIT.
-    async fn commit(
-        &mut self,
-        chain: &ChainMemory,
-        broken: &watch::Sender<bool>,
-    ) -> Result<(), DatabaseError> {
-        let records = std::mem::take(&mut self.records);
-        let head = write_chained_together(chain, &mut *self.connection.lock().await, records).await?;
-        before_commit()?;
-        let committed = self.statement(COMMIT).await;
-        if committed.as_ref().is_err_and(is_disk_failure) {
-            // What a failed fsync left behind may be read but not be on the disk: asking the same file
-            // again proves nothing.
-            broken.send_replace(true);
-            tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
-        }
-        committed.map_err(rolled_back)?;
-        chain.committed(head);
-        Ok(())
-    }
-
-    async fn end(
-        mut self,
-        moved: Result<(), sqlx::Error>,
-        left_over: Option<Asked>,
-        chain: &ChainMemory,
-        broken: &watch::Sender<bool>,
-    ) {
-        let committed = match moved {
-            Ok(()) if self.kept.is_empty() => self.statement(ROLLBACK).await.map_err(DatabaseError::from),
-            Ok(()) => self.commit(chain, broken).await,
-            Err(error) => Err(rolled_back(error)),
-        };
-        let Err(error) = committed else {
-            if let Some(connection) = Arc::into_inner(self.connection) {
-                connection.into_inner().give_back().await;
-            }
-            metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
-            for committed in self.kept {
-                let _ = committed.send(Ok(()));
-            }
-            return;
-        };
-        // Refused when the engine has done it already.
-        let _ = self.statement(ROLLBACK).await;
-        tracing::warn!(%error, turns = self.kept.len(), "a transaction was not committed");
-        for committed in self.kept {
-            let _ = committed.send(Err(error.for_another()));
-        }
-        if let Some(asked) = left_over {
-            let _ = asked.send(Err(error.for_another()));
-        }
-    }
-}
-
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
 }
 
 /// As when there is no savepoint to go on from: nothing is wrong with who shared the transaction, and trying again may help.
@@ -262,12 +216,6 @@ pub(crate) fn rolled_back(error: sqlx::Error) -> DatabaseError {
         known @ (DatabaseError::Busy | DatabaseError::Unavailable(_)) => known,
         _ => DatabaseError::Unavailable("the transaction was rolled back".to_owned()),
     }
-}
-
-/// SQLITE_IOERR of any kind.
-fn is_disk_failure(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `GET /aes`: every registered application entity.
 
-use axum::{Json, extract::State};
-use service::http::problem::Problem;
+use axum::extract::State;
+use service::http::{json::Json, problem::Problem};
 
 use super::AeBody;
 use crate::{

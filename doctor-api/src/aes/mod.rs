@@ -9,13 +9,13 @@ pub mod update_ae;
 use std::str::FromStr;
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use model::ae::{Ae, AeOperation, AeProfile};
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

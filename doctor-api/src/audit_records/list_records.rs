@@ -1,10 +1,10 @@
 //! `GET /audit`: the audit trail, newest first. Reading it is in it.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use database::{AuditFilter, AuditOutcome, AuditRecord, AuditRow};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

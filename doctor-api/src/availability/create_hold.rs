@@ -1,10 +1,10 @@
 //! `POST /doctors/{id}/availability/holds`: keeps a time free for a few minutes, while a booking is being made.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{BookingError, DatabaseError, Hold, NewHold, Span};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

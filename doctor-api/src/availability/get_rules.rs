@@ -1,11 +1,10 @@
 //! `GET /doctors/{id}/availability/rules`: a doctor's weekly hours.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderName, HeaderValue, header},
 };
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use super::RulesBody;

@@ -200,35 +200,50 @@ fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {
 /// What is taken of doctors' time around a period.
 pub struct Busy(HashMap<Uuid, Vec<Slot>>);
 
+fn slot_of(Span { starts_at, ends_at }: Span) -> Slot {
+    Slot { starts_at, ends_at }
+}
+
+/// Where to look for what may reach into a period, and how long a consultation takes that was begun without an appointment.
+fn around((from, until): (DateTime<Utc>, DateTime<Utc>)) -> (Span, TimeDelta) {
+    // A buffer and a long slot reach over the ends of the period.
+    let margin = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
+    let walk_in = TimeDelta::minutes(i64::from(DURATION_DEFAULT_MINUTES));
+    (Span { starts_at: from - margin, ends_at: until + margin }, walk_in)
+}
+
 /// Asks for all of them at once.
 pub async fn busy(
     state: &AppState,
     doctors: &[Uuid],
-    (from, until): (DateTime<Utc>, DateTime<Utc>),
+    period: (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Busy, Problem> {
-    // A buffer and a long slot reach over the ends of the period.
-    let margin = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
-    let within = Span { starts_at: from - margin, ends_at: until + margin };
-    let walk_in = TimeDelta::minutes(i64::from(DURATION_DEFAULT_MINUTES));
+    let (within, walk_in) = around(period);
     let spans = state.database().busy_spans(doctors, within, walk_in).await.map_err(errors::database)?;
     let mut busy: HashMap<Uuid, Vec<Slot>> = HashMap::new();
-    for (doctor, Span { starts_at, ends_at }) in spans {
-        busy.entry(doctor).or_default().push(Slot { starts_at, ends_at });
+    for (doctor, span) in spans {
+        busy.entry(doctor).or_default().push(slot_of(span));
     }
     Ok(Busy(busy))
 }
 
-/// What is free of a doctor's time in a period that `busy` was asked about.
+impl Busy {
+    /// Of one of them.
+    pub fn of(&self, doctor: Uuid) -> &[Slot] {
+        self.0.get(&doctor).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What is free of a doctor's time in a period, of which `busy` is taken.
 pub fn free(
     (doctor, schedule): (&Doctor, &ScheduleRow),
-    busy: &Busy,
+    busy: &[Slot],
     (from, until): (DateTime<Utc>, DateTime<Utc>),
     duration: TimeDelta,
     now: DateTime<Utc>,
 ) -> Vec<Slot> {
     let zone = time_zone(&doctor.time_zone);
     let Some(zone) = zone.filter(|_| doctor.active) else { return Vec::new() };
-    let busy = busy.0.get(&doctor.id).map_or(&[][..], Vec::as_slice);
     let ScheduleRow { rules, exceptions, .. } = schedule;
     free_slots(&Question { rules, exceptions, zone: &zone, busy, from, until, duration, now })
 }

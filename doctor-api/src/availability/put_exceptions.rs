@@ -1,14 +1,13 @@
 //! `PUT /doctors/{id}/availability/exceptions`: replaces time off and extra hours, also by what a calendar says.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
 use chrono::TimeDelta;
 use database::ScheduleUpdate;
 use model::schedule::{Exception, check_exceptions};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use super::{ExceptionsBody, import, read_calendar, refuse_all, replace};

@@ -1,13 +1,12 @@
 //! `PUT /doctors/{id}/availability/rules`: replaces a doctor's weekly hours.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
 };
 use database::ScheduleUpdate;
 use model::schedule::{Rules, check_rules};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use super::{RulesBody, import, read_calendar, refuse_all, replace};

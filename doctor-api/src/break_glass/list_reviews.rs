@@ -1,7 +1,7 @@
 //! `GET /break-glass/reviews`: the emergency accesses that wait for a review.
 
-use axum::{Json, extract::State};
-use service::http::problem::Problem;
+use axum::extract::State;
+use service::http::{json::Json, problem::Problem};
 
 use super::{BreakGlassList, LISTED_MAX};
 use crate::{

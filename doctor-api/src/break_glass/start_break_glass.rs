@@ -1,9 +1,9 @@
 //! `POST /break-glass`: an emergency access to one patient.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use database::{BreakGlassRefused, NewBreakGlass};
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 
 use super::BreakGlassBody;

@@ -1,9 +1,10 @@
 //! `POST /clients`: a service account.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use database::DatabaseError;
 use model::access::Role;
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{
     http::problem::Problem,
     identity::{CLIENT_SECRET, Secret, hashed_secret},

@@ -1,7 +1,8 @@
 //! `POST /clients/{id}/secret`: a new secret in place of one that was lost or has leaked.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{UserChanges, UserKind};
+use service::http::json::Json;
 use service::{
     http::problem::Problem,
     identity::{CLIENT_SECRET, Secret, hashed_secret},

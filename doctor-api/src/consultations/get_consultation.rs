@@ -1,12 +1,11 @@
 //! `GET /consultations/{id}`: a meeting with the studies and X-rays that belong to it.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderName, HeaderValue, header},
 };
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

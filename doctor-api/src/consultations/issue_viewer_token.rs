@@ -1,6 +1,6 @@
 //! `POST /consultations/{id}/viewer-token`: an access token for an image viewer, good for this consultation's studies.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::TimeDelta;
 use database::{NewSession, SessionKind};
 use model::{
@@ -8,7 +8,7 @@ use model::{
     clinical::ConsultationStatus,
 };
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

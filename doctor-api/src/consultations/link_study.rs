@@ -1,7 +1,6 @@
 //! `POST /consultations/{id}/studies`: links a study to a consultation of the same patient.
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -9,7 +8,7 @@ use axum::{
 use database::LinkOutcome;
 use model::StudyInstanceUid;
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

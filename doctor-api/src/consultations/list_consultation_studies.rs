@@ -1,8 +1,8 @@
 //! `GET /consultations/{id}/studies`: what there is to look at in a meeting.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

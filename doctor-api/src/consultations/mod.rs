@@ -21,13 +21,13 @@ pub mod unlink_study;
 pub mod write_note;
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use model::clinical::{Consultation, ConsultationCommand};
 use serde::Serialize;
+use service::http::json::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,10 +1,10 @@
 //! `GET /consultations/{id}/history`: who did what with it, and when.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use database::ConsultationChange;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

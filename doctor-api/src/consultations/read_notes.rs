@@ -1,14 +1,13 @@
 //! `GET /consultations/{id}/notes`: what was written about a consultation, with every version of it.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderName, HeaderValue, header},
 };
 use chrono::{DateTime, Utc};
 use database::ConsultationNote;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,13 +1,12 @@
 //! `PUT /consultations/{id}/notes`: the next version of the notes of a consultation that is not over.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
 };
 use database::NewNote;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

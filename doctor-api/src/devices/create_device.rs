@@ -1,10 +1,11 @@
 //! `POST /devices`: the token of a paramedic's uploader.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, NewSession, SessionKind};
 use model::access::Role;
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{
     http::problem::Problem,
     identity::{DEVICE_TOKEN, Secret},

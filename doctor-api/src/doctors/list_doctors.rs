@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{DoctorFilter, ScheduleRow};
 use model::clinical::Doctor;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -113,7 +113,8 @@ async fn free_at(
     for doctor in doctors {
         let Some(schedule) = schedules.get(&doctor.id) else { continue };
         let length = TimeDelta::minutes(i64::from(schedule.rules.slot_minutes));
-        let slots = availability::free((&doctor, schedule), &busy, (at - length, until), length, now);
+        let slots =
+            availability::free((&doctor, schedule), busy.of(doctor.id), (at - length, until), length, now);
         if !slots.iter().any(|slot| slot.starts_at <= at && at < slot.ends_at) {
             continue;
         }

@@ -11,7 +11,6 @@ mod require;
 pub mod update_doctor;
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -21,6 +20,7 @@ use model::{
     schedule::time_zone,
 };
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,10 +1,10 @@
 //! `GET /doctors/{id}/history`: what a profile said before.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use database::DoctorVersion;
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

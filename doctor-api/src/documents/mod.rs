@@ -8,7 +8,6 @@ mod signing;
 pub mod verify;
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +18,7 @@ use model::{
     text::hex,
 };
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,6 +1,5 @@
 //! Whether a document is genuine, for whoever has the code that is printed on it.
 
-use axum::Json;
 use chrono::{DateTime, Utc};
 use database::AuditRecord;
 use model::{
@@ -10,7 +9,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -1,14 +1,13 @@
 //! `POST /forwarding/rules`: sends on what is stored from now on and fits.
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
 use database::DatabaseError;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 
 use super::{ForwardRuleBody, ForwardRuleContent, NAME_LENGTH_MAX};

@@ -1,7 +1,7 @@
 //! `GET /forwarding/rules`: every rule.
 
-use axum::{Json, extract::State};
-use service::http::problem::Problem;
+use axum::extract::State;
+use service::http::{json::Json, problem::Problem};
 
 use super::ForwardRuleBody;
 use crate::{

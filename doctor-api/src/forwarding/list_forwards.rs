@@ -1,10 +1,10 @@
 //! `GET /forwarding/queue`: what is on its way, has arrived, or was given up.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::ForwardFilter;
 use model::forward::ForwardState;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 
 use super::ForwardBody;

@@ -1,11 +1,11 @@
 //! `POST /grants`: lets an account read a study, a patient's studies, or everything.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use database::{GrantKind, NewGrant};
 use model::StudyInstanceUid;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! `GET /patients/{patient_id}`: who a patient is, as those say who wrote the Patient ID.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 
 use super::{

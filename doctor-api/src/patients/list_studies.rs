@@ -1,9 +1,9 @@
 //! `GET /patients/{patient_id}/studies`: a patient's studies that the caller may see.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{Attribute, Condition, Level, Matching, SearchQuery};
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 
 use crate::{

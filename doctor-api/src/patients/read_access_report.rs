@@ -1,10 +1,10 @@
 //! `GET /patients/{patient_id}/access-report`: who saw this patient's X-rays (GDPR Article 15).
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use database::AuditFilter;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 
 use crate::{

@@ -1,11 +1,11 @@
 //! `GET /patients/{patient_id}/history`: studies, consultations, prescriptions and reports in the order of their time.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use database::SearchRow;
 use model::clinical::{ClinicalDocument, Prescription, Report};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

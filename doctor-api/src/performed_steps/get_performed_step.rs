@@ -1,10 +1,10 @@
 //! `GET /performed-steps/{sop_instance_uid}`: everything that a modality said of one step.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::PerformedStepFilter;
 use serde::Serialize;
 use serde_json::Value;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 
 use super::{PerformedStepBody, attributes, refuse_grants};

@@ -1,10 +1,10 @@
 //! `GET /performed-steps`: what modalities said of the studies that the caller may see.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::PerformedStepFilter;
 use model::performed_step::PerformedStepStatus;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 
 use super::{PerformedStepBody, refuse_grants, short};

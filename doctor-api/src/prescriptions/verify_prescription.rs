@@ -1,8 +1,8 @@
 //! `GET /prescriptions/{id}/verify`: whether a prescription is genuine, for whoever has the code that is printed on it.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use model::clinical::PrescriptionContent;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! `GET /reports/{id}/verify`: whether a report is genuine, for whoever has the code that is printed on it.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use model::clinical::ReportContent;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use crate::{

@@ -1,11 +1,11 @@
 //! `POST /consultations/{id}/room`: what a participant of a consultation joins it with.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use database::AuditRecord;
 use model::{access::Extent, clinical::Consultation, text::hex};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::{
-    Json,
     extract::{ConnectInfo, FromRequestParts, State},
     http::{StatusCode, request::Parts},
 };
 use database::{AuditActor, DatabaseError, NewSession, SessionKind, User};
 use serde::Deserialize;
+use service::http::json::Json;
 use service::{
     http::{problem::Problem, request_id},
     identity::{Attempting, REFRESH_TOKEN, Secret, SignInRefused},

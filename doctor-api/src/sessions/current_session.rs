@@ -1,7 +1,7 @@
 //! `GET /sessions/current`: who the token belongs to.
 
-use axum::Json;
 use serde::Serialize;
+use service::http::json::Json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,8 +1,9 @@
 //! `POST /sessions/refresh`: a refresh token for the next access token (RFC 6749 6, RFC 9700 4.14).
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{AuditActor, RefreshOutcome};
 use serde::Deserialize;
+use service::http::json::Json;
 use service::{
     http::problem::Problem,
     identity::{REFRESH_TOKEN, Secret, sha256},

@@ -1,9 +1,10 @@
 //! `POST /studies/{study_instance_uid}/shares`: a link to one study.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::TimeDelta;
 use database::NewShare;
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{http::problem::Problem, identity::Secret};
 use utoipa::ToSchema;
 

@@ -1,8 +1,8 @@
 //! `GET /studies/{study_instance_uid}/shares`: the doctor's own links to a study.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 
 use super::ShareBody;

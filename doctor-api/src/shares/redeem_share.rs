@@ -1,11 +1,12 @@
 //! `POST /shares/redeem`: the token of a link, and its PIN, for an access token to one study. A GET does nothing, so
 //! that programs which look at links do not use them up.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::TimeDelta;
 use database::{AuditActor, AuditOutcome, AuditRecord, NewSession, SessionKind, Share, ShareOutcome};
 use model::access::{Grant, Principal};
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{http::problem::Problem, identity::sha256};
 use utoipa::ToSchema;
 

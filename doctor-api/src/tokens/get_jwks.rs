@@ -1,11 +1,11 @@
 //! `GET /.well-known/jwks.json`: the keys that verify our access tokens (RFC 7517 5).
 
 use axum::{
-    Json,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
+use service::http::json::Json;
 
 use crate::state::AppState;
 

@@ -1,9 +1,9 @@
 //! `GET /.well-known/openid-configuration`: where the other two are (RFC 8414). We issue access tokens and no
 //! ID tokens, so there is no authorization endpoint to tell of.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde_json::{Value, json};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 
 use crate::state::AppState;
 

@@ -1,7 +1,6 @@
 //! `POST /oauth2/token`, RFC 6749 3.2: a service account's secret, or a refresh token, for an access token.
 
 use axum::{
-    Json,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -11,6 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::TimeDelta;
 use database::{NewSession, SessionKind, User, UserKind};
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{
     http::problem::Problem,
     identity::{allowance, is_hashed_secret},

@@ -1,8 +1,9 @@
 //! `POST /keys/signing`: a new key signs access tokens from now on.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use database::AuditRecord;
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{http::problem::Problem, identity::KeyError};
 use utoipa::ToSchema;
 

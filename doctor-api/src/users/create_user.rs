@@ -1,10 +1,10 @@
 //! `POST /users`: an account that signs in with a password.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use database::{DatabaseError, NewUser};
 use model::access::Role;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

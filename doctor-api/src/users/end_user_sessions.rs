@@ -1,9 +1,9 @@
 //! `DELETE /users/{id}/sessions`: every token of an account is refused from now on; it may sign in again.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::SessionSet;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! `GET /users/{id}/sessions`: where an account is signed in.
 
-use axum::{Json, extract::State};
-use service::http::problem::Problem;
+use axum::extract::State;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use crate::{

@@ -1,10 +1,10 @@
 //! `GET /users`: accounts by name.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{UserFilter, UserKind};
 use model::access::Role;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 
 use super::UserBody;

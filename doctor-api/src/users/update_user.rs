@@ -1,9 +1,9 @@
 //! `PUT /users/{id}`: what an account may do, and whether it may sign in.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{DatabaseError, UserChanges};
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

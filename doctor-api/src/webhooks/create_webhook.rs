@@ -1,7 +1,6 @@
 //! `POST /webhooks`: has events sent somewhere.
 
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse as _, Response},
@@ -9,6 +8,7 @@ use axum::{
 use database::{DatabaseError, NewWebhook};
 use model::event::Event;
 use serde::{Deserialize, Serialize};
+use service::http::json::Json;
 use service::{http::problem::Problem, notifications::WebhookAddress};
 use utoipa::ToSchema;
 

@@ -1,9 +1,9 @@
 //! `GET /webhooks/{id}/deliveries`: what was sent to a webhook, and how that went.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::{DeliveryFilter, DeliveryState};
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! `GET /webhooks`: every webhook.
 
-use axum::{Json, extract::State};
-use service::http::problem::Problem;
+use axum::extract::State;
+use service::http::{json::Json, problem::Problem};
 
 use super::WebhookBody;
 use crate::{

@@ -1,8 +1,8 @@
 //! `POST /webhooks/{id}/deliveries/{delivery_id}/redeliver`: sends an event again.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use database::DatabaseError;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use super::DeliveryBody;

@@ -1,7 +1,7 @@
 //! `POST /webhooks/{id}/test`: tries a webhook out.
 
-use axum::{Json, extract::State, http::StatusCode};
-use service::http::problem::Problem;
+use axum::{extract::State, http::StatusCode};
+use service::http::{json::Json, problem::Problem};
 use uuid::Uuid;
 
 use super::DeliveryBody;

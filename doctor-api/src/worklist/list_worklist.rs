@@ -1,10 +1,10 @@
 //! `GET /worklist`: what is scheduled, as far as the caller reaches.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use database::WorklistFilter;
 use model::worklist::StepStatus;
 use serde::Deserialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::IntoParams;
 use uuid::Uuid;
 

@@ -9,7 +9,6 @@ mod step;
 pub mod update_worklist_item;
 
 use axum::{
-    Json,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -17,7 +16,7 @@ use chrono::{DateTime, Utc};
 use database::DatabaseError;
 use model::worklist::WorklistItem;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,10 +1,10 @@
 //! `DELETE /xrays/{id}`: gone for everybody, and to be restored for the grace period.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, Deletion, DeletionTarget};
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

@@ -1,11 +1,11 @@
 //! `GET /xrays/{id}`: what is known about one X-ray.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use database::{Attribute, Condition, Level, Matching, PreviewState, SearchQuery, SearchRow, StoredInstance};
 use model::access::Scope;
 use serde::Serialize;
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

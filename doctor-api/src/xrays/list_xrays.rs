@@ -1,11 +1,11 @@
 //! `GET /xrays`: the X-rays of a study or of a patient.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use chrono::NaiveDate;
 use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
 use model::{StudyInstanceUid, access::Action};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 

@@ -1,14 +1,13 @@
 //! `PATCH /xrays/{id}`: what people say of an X-ray. Its data set stays as it came.
 
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, XrayMetadata};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 

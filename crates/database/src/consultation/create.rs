@@ -20,6 +20,7 @@ use crate::{
     notification::plan_reminders,
     outbox::add_events,
     text::{clean, index_text},
+    turn::NotDone,
 };
 
 /// Why a consultation was not booked.
@@ -50,7 +51,9 @@ impl Database {
         if !scope.includes_doctor(new.doctor_id) {
             return Err(DatabaseError::NotFound.into());
         }
-        let mut tx = self.begin().await?;
+        // A hold and a claim have to be looked at.
+        let known = new.hold_id.is_none() && actor.claim.is_none();
+        let mut tx = if known { self.begin_batch().await? } else { self.begin().await? };
         let consultation = Consultation {
             id: Uuid::now_v7(),
             doctor_id: new.doctor_id,
@@ -89,10 +92,13 @@ impl Database {
             doctor_id: consultation.doctor_id,
         };
         add_events(&mut batch, &mut tx, &[event])?;
-        batch.run(&mut tx).await.map_err(|error| not_booked(error, tx.dialect()))?;
         let record = AuditRecord::success(actor, "create_consultation").about(consultation.id);
         insert_audit(&mut tx, &[record]).await?;
-        self.commit(tx).await?;
+        let committed = self.commit_batch(tx, batch).await;
+        committed.map_err(|not_done| match not_done {
+            NotDone::Statement(error) => not_booked(error, self.dialect()),
+            NotDone::Database(error) => error.into(),
+        })?;
         Ok(consultation)
     }
 }

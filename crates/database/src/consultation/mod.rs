@@ -4,17 +4,17 @@ mod busy;
 mod change;
 mod create;
 mod history;
+mod list;
 mod note;
 mod slot;
 mod study;
-
-use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use model::{
     access::Scope,
     clinical::{Consultation, ConsultationStatus, UnknownStatus},
 };
+use serde::{Deserialize, Deserializer, de::Error as _};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -23,11 +23,12 @@ pub use self::{
     change::{ChangeConsultation, ChangeError, ConsultationEdit},
     create::BookingError,
     history::ConsultationChange,
+    list::ConsultationFilter,
     note::{ConsultationNote, NewNote},
     slot::{Calendar, Hold, NewHold, Span},
     study::{LinkOutcome, LinkedStudy},
 };
-use crate::{Database, DatabaseError, text::clean};
+use crate::{Database, DatabaseError};
 
 /// A consultation to be booked or started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,23 +53,6 @@ pub struct NewConsultation {
     pub hold_id: Option<Uuid>,
 }
 
-/// Which of a doctor's consultations to list; `None` does not restrict.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConsultationFilter {
-    /// Where it stands.
-    pub status: Option<ConsultationStatus>,
-    /// Starts at or after.
-    pub from: Option<DateTime<Utc>>,
-    /// Starts before.
-    pub to: Option<DateTime<Utc>>,
-    /// Patient ID (0010,0020).
-    pub patient_id: Option<String>,
-    /// Consultations returned at most.
-    pub limit: u32,
-    /// Consultations skipped.
-    pub offset: u64,
-}
-
 #[derive(sqlx::Type)]
 #[sqlx(transparent)]
 struct StatusText(String);
@@ -80,7 +64,7 @@ impl TryFrom<StatusText> for ConsultationStatus {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx::FromRow, Deserialize)]
 struct Row {
     id: Uuid,
     doctor_id: Uuid,
@@ -88,6 +72,7 @@ struct Row {
     issuer_of_patient_id: String,
     patient_name: String,
     #[sqlx(try_from = "StatusText")]
+    #[serde(deserialize_with = "status")]
     status: ConsultationStatus,
     scheduled_at: DateTime<Utc>,
     ends_at: Option<DateTime<Utc>>,
@@ -97,6 +82,10 @@ struct Row {
     closed_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+fn status<'de, D: Deserializer<'de>>(text: D) -> Result<ConsultationStatus, D::Error> {
+    String::deserialize(text)?.parse().map_err(D::Error::custom)
 }
 
 impl From<Row> for Consultation {
@@ -132,75 +121,5 @@ impl Database {
             bind_reach!(sqlx::query_as(sql).bind(id), reach).fetch_optional(&engine.read).await?
         });
         Ok(row.map(Consultation::from))
-    }
-
-    /// A doctor's consultations by their start; none when the doctor is not in reach.
-    pub async fn consultations_of_doctor(
-        &self,
-        scope: &Scope,
-        doctor_id: Uuid,
-        filter: &ConsultationFilter,
-    ) -> Result<Vec<Consultation>, DatabaseError> {
-        if !scope.includes_doctor(doctor_id) {
-            return Ok(Vec::new());
-        }
-        let reach = self.consultation_reach(scope, 2);
-        let mut sql = format!("{COLUMNS} WHERE doctor_id = $1{}", reach.sql);
-        let mut parameter = reach.next_parameter() - 1;
-        for (given, condition) in [
-            (filter.status.is_some(), "status ="),
-            (filter.from.is_some(), "scheduled_at >="),
-            (filter.to.is_some(), "scheduled_at <"),
-            (filter.patient_id.is_some(), "patient_id ="),
-        ] {
-            if given {
-                parameter += 1;
-                let _ = write!(sql, " AND {condition} ${parameter}");
-            }
-        }
-        let (limit, offset) = (parameter + 1, parameter + 2);
-        let _ = write!(sql, " ORDER BY scheduled_at, id LIMIT ${limit} OFFSET ${offset}");
-        let found: Vec<Row> = on!(self, engine => {
-            let mut query = bind_reach!(sqlx::query_as(AssertSqlSafe(sql)).bind(doctor_id), reach);
-            if let Some(status) = filter.status {
-                query = query.bind(status.as_str());
-            }
-            for time in [filter.from, filter.to].into_iter().flatten() {
-                query = query.bind(time);
-            }
-            if let Some(patient_id) = &filter.patient_id {
-                query = query.bind(clean(patient_id));
-            }
-            let offset = i64::try_from(filter.offset).unwrap_or(i64::MAX);
-            query.bind(i64::from(filter.limit)).bind(offset).fetch_all(&engine.read).await?
-        });
-        Ok(found.into_iter().map(Into::into).collect())
-    }
-
-    /// A patient's consultations in reach, the newest first.
-    pub async fn consultations_of_patient(
-        &self,
-        scope: &Scope,
-        patient_id: &str,
-        issuer_of_patient_id: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Consultation>, DatabaseError> {
-        if patient_id.is_empty() {
-            return Ok(Vec::new());
-        }
-        let reach = self.consultation_reach(scope, 4);
-        let sql = AssertSqlSafe(format!(
-            "{COLUMNS} WHERE patient_id = $1 AND (issuer_of_patient_id = $2 OR $2 = ''){} \
-             ORDER BY scheduled_at DESC, id DESC LIMIT $3",
-            reach.sql
-        ));
-        let found: Vec<Row> = on!(self, engine => {
-            let query = sqlx::query_as(sql)
-                .bind(patient_id)
-                .bind(issuer_of_patient_id.unwrap_or_default())
-                .bind(i64::from(limit));
-            bind_reach!(query, reach).fetch_all(&engine.read).await?
-        });
-        Ok(found.into_iter().map(Into::into).collect())
     }
 }

@@ -84,7 +84,7 @@ pub struct DoctorFilter {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(crate) struct Row {
     id: Uuid,
     name: String,
     specialties: Json<Vec<Specialty>>,
@@ -118,8 +118,10 @@ impl From<Row> for Doctor {
     }
 }
 
-const COLUMNS: &str = "SELECT id, name, specialties, languages, time_zone, licence_number, contact, details, \
-    active, version, created_at, updated_at FROM doctor";
+/// What a [`Row`] is made of.
+pub(crate) const COLUMNS: &str = "SELECT doctor.id, doctor.name, doctor.specialties, doctor.languages, doctor.time_zone, \
+    doctor.licence_number, doctor.contact, doctor.details, doctor.active, doctor.version, doctor.created_at, \
+    doctor.updated_at";
 
 /// Writes every column of `doctor`: `sql` is the INSERT or the UPDATE, with the same parameters.
 async fn write_doctor(tx: &mut Tx, sql: &'static str, doctor: &Doctor) -> Result<u64, DatabaseError> {
@@ -183,7 +185,7 @@ impl Database {
 
     /// One doctor.
     pub async fn doctor(&self, id: Uuid) -> Result<Option<Doctor>, DatabaseError> {
-        let sql = AssertSqlSafe(format!("{COLUMNS} WHERE id = $1"));
+        let sql = AssertSqlSafe(format!("{COLUMNS} FROM doctor WHERE id = $1"));
         let row: Option<Row> =
             on!(self, engine => sqlx::query_as(sql).bind(id).fetch_optional(&engine.read).await?);
         Ok(row.map(Into::into))
@@ -191,7 +193,7 @@ impl Database {
 
     /// Doctors by name.
     pub async fn doctors(&self, filter: &DoctorFilter) -> Result<Vec<Doctor>, DatabaseError> {
-        let mut sql = format!("{COLUMNS} WHERE 1 = 1");
+        let mut sql = format!("{COLUMNS} FROM doctor WHERE 1 = 1");
         let mut texts = Vec::new();
         for (column, value) in [
             ("specialties_folded", filter.specialty.as_deref().map(|text| format!("|{}|", fold(text)))),

@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::prepare::{Demographics, Prepared};
+use super::{
+    found::{FOUND, FoundRow},
+    prepare::{Demographics, Prepared},
+};
 use crate::{
     DatabaseError,
     engine::Tx,
@@ -80,33 +83,6 @@ pub(super) struct KeyUse {
     pub(super) usable: bool,
 }
 
-static VERSIONS: Statement = Statement::new(
-    "SELECT instance.sop_instance_uid, instance.id, instance.data_set_sha256, instance.current, \
-     study.study_instance_uid, series.series_instance_uid \
-     FROM ROWS($1: uid text) AS r CROSS JOIN instance JOIN series ON series.id = instance.series \
-     JOIN study ON study.id = series.study WHERE instance.sop_instance_uid = r.uid",
-);
-
-static STUDIES: Statement = Statement::new(
-    "SELECT study.study_instance_uid, study.id, study.patient, study.review, patient.patient_id, \
-     patient.issuer_of_patient_id, patient.patient_name_folded, patient.patient_birth_date, patient.patient_sex, \
-     study.uploaded_by FROM ROWS($1: uid text) AS r CROSS JOIN study JOIN patient ON patient.id = study.patient \
-     WHERE study.study_instance_uid = r.uid",
-);
-
-static SERIES: Statement = Statement::new(
-    "SELECT series.series_instance_uid, series.id, study.study_instance_uid \
-     FROM ROWS($1: uid text) AS r CROSS JOIN series JOIN study ON study.id = series.study \
-     WHERE series.series_instance_uid = r.uid",
-);
-
-/// A destroyed key may have lost its row: it must not get a new one.
-static PATIENT_KEYS: Statement = Statement::new(
-    "SELECT r.key_id, k.patient, k.state, d.key_id IS NOT NULL FROM ROWS($1: key_id uuid) AS r \
-     LEFT JOIN patient_key k ON k.key_id = r.key_id LEFT JOIN destroyed_key d ON d.key_id = r.key_id \
-     WHERE k.key_id IS NOT NULL OR d.key_id IS NOT NULL",
-);
-
 static VARIANTS: Statement = Statement::new(
     "SELECT d.patient, d.patient_id, d.issuer_of_patient_id, d.patient_name_folded, d.patient_birth_date, \
      d.patient_sex FROM ROWS($1: patient_id text, issuer text) AS r CROSS JOIN patient_demographics d \
@@ -127,60 +103,29 @@ static LOCK_PATIENTS: Statement = Statement::new(
      AS key FROM ROWS($1: patient_id text, issuer text) AS r ORDER BY 1) AS keys",
 );
 
-type VersionRow = (String, Uuid, Vec<u8>, bool, String, String);
-type StudyRow = (String, Uuid, Uuid, bool, String, String, String, String, String, Option<Uuid>);
 type VariantRow = (Uuid, String, String, String, String, String);
 
 /// Reads what is known about the group.
 pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, DatabaseError> {
     let mut known = Known::default();
-    let sql = VERSIONS.on(tx.dialect());
-    let uids = distinct(group.iter().map(|new| new.sop_instance_uid.as_str()));
-    let found: Vec<VersionRow> =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(uids).fetch_all(connection).await?);
-    for (uid, id, data_set_sha256, current, study_instance_uid, series_instance_uid) in found {
-        let version = Version { id, data_set_sha256, current, study_instance_uid, series_instance_uid };
-        known.versions.entry(uid).or_default().push(version);
-    }
-    let sql = STUDIES.on(tx.dialect());
-    let uids = distinct(group.iter().map(|new| new.study_instance_uid.as_str()));
-    let found: Vec<StudyRow> =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(uids).fetch_all(connection).await?);
+    hold_keys(tx).await?;
+    let sql = FOUND.on(tx.dialect());
+    let instances = distinct(group.iter().map(|new| new.sop_instance_uid.as_str()));
+    let studies = distinct(group.iter().map(|new| new.study_instance_uid.as_str()));
+    let series = distinct(group.iter().map(|new| new.series_instance_uid.as_str()));
+    let keys = uuid_rows(group.iter().map(|new| new.patient_key_id).collect::<BTreeSet<_>>());
+    let found: Vec<FoundRow> = on_tx!(tx, connection => sqlx::query_as(sql)
+        .bind(instances)
+        .bind(studies)
+        .bind(series)
+        .bind(keys)
+        .fetch_all(connection)
+        .await?);
     for row in found {
-        let (uid, key, patient, review, patient_id, issuer_of_patient_id, name, birth_date, sex, uploaded_by) =
-            row;
-        let demographics = Demographics {
-            patient_id,
-            issuer_of_patient_id,
-            patient_name_folded: name,
-            patient_birth_date: birth_date,
-            patient_sex: sex,
-        };
-        known.studies.insert(uid, KnownStudy { key, patient, demographics, review, uploaded_by });
-    }
-    let sql = SERIES.on(tx.dialect());
-    let uids = distinct(group.iter().map(|new| new.series_instance_uid.as_str()));
-    let found: Vec<(String, Uuid, String)> =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(uids).fetch_all(connection).await?);
-    for (uid, key, study_instance_uid) in found {
-        known.series.insert(uid, KnownSeries { key, study_instance_uid });
+        row.add_to(&mut known)?;
     }
     read_patients(tx, group, &mut known).await?;
-    read_patient_keys(tx, group, &mut known).await?;
     Ok(known)
-}
-
-async fn read_patient_keys(tx: &mut Tx, group: &[Prepared], known: &mut Known) -> Result<(), DatabaseError> {
-    hold_keys(tx).await?;
-    let sql = PATIENT_KEYS.on(tx.dialect());
-    let ids = uuid_rows(group.iter().map(|new| new.patient_key_id).collect::<BTreeSet<_>>());
-    let found: Vec<(Uuid, Option<Uuid>, Option<String>, bool)> =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(ids).fetch_all(connection).await?);
-    for (id, patient, state, destroyed) in found {
-        let usable = !destroyed && state.as_deref() == Some("active");
-        known.patient_keys.insert(id, KeyUse { patient: patient.unwrap_or(Uuid::nil()), usable });
-    }
-    Ok(())
 }
 
 /// Sorted, so that nodes meet the rows in the same order.

@@ -1,8 +1,9 @@
 //! Storing instances: the one way in. Concurrent calls share a transaction; each has its own outcome.
 //!
-//! `prepare` makes the rows (in the caller's task), `group_commit` gathers callers, `known` reads what the archive
-//! has, `resolve` decides without touching the database, `write` inserts.
+//! `prepare` makes the rows (in the caller's task), `group_commit` gathers callers, `known` and `found` read what
+//! the archive has, `resolve` decides without touching the database, `write` inserts.
 
+mod found;
 mod group_commit;
 mod key_use;
 mod known;

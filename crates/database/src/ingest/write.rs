@@ -15,12 +15,13 @@ use super::{
     resolve::{Plan, PlannedInstance},
 };
 use crate::{
+    DatabaseError,
     audit::insert_audit,
     batch::Batch,
     engine::Tx,
     outbox::add_events,
     search::{NAME_WORDS, name_word_rows},
-    statement::{Dialect, Statement, rows, uuid_value},
+    statement::{Statement, rows, uuid_value},
     worklist::{Sign, follow},
 };
 
@@ -128,7 +129,7 @@ pub(super) async fn write(
         with(vec![uuid_value(*key), Value::from(*flagged)], &group[*index].patient)
     });
     let mut writes = Writes::of(tx);
-    writes.insert(&PATIENTS, patients.collect()).await?;
+    writes.insert(&PATIENTS, patients.collect());
     let words = plan
         .patients
         .iter()
@@ -144,21 +145,21 @@ pub(super) async fn write(
         let head = vec![uuid_value(*key), uuid_value(*patient), Value::from(false)];
         with(head, &group[*index].study)
     });
-    writes.insert(&STUDIES, studies.collect()).await?;
+    writes.insert(&STUDIES, studies.collect());
     let series = plan
         .series
         .values()
         .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
-    writes.insert(&SERIES, series.collect()).await?;
+    writes.insert(&SERIES, series.collect());
     writes.insert_now().await?;
     fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
     let keys = plan.patient_keys.iter().map(|(key, patient)| vec![uuid_value(*key), uuid_value(*patient)]);
-    writes.insert(&PATIENT_KEYS, keys.collect()).await?;
+    writes.insert(&PATIENT_KEYS, keys.collect());
     write_instances(&mut writes, group, &mut plan.instances).await?;
     fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
     writes.update(&REVIEW_PATIENTS, plan.review_patients.iter().copied());
     writes.update(&REVIEW_STUDIES, plan.review_studies.iter().copied());
-    let mut batch = writes.rest;
+    let (mut rows, updates) = (writes.rest, writes.updates);
     let new_series = plan.series.values().map(|(index, ..)| {
         let new = &group[*index];
         Sign {
@@ -175,8 +176,9 @@ pub(super) async fn write(
         }
     });
     follow(tx, &new_series.collect::<Vec<_>>()).await?;
-    add_events(&mut batch, tx, &plan.events)?;
-    batch.run(tx).await?;
+    add_events(&mut rows, tx, &plan.events)?;
+    rows.run_at_once(tx).await?;
+    updates.run(tx).await?;
     fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;
     Ok(plan.outcomes)
@@ -194,14 +196,14 @@ async fn write_instances(
         values.extend([uuid_value(planned.series), Value::from(planned.current)]);
         values
     });
-    writes.insert(&INSTANCES, list.collect()).await?;
+    writes.insert(&INSTANCES, list.collect());
     let headers = instances.iter().map(|planned| group[planned.index].header.clone());
-    writes.insert(&HEADERS, headers.collect()).await?;
+    writes.insert(&HEADERS, headers.collect());
     let previews = instances
         .iter()
         .filter(|planned| planned.current && group[planned.index].has_pixel_data)
         .map(|planned| vec![uuid_value(group[planned.index].id)]);
-    writes.insert(&PREVIEWS, previews.collect()).await?;
+    writes.insert(&PREVIEWS, previews.collect());
     writes.insert_now().await
 }
 
@@ -216,26 +218,32 @@ struct Writes<'a> {
     /// Rows that must all be new.
     new: Batch,
     new_rows: u64,
-    /// What comes after them.
+    /// Rows that come after them.
     rest: Batch,
+    /// What changes rows, those from before included.
+    updates: Batch,
 }
 
 impl<'a> Writes<'a> {
     fn of(tx: &'a mut Tx) -> Self {
-        Self { tx, new: Batch::default(), new_rows: 0, rest: Batch::default() }
+        Self { tx, new: Batch::default(), new_rows: 0, rest: Batch::default(), updates: Batch::default() }
     }
 
-    /// Inserts rows, at [`Self::insert_now`] at the latest; one that another node wrote meanwhile is a lost race. PostgreSQL,
-    /// which has other nodes, inserts at once: the rows that follow would refer to one that is not there.
-    async fn insert(&mut self, statement: &'static Statement, list: Vec<Vec<Value>>) -> Result<(), Failure> {
+    /// Inserts rows at the next [`Self::insert_now`].
+    fn insert(&mut self, statement: &'static Statement, list: Vec<Vec<Value>>) {
         self.new_rows += list.len() as u64;
         add(&mut self.new, self.tx, statement, list);
-        if self.tx.dialect() == Dialect::Postgres { self.insert_now().await } else { Ok(()) }
     }
 
+    /// A row that another node wrote meanwhile is a lost race, and so is one that refers to a row of ours that is not there for
+    /// that reason.
     async fn insert_now(&mut self) -> Result<(), Failure> {
         let (batch, expected) = (mem::take(&mut self.new), mem::take(&mut self.new_rows));
-        if batch.run(self.tx).await? == expected { Ok(()) } else { Err(Failure::LostRace) }
+        match batch.run_at_once(self.tx).await.map_err(DatabaseError::from) {
+            Ok(written) if written == expected => Ok(()),
+            Err(error) if !error.is_foreign_key_violation() => Err(error.into()),
+            _ => Err(Failure::LostRace),
+        }
     }
 
     /// Inserts rows that may be there.
@@ -245,7 +253,7 @@ impl<'a> Writes<'a> {
 
     fn update(&mut self, statement: &'static Statement, ids: impl Iterator<Item = Uuid>) {
         let list = ids.map(|id| vec![uuid_value(id)]);
-        add(&mut self.rest, self.tx, statement, list.collect());
+        add(&mut self.updates, self.tx, statement, list.collect());
     }
 }
 

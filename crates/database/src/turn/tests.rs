@@ -1,10 +1,11 @@
 //! Turns share a COMMIT and a place in the audit trail, and nothing else.
 
 use sqlx::pool::PoolOptions;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::*;
-use crate::{AuditActor, migrate::migrators, statement::Dialect};
+use crate::{AuditActor, batch::Batch, migrate::migrators, statement::Dialect};
 
 struct Room {
     turns: Turns,
@@ -13,6 +14,10 @@ struct Room {
 
 impl Room {
     async fn new() -> Self {
+        Self::with_patience(Duration::from_secs(5)).await
+    }
+
+    async fn with_patience(patience: Duration) -> Self {
         let options = PoolOptions::<Sqlite>::new().max_connections(1).max_lifetime(None);
         let pool = options.idle_timeout(None).connect("sqlite::memory:").await.expect("SQLite");
         sqlx::query("CREATE TABLE t (n INTEGER PRIMARY KEY)").execute(&pool).await.expect("made");
@@ -21,7 +26,7 @@ impl Room {
         }
         let pool = Connections::new(pool, None);
         let chain = Arc::new(ChainMemory::new(Uuid::from_u128(7)));
-        let turns = Turns::new(pool.clone(), chain, watch::channel(false).0, Duration::from_secs(5));
+        let turns = Turns::new(pool.clone(), chain, watch::channel(false).0, patience);
         Self { turns, pool }
     }
 
@@ -44,7 +49,7 @@ async fn insert(turn: &mut Turn, n: i64) -> Result<(), sqlx::Error> {
 }
 
 /// Asks for a turn in a task of its own, so that it waits before the turn that has the connection ends.
-fn ask(turns: &Turns) -> tokio::task::JoinHandle<Result<Turn, DatabaseError>> {
+fn ask(turns: &Turns) -> JoinHandle<Result<Turn, DatabaseError>> {
     let turns = turns.clone();
     tokio::spawn(async move { turns.take().await })
 }
@@ -164,4 +169,96 @@ async fn who_waits_too_long_is_told_that_it_is_busy() {
     insert(&mut next, 1).await.expect("inserted");
     keep(next).await.expect("kept");
     assert_eq!(room.rows().await, [1]);
+}
+
+/// Work in a task of its own: these rows, one statement each, and a record of each.
+fn insert_all(turns: &Turns, rows: &[i64]) -> JoinHandle<Result<(), NotDone>> {
+    let mut batch = Batch::default();
+    for n in rows {
+        batch.push("INSERT INTO t VALUES ($1)", [(*n).into()]);
+    }
+    let records =
+        rows.iter().map(|n| AuditRecord::success(&AuditActor::default(), "count").saying(n.to_string()));
+    let (turns, records) = (turns.clone(), records.collect());
+    tokio::spawn(async move { Turn::carry_out(turns, batch, records, Clock::system()).await })
+}
+
+#[tokio::test]
+async fn work_that_fails_takes_back_its_own_rows_and_records_alone() {
+    let room = Room::new().await;
+    let mut first = room.turns.take().await.expect("a turn");
+    insert(&mut first, 1).await.expect("inserted");
+    let mut work = Vec::new();
+    for rows in [&[2, 3][..], &[4, 1], &[5, 2], &[6], &[8], &[9, 3, 10], &[11]] {
+        work.push(insert_all(&room.turns, rows));
+        tokio::task::yield_now().await;
+    }
+    let last = ask(&room.turns);
+    tokio::task::yield_now().await;
+    let first = tokio::spawn(keep(first));
+    let mut last = last.await.expect("no panic").expect("a turn");
+    let finished: Vec<_> = work.iter().map(JoinHandle::is_finished).collect();
+    assert_eq!(
+        finished,
+        [false, true, true, false, false, true, false],
+        "only those that failed before the COMMIT"
+    );
+    insert(&mut last, 7).await.expect("inserted");
+    drop(last);
+    first.await.expect("no panic").expect("kept");
+    for (one, failed) in work.into_iter().zip(finished) {
+        let end = one.await.expect("no panic");
+        assert!(matches!((&end, failed), (Ok(()), false) | (Err(NotDone::Statement(_)), true)), "{end:?}");
+    }
+    assert_eq!(room.rows().await, [1, 2, 3, 6, 8, 11]);
+    assert_eq!(room.records().await, 5);
+}
+
+#[tokio::test]
+async fn work_goes_on_from_work_and_alone() {
+    let room = Room::new().await;
+    insert_all(&room.turns, &[1]).await.expect("no panic").expect("kept");
+    assert!(matches!(insert_all(&room.turns, &[2, 1]).await.expect("no panic"), Err(NotDone::Statement(_))));
+    insert_all(&room.turns, &[2]).await.expect("no panic").expect("kept");
+    assert_eq!(room.rows().await, [1, 2]);
+    assert_eq!(room.records().await, 2);
+}
+
+#[tokio::test]
+async fn work_that_nobody_waits_for_is_not_begun_and_what_has_begun_is_kept() {
+    let room = Room::new().await;
+    let turn = room.turns.take().await.expect("a turn");
+    let (given_up, waiting) = (insert_all(&room.turns, &[1]), insert_all(&room.turns, &[2]));
+    tokio::task::yield_now().await;
+    given_up.abort();
+    given_up.await.expect_err("aborted");
+    drop(turn);
+    waiting.await.expect("no panic").expect("kept");
+    assert_eq!(room.rows().await, [2]);
+}
+
+#[tokio::test]
+async fn work_whose_time_does_not_come_is_refused() {
+    let room = Room::with_patience(Duration::from_millis(20)).await;
+    let turn = room.turns.take().await.expect("a turn");
+    let refused = insert_all(&room.turns, &[1]).await.expect("no panic");
+    assert!(matches!(refused, Err(NotDone::Database(DatabaseError::Busy))), "{refused:?}");
+    keep(turn).await.expect("kept");
+    assert_eq!(room.rows().await, [0; 0]);
+}
+
+#[tokio::test]
+async fn work_after_the_engine_has_rolled_back_by_itself_is_lost_with_all_others() {
+    let room = Room::new().await;
+    let mut first = room.turns.take().await.expect("a turn");
+    let work = insert_all(&room.turns, &[2]);
+    tokio::task::yield_now().await;
+    insert(&mut first, 1).await.expect("inserted");
+    sqlx::query("ROLLBACK").execute(&mut *first).await.expect("rolled back");
+    let first = tokio::spawn(keep(first));
+    work.await.expect("no panic").expect_err("nothing was kept");
+    first.await.expect("no panic").expect_err("nothing was kept");
+    assert_eq!(room.rows().await, [0; 0]);
+    insert_all(&room.turns, &[3]).await.expect("no panic").expect("kept");
+    assert_eq!(room.rows().await, [3]);
 }

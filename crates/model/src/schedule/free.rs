@@ -1,7 +1,7 @@
 //! The free slots of a period. Clock times become instants day by day, in the tables of the zone: on the night that
 //! loses an hour, hours that begin in it begin when it is over; on the one that has an hour twice, at the first.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::{Exception, ExceptionKind, Rules, TimeOfDay, Weekday, WeeklyHours};
@@ -155,18 +155,12 @@ fn is_free(taken: &[Span], slot: Span) -> bool {
     before == 0 || taken[before - 1].1 <= slot.0
 }
 
-/// RFC 3339 as the clocks of a zone show it.
-pub fn in_zone(at: DateTime<Utc>, zone: &TimeZone) -> String {
-    let offset = Timestamp::from_second(at.timestamp()).map_or(0, |time| zone.to_offset(time).seconds());
-    match chrono::FixedOffset::east_opt(offset) {
-        Some(offset) => at.with_timezone(&offset).to_rfc3339_opts(SecondsFormat::Secs, true),
-        None => at.to_rfc3339_opts(SecondsFormat::Secs, true),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{super::time_zone, *};
+    use super::{
+        super::{Clocks, time_zone},
+        *,
+    };
 
     fn time(text: &str) -> DateTime<Utc> {
         text.parse().expect(text)
@@ -194,7 +188,13 @@ mod tests {
             duration: TimeDelta::minutes(60),
             now: time("2027-01-01T00:00:00Z"),
         };
-        free_slots(&question).into_iter().map(|slot| in_zone(slot.starts_at, &zone)).collect()
+        let mut clocks = Clocks::new(&zone);
+        let mut show = |at| {
+            let mut text = String::new();
+            clocks.write(at, &mut text);
+            text
+        };
+        free_slots(&question).into_iter().map(|slot| show(slot.starts_at)).collect()
     }
 
     const SUNDAY: &str = r#"{"slot_minutes":60,"weekly":[{"weekday":"sunday","from":"00:00","to":"05:00"}]}"#;

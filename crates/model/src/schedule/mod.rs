@@ -2,6 +2,7 @@
 
 mod check;
 mod free;
+mod shown;
 
 use std::{fmt, str::FromStr};
 
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     check::{check_exceptions, check_rules},
-    free::{Question, Slot, free_slots, in_zone},
+    free::{Question, Slot, free_slots},
+    shown::Clocks,
 };
 
 /// The time zone of an IANA name, out of the tables that the program carries; an empty name is UTC.

@@ -4,6 +4,7 @@ pub mod bearer;
 mod first_request;
 pub mod guard;
 pub mod health;
+pub mod json;
 pub mod limits;
 pub mod problem;
 pub mod request_id;

@@ -7,13 +7,14 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use service::http::json::Json;
 use tokio::net::TcpListener;
 
 #[derive(Debug, Clone)]

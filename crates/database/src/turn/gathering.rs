@@ -1,0 +1,253 @@
+//! The transaction that turns gather in, and its COMMIT.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use sqlx_sqlite::{Sqlite, SqliteConnection};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use super::{Asked, Kept, NotDone, Taken, Turn, Work, rolled_back, together::Together};
+use crate::{
+    AuditRecord, DatabaseError,
+    audit::{ChainMemory, write_chained_together},
+    batch::Batch,
+    commit::before_commit,
+    connections::{Borrowed, Connections},
+};
+
+/// Turns of one transaction at most.
+const TURNS_MAX: usize = 64;
+/// Turns whose statements are known that are carried out in one trip.
+const TOGETHER: usize = 4;
+/// After this time a transaction takes no more turns: its first waits for the last. Who comes too late waits for two of them, so
+/// this is long enough for as many as usually come at once.
+const GATHERING_MAX: Duration = Duration::from_millis(25);
+
+/// Every statement that moves a transaction on is sent with the next one: each is a trip to the thread of the connection.
+const FIRST: &str = "BEGIN IMMEDIATE; SAVEPOINT turn";
+const NEXT: &str = "RELEASE turn; SAVEPOINT turn";
+const TAKE_BACK: &str = "ROLLBACK TO turn";
+const COMMIT: &str = "RELEASE turn; COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// Serves whoever asks, until nobody can any more.
+pub(super) async fn hand_out(
+    connections: Connections<Sqlite>,
+    chain: Arc<ChainMemory>,
+    broken: watch::Sender<bool>,
+    mut queue: mpsc::UnboundedReceiver<Asked>,
+) {
+    while let Some(first) = queue.recv().await {
+        match Gathering::begin(&connections).await {
+            Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
+            Err(error) => first.refuse(error),
+        }
+    }
+}
+
+fn waiting(queue: &mut mpsc::UnboundedReceiver<Asked>) -> impl Iterator<Item = Asked> {
+    std::iter::from_fn(|| queue.try_recv().ok())
+}
+
+/// The work that waits behind this one, up to the first who waits for something else.
+fn more_work(first: Work, queue: &mut mpsc::UnboundedReceiver<Asked>) -> (Vec<Work>, Option<Asked>) {
+    let mut work = vec![first];
+    while work.len() < TOGETHER {
+        match queue.try_recv() {
+            Ok(Asked::Work(next)) => work.push(*next),
+            Ok(other) => return (work, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (work, None)
+}
+
+/// A transaction that turns gather in.
+struct Gathering {
+    connection: Arc<Mutex<Borrowed<Sqlite>>>,
+    began: Instant,
+    /// Nothing was done since the savepoint.
+    fresh: bool,
+    /// Who waits for the COMMIT.
+    kept: Vec<oneshot::Sender<Result<(), NotDone>>>,
+    /// What they are recorded as, and when: all in one statement, so that the trail costs a turn nothing.
+    records: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
+}
+
+impl Gathering {
+    async fn begin(connections: &Connections<Sqlite>) -> Result<Self, DatabaseError> {
+        let mut connection = connections.borrow().await?;
+        let begun = run(&mut connection, FIRST).await;
+        if begun.is_err() {
+            // Nothing of this transaction may be met by the next one.
+            let _ = run(&mut connection, ROLLBACK).await;
+        }
+        begun?;
+        Ok(Self {
+            connection: Arc::new(Mutex::new(connection)),
+            began: Instant::now(),
+            fresh: true,
+            kept: Vec::new(),
+            records: Vec::new(),
+        })
+    }
+
+    async fn run(
+        mut self,
+        first: Asked,
+        queue: &mut mpsc::UnboundedReceiver<Asked>,
+        chain: &ChainMemory,
+        broken: &watch::Sender<bool>,
+    ) {
+        let mut next = Some(first);
+        let mut moved = Ok(());
+        while let Some(asked) = next.take() {
+            moved = match asked {
+                Asked::Turn(reply) => self.give(reply).await,
+                Asked::Work(work) => {
+                    let (work, other) = more_work(*work, queue);
+                    next = other;
+                    self.carry_out(work).await
+                }
+            };
+            let full = self.kept.len() >= TURNS_MAX || self.began.elapsed() >= GATHERING_MAX;
+            if moved.is_ok() && next.is_none() && !full {
+                // Who has stopped waiting is passed over: dropping what was sent to nobody would cost a turn.
+                next = waiting(queue).find(|asked| !asked.is_given_up());
+            }
+            if moved.is_err() {
+                break;
+            }
+            // Work brings it along.
+            if matches!(next, Some(Asked::Turn(_))) && !mem::replace(&mut self.fresh, true) {
+                moved = self.statement(NEXT).await;
+                if moved.is_err() {
+                    break;
+                }
+            }
+        }
+        self.end(moved, next, chain, broken).await;
+    }
+
+    /// One turn, from its first statement to its last.
+    async fn give(&mut self, reply: oneshot::Sender<Result<Turn, DatabaseError>>) -> Result<(), sqlx::Error> {
+        let (end, ended) = oneshot::channel();
+        let connection = Arc::clone(&self.connection).lock_owned().await;
+        self.fresh = false;
+        let _ = reply.send(Ok(Turn::Taken(Taken { connection, end })));
+        match ended.await {
+            Ok(kept) => {
+                self.keep(kept);
+                Ok(())
+            }
+            // Dropped. When the engine has rolled back everything by itself, there is no savepoint to go back to.
+            Err(_) => self.statement(TAKE_BACK).await,
+        }
+    }
+
+    fn keep(&mut self, Kept { audit, at, committed }: Kept) {
+        if !audit.is_empty() {
+            self.records.push((audit, at));
+        }
+        self.kept.push(committed);
+    }
+
+    /// Turns whose statements are known, in one trip when there are many.
+    async fn carry_out(&mut self, work: Vec<Work>) -> Result<(), sqlx::Error> {
+        let mut waiting: VecDeque<(Batch, Kept)> = work.into_iter().filter_map(Work::begin).collect();
+        while !waiting.is_empty() {
+            // One or many, not any number: each is a text that the connection keeps.
+            let together = if waiting.len() < TOGETHER { 1 } else { TOGETHER };
+            let statements = waiting.iter().take(together).map(|(statements, _)| statements);
+            let statements = Together::of(statements, mem::take(&mut self.fresh));
+            let (whole, stopped) = statements.run(&mut *self.connection.lock().await).await;
+            for (_, kept) in waiting.drain(..whole) {
+                self.keep(kept);
+            }
+            let Err(error) = stopped else { continue };
+            let taken_back = self.statement(TAKE_BACK).await;
+            if let Some((_, kept)) = waiting.pop_front() {
+                let _ = kept.committed.send(Err(NotDone::Statement(error)));
+            }
+            if taken_back.is_err() {
+                // They hear what all hear.
+                self.kept.extend(waiting.into_iter().map(|(_, kept)| kept.committed));
+                return taken_back;
+            }
+        }
+        Ok(())
+    }
+
+    async fn statement(&self, sql: &'static str) -> Result<(), sqlx::Error> {
+        run(&mut *self.connection.lock().await, sql).await
+    }
+
+    /// The audit records of all turns in one statement, and COMMIT.
+    async fn commit(
+        &mut self,
+        chain: &ChainMemory,
+        broken: &watch::Sender<bool>,
+    ) -> Result<(), DatabaseError> {
+        let records = std::mem::take(&mut self.records);
+        let head = write_chained_together(chain, &mut *self.connection.lock().await, records).await?;
+        before_commit()?;
+        let committed = self.statement(COMMIT).await;
+        if committed.as_ref().is_err_and(is_disk_failure) {
+            // What a failed fsync left behind may be read but not be on the disk: asking the same file
+            // again proves nothing.
+            broken.send_replace(true);
+            tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+        }
+        committed.map_err(rolled_back)?;
+        chain.committed(head);
+        Ok(())
+    }
+
+    async fn end(
+        mut self,
+        moved: Result<(), sqlx::Error>,
+        left_over: Option<Asked>,
+        chain: &ChainMemory,
+        broken: &watch::Sender<bool>,
+    ) {
+        let committed = match moved {
+            Ok(()) if self.kept.is_empty() => self.statement(ROLLBACK).await.map_err(DatabaseError::from),
+            Ok(()) => self.commit(chain, broken).await,
+            Err(error) => Err(rolled_back(error)),
+        };
+        let Err(error) = committed else {
+            if let Some(connection) = Arc::into_inner(self.connection) {
+                connection.into_inner().give_back().await;
+            }
+            metrics::histogram!("database_turns_of_a_commit").record(self.kept.len() as f64);
+            for committed in self.kept {
+                let _ = committed.send(Ok(()));
+            }
+            return;
+        };
+        // Refused when the engine has done it already.
+        let _ = self.statement(ROLLBACK).await;
+        tracing::warn!(%error, turns = self.kept.len(), "a transaction was not committed");
+        for committed in self.kept {
+            let _ = committed.send(Err(error.for_another().into()));
+        }
+        if let Some(asked) = left_over {
+            asked.refuse(error.for_another());
+        }
+    }
+}
+
+async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).execute(connection).await.map(drop)
+}
+
+/// SQLITE_IOERR of any kind.
+fn is_disk_failure(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
+}
