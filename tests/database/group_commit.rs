@@ -122,14 +122,15 @@ async fn nodes_race_for_the_same_study(home: Home) {
         let database = if index % 2 == 0 { home.database.clone() } else { other_node.clone() };
         // Both orders of the same new studies and series: what waits for each other must not wait for ever.
         let study = if index % 4 < 2 { index / 4 } else { 49 - index / 4 };
-        let new =
-            with_uids(&format!("1.{study}"), &format!("1.{study}.1"), &format!("1.{study}.1.{index}"), index);
+        // Of every other study each node has a series of its own, which refers to a study that the other one may have made.
+        let series = format!("1.{study}.{}", if study % 2 == 0 { 0 } else { index % 2 });
+        let new = with_uids(&format!("1.{study}"), &series, &format!("{series}.{index}"), index);
         async move { database.store_instance(new).await.expect("stored") }
     });
     let outcomes = join_all(sends).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, StoreOutcome::Stored { .. })));
     let counts = home.database.counts().await.expect("counts");
-    assert_eq!((counts.patients, counts.studies, counts.series, counts.instances), (1, 50, 50, 200));
+    assert_eq!((counts.patients, counts.studies, counts.series, counts.instances), (1, 50, 75, 200));
     let events = home.database.outbox_after(0, 999).await.expect("events");
     assert_eq!(events.len(), 200);
     let ids: HashSet<Uuid> = events.iter().map(|event| event.event_id).collect();
