@@ -14,6 +14,7 @@ on_both_engines!(
     one_uid_from_many_senders_is_stored_once,
     two_contents_from_many_senders_are_both_kept,
     nodes_race_for_the_same_study,
+    a_series_whose_study_another_node_has_just_made_joins_it,
     a_new_patient_is_made_once_and_its_clash_is_seen,
     a_spoilt_instance_fails_alone,
 );
@@ -136,6 +137,22 @@ async fn nodes_race_for_the_same_study(home: Home) {
     let ids: HashSet<Uuid> = events.iter().map(|event| event.event_id).collect();
     assert_eq!(ids.len(), 200);
     assert!(events.is_sorted_by(|one, other| one.sequence < other.sequence));
+}
+
+/// Alone in its group each time, so that nobody tries again for it.
+async fn a_series_whose_study_another_node_has_just_made_joins_it(home: Home) {
+    let other_node = home.reopen().await;
+    for study in 0..30 {
+        let sends = [(1, &home.database), (2, &other_node)].map(|(node, database)| {
+            let series = format!("1.{study}.{node}");
+            database.store_instance(with_uids(&format!("1.{study}"), &series, &format!("{series}.1"), node))
+        });
+        for outcome in join_all(sends).await {
+            assert!(matches!(outcome, Ok(StoreOutcome::Stored { .. })), "{outcome:?}");
+        }
+    }
+    let counts = home.database.counts().await.expect("counts");
+    assert_eq!((counts.studies, counts.series, counts.instances), (30, 60, 60));
 }
 
 async fn a_new_patient_is_made_once_and_its_clash_is_seen(home: Home) {
