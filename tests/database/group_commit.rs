@@ -15,6 +15,7 @@ on_both_engines!(
     two_contents_from_many_senders_are_both_kept,
     nodes_race_for_the_same_study,
     a_series_whose_study_another_node_has_just_made_joins_it,
+    the_same_instance_by_two_nodes_is_stored_once,
     a_new_patient_is_made_once_and_its_clash_is_seen,
     a_spoilt_instance_fails_alone,
 );
@@ -153,6 +154,24 @@ async fn a_series_whose_study_another_node_has_just_made_joins_it(home: Home) {
     }
     let counts = home.database.counts().await.expect("counts");
     assert_eq!((counts.studies, counts.series, counts.instances), (30, 60, 60));
+}
+
+/// As when the operator has two nodes read the same object, or a COMMIT comes through after its connection was lost.
+async fn the_same_instance_by_two_nodes_is_stored_once(home: Home) {
+    let other_node = home.reopen().await;
+    home.put(with_uids("1.1", "1.1.1", "1.1.1.0", 0)).await;
+    for number in 1..=30 {
+        let new = with_uids("1.1", "1.1.1", &format!("1.1.1.{number}"), number);
+        let sends = [&home.database, &other_node].map(|database| database.store_instance(new.clone()));
+        for outcome in join_all(sends).await {
+            let there = match outcome {
+                Ok(StoreOutcome::Stored { id } | StoreOutcome::Duplicate { id }) => Some(id),
+                _ => None,
+            };
+            assert_eq!(there, Some(new.id), "{outcome:?}");
+        }
+    }
+    assert_eq!(home.database.counts().await.expect("counts").instances, 31);
 }
 
 async fn a_new_patient_is_made_once_and_its_clash_is_seen(home: Home) {

@@ -101,6 +101,11 @@ impl Batch {
         self.0.extend_from_slice(&other.0);
     }
 
+    /// The same statements, whatever is bound to them.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.0.iter().map(|(sql, _)| sql).eq(other.0.iter().map(|(sql, _)| sql))
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -23,6 +23,10 @@ pub(crate) fn before_commit() -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+pub(crate) fn disk_failed() -> DatabaseError {
+    DatabaseError::Unavailable("the disk failed under a commit".to_owned())
+}
+
 impl Database {
     /// Begins a transaction that writes. On SQLite it waits for its turn at the one writing connection.
     pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
@@ -38,13 +42,14 @@ impl Database {
 
     pub(crate) fn refuse_when_broken(&self) -> Result<(), DatabaseError> {
         if self.has_disk_failed() {
-            return Err(DatabaseError::Unavailable("the disk failed under a commit".to_owned()));
+            return Err(disk_failed());
         }
         Ok(())
     }
 
     /// Begins a transaction of which nothing is asked before its [`Self::commit_batch`]: on SQLite it takes the writing connection
-    /// one trip. Not for one that fulfils a claim or ends sessions.
+    /// one trip. Its time is that of the asking: what expires while it waits is there for it. Not for one that fulfils a claim or ends
+    /// sessions.
     pub(crate) async fn begin_batch(&self) -> Result<Tx, DatabaseError> {
         let Self::Sqlite(engine) = self else { return self.begin().await };
         let turns = engine.turns.clone().ok_or_else(DatabaseError::closing)?;

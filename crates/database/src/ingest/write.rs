@@ -236,13 +236,15 @@ impl<'a> Writes<'a> {
     }
 
     /// A row that another node wrote meanwhile is a lost race, and so is one that refers to a row of ours that is not there for
-    /// that reason.
+    /// that reason, or that is there with the one that it belongs to.
     async fn insert_now(&mut self) -> Result<(), Failure> {
         let (batch, expected) = (mem::take(&mut self.new), mem::take(&mut self.new_rows));
         match batch.run_at_once(self.tx).await.map_err(DatabaseError::from) {
             Ok(written) if written == expected => Ok(()),
-            Err(error) if !error.is_foreign_key_violation() => Err(error.into()),
-            _ => Err(Failure::LostRace),
+            Ok(_) => Err(Failure::LostRace),
+            Err(error) if error.is_foreign_key_violation() => Err(Failure::LostRace),
+            Err(error) if error.is_unique_violation() => Err(Failure::LostRace),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -11,12 +11,15 @@ use chrono::{DateTime, Utc};
 use sqlx_sqlite::{Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::{Asked, Kept, NotDone, Taken, Turn, Work, rolled_back, together::Together};
+use super::{
+    Asked, Kept, NotDone, Taken, Turn, Work, rolled_back,
+    together::{End, Together},
+};
 use crate::{
     AuditRecord, DatabaseError,
     audit::{ChainMemory, write_chained_together},
     batch::Batch,
-    commit::before_commit,
+    commit::{before_commit, disk_failed},
     connections::{Borrowed, Connections},
 };
 
@@ -43,6 +46,11 @@ pub(super) async fn hand_out(
     mut queue: mpsc::UnboundedReceiver<Asked>,
 ) {
     while let Some(first) = queue.recv().await {
+        if *broken.borrow() {
+            // It came while the disk failed under the COMMIT before.
+            first.refuse(disk_failed());
+            continue;
+        }
         match Gathering::begin(&connections).await {
             Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
             Err(error) => first.refuse(error),
@@ -160,24 +168,31 @@ impl Gathering {
     /// Turns whose statements are known, in one trip when there are many.
     async fn carry_out(&mut self, work: Vec<Work>) -> Result<(), sqlx::Error> {
         let mut waiting: VecDeque<(Batch, Kept)> = work.into_iter().filter_map(Work::begin).collect();
-        while !waiting.is_empty() {
-            // One or many, not any number: each is a text that the connection keeps.
-            let together = if waiting.len() < TOGETHER { 1 } else { TOGETHER };
+        while let Some((first, _)) = waiting.front() {
+            // One or many, and many alike, for each text is kept by the connection with all its statements.
+            let alike = waiting.iter().take(TOGETHER).filter(|(statements, _)| statements.is_like(first));
+            let together = if alike.count() == TOGETHER { TOGETHER } else { 1 };
             let statements = waiting.iter().take(together).map(|(statements, _)| statements);
             let statements = Together::of(statements, mem::take(&mut self.fresh));
-            let (whole, stopped) = statements.run(&mut *self.connection.lock().await).await;
+            let (whole, end) = statements.run(&mut *self.connection.lock().await).await;
             for (_, kept) in waiting.drain(..whole) {
                 self.keep(kept);
             }
-            let Err(error) = stopped else { continue };
-            let taken_back = self.statement(TAKE_BACK).await;
-            if let Some((_, kept)) = waiting.pop_front() {
-                let _ = kept.committed.send(Err(NotDone::Statement(error)));
-            }
-            if taken_back.is_err() {
+            let lost = match end {
+                End::Whole => continue,
+                End::Lost(error) => Err(error),
+                End::Stopped(error) => {
+                    let taken_back = self.statement(TAKE_BACK).await;
+                    if let Some((_, kept)) = waiting.pop_front() {
+                        let _ = kept.committed.send(Err(NotDone::Statement(error)));
+                    }
+                    taken_back
+                }
+            };
+            if lost.is_err() {
                 // They hear what all hear.
                 self.kept.extend(waiting.into_iter().map(|(_, kept)| kept.committed));
-                return taken_back;
+                return lost;
             }
         }
         Ok(())

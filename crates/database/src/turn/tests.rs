@@ -10,6 +10,7 @@ use crate::{AuditActor, batch::Batch, migrate::migrators, statement::Dialect};
 struct Room {
     turns: Turns,
     pool: Connections<Sqlite>,
+    broken: watch::Sender<bool>,
 }
 
 impl Room {
@@ -26,8 +27,9 @@ impl Room {
         }
         let pool = Connections::new(pool, None);
         let chain = Arc::new(ChainMemory::new(Uuid::from_u128(7)));
-        let turns = Turns::new(pool.clone(), chain, watch::channel(false).0, patience);
-        Self { turns, pool }
+        let broken = watch::channel(false).0;
+        let turns = Turns::new(pool.clone(), chain, broken.clone(), patience);
+        Self { turns, pool, broken }
     }
 
     async fn rows(&self) -> Vec<i64> {
@@ -256,9 +258,23 @@ async fn work_after_the_engine_has_rolled_back_by_itself_is_lost_with_all_others
     insert(&mut first, 1).await.expect("inserted");
     sqlx::query("ROLLBACK").execute(&mut *first).await.expect("rolled back");
     let first = tokio::spawn(keep(first));
-    work.await.expect("no panic").expect_err("nothing was kept");
+    let lost = work.await.expect("no panic");
+    assert!(
+        matches!(lost, Err(NotDone::Database(DatabaseError::Unavailable(_)))),
+        "{lost:?}: trying again helps"
+    );
     first.await.expect("no panic").expect_err("nothing was kept");
     assert_eq!(room.rows().await, [0; 0]);
     insert_all(&room.turns, &[3]).await.expect("no panic").expect("kept");
     assert_eq!(room.rows().await, [3]);
+}
+
+#[tokio::test]
+async fn after_the_disk_has_failed_nobody_gets_a_turn() {
+    let room = Room::new().await;
+    room.broken.send_replace(true);
+    assert!(matches!(room.turns.take().await, Err(DatabaseError::Unavailable(_))));
+    let refused = insert_all(&room.turns, &[1]).await.expect("no panic");
+    assert!(matches!(refused, Err(NotDone::Database(DatabaseError::Unavailable(_)))), "{refused:?}");
+    assert_eq!(room.rows().await, [0; 0]);
 }

@@ -1,6 +1,8 @@
 //! The work of one or several turns as one text: one trip to the thread of the connection for all of them. While that thread works
 //! nobody else does, for whoever books waits; so trips, not work, were most of the time of fifty bookings at once.
 
+use std::ops::Range;
+
 use futures_util::StreamExt as _;
 use sqlx::{AssertSqlSafe, Either, Executor as _};
 use sqlx_sqlite::SqliteConnection;
@@ -13,38 +15,55 @@ const NEXT: [&str; 2] = ["RELEASE turn", "SAVEPOINT turn"];
 /// Turns whose statements are known.
 pub(super) struct Together {
     statements: Batch,
-    /// How many statements are over when a turn is.
-    ends: Vec<usize>,
+    /// Where the statements of each turn begin and end, counted from the first of all.
+    spans: Vec<Range<usize>>,
+}
+
+/// How it ended.
+pub(super) enum End {
+    /// Every turn is whole.
+    Whole,
+    /// A statement of a turn failed; what that turn did before is still there.
+    Stopped(sqlx::Error),
+    /// Between two turns, or with the connection: the transaction is not what it was.
+    Lost(sqlx::Error),
 }
 
 impl Together {
     /// In this order; `fresh` when the savepoint of the first is there already.
     pub(super) fn of<'a>(turns: impl Iterator<Item = &'a Batch>, fresh: bool) -> Self {
-        let (mut statements, mut ends) = (Batch::default(), Vec::new());
+        let (mut statements, mut spans) = (Batch::default(), Vec::new());
         for turn in turns {
-            if !(fresh && ends.is_empty()) {
+            if !(fresh && spans.is_empty()) {
                 for sql in NEXT {
                     statements.push(sql, []);
                 }
             }
+            let start = statements.len();
             statements.append(turn);
-            ends.push(statements.len());
+            spans.push(start..statements.len());
         }
-        Self { statements, ends }
+        Self { statements, spans }
     }
 
-    /// How many turns are whole, and what stopped the one after them: what that one did is still there.
-    pub(super) async fn run(self, connection: &mut SqliteConnection) -> (usize, Result<(), sqlx::Error>) {
+    /// How many turns are whole, and how it ended.
+    pub(super) async fn run(self, connection: &mut SqliteConnection) -> (usize, End) {
+        let all = self.statements.len();
         let (sql, binds) = self.statements.joined();
         let mut results = connection.fetch_many(bound!(sqlx::query(AssertSqlSafe(sql)), binds));
+        // Each statement that has run to its end says so once.
         let mut over = 0;
-        while let Some(result) = results.next().await {
-            match result {
-                Ok(Either::Left(_)) => over += 1,
-                Ok(Either::Right(_)) => {}
-                Err(error) => return (self.ends.iter().filter(|end| **end <= over).count(), Err(error)),
+        let error = loop {
+            match results.next().await {
+                Some(Ok(Either::Left(_))) => over += 1,
+                Some(Ok(Either::Right(_))) => {}
+                Some(Err(error)) => break error,
+                None if over == all => return (self.spans.len(), End::Whole),
+                None => break sqlx::Error::WorkerCrashed,
             }
-        }
-        (self.ends.len(), Ok(()))
+        };
+        let whole = self.spans.iter().filter(|span| span.end <= over).count();
+        let own = self.spans.get(whole).is_some_and(|span| span.start <= over);
+        (whole, if own { End::Stopped(error) } else { End::Lost(error) })
     }
 }
