@@ -5,6 +5,8 @@
 //! and this keeps them: one whose statement came to its good end is ready for the next. Any other is asked first, and so is one to a server
 //! that nobody has used for a moment. Who asks does not wait for ever: a server that vanished says nothing.
 
+mod executor;
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -12,9 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_stream::try_stream;
-use futures_util::{TryStreamExt as _, future::BoxFuture, stream::BoxStream};
-use sqlx::{Connection as _, Database, Either, Error, Execute, Executor, Pool, SqlStr, pool::PoolConnection};
+use sqlx::{Connection as _, Database, Error, Pool, pool::PoolConnection};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -235,65 +235,6 @@ impl<DB: Database> Deref for Borrowed<DB> {
 impl<DB: Database> DerefMut for Borrowed<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         &mut self.0.as_mut().expect(HELD).connection
-    }
-}
-
-impl<'p, DB: Database> Executor<'p> for &'_ Connections<DB>
-where
-    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
-{
-    type Database = DB;
-
-    fn fetch_many<'e, 'q: 'e, E>(
-        self,
-        query: E,
-    ) -> BoxStream<'e, Result<Either<DB::QueryResult, DB::Row>, Error>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let connections = self.clone();
-        Box::pin(try_stream! {
-            let mut connection = connections.borrow().await?;
-            {
-                let mut rows = connection.fetch_many(query);
-                while let Some(row) = rows.try_next().await? {
-                    yield row;
-                }
-            }
-            connection.give_back().await;
-        })
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<DB::Row>, Error>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, DB>,
-    {
-        let connections = self.clone();
-        Box::pin(async move {
-            let mut connection = connections.borrow().await?;
-            let row = connection.fetch_optional(query).await?;
-            connection.give_back().await;
-            Ok(row)
-        })
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [DB::TypeInfo],
-    ) -> BoxFuture<'e, Result<DB::Statement, Error>>
-    where
-        'p: 'e,
-    {
-        let connections = self.clone();
-        Box::pin(async move {
-            let mut connection = connections.borrow().await?;
-            let statement = connection.prepare_with(sql, parameters).await?;
-            connection.give_back().await;
-            Ok(statement)
-        })
     }
 }
 
