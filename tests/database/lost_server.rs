@@ -33,6 +33,10 @@ async fn behind_a_line(home: &Home, acquire_timeout_ms: u64) -> (Database, Link)
 const SESSIONS: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
      AND application_name = 'maxray' AND pid <> pg_backend_pid()";
 
+/// Those of them that were used within the second for which a connection is trusted, and half of one more.
+const USED_LATELY: &str = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+     AND application_name = 'maxray' AND pid <> pg_backend_pid() AND state_change > now() - interval '1.5 s'";
+
 /// Where one connection is dead the others are, too: nobody else waits for a sign of life of each of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_connections_to_a_server_that_has_gone_are_given_up_at_once() {
@@ -46,8 +50,10 @@ async fn all_connections_to_a_server_that_has_gone_are_given_up_at_once() {
     }
     let before = home.number(SESSIONS).await;
     assert!(before > others + 2, "several connections: {before} and {others}");
-    // Longer than a connection is trusted.
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    wait::until("that none is trusted any more", async || {
+        (home.number(USED_LATELY).await == 0).then_some(())
+    })
+    .await;
     link.cut();
     database.ping().await.expect_err("nobody answers");
     link.mend();
