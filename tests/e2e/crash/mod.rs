@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `random_kills` | kill -9 at random moments under load |
 //! | `kill_points` | kill -9 at every fail point (`crates/fail-point`), and at calls of the system that no line of ours stands for |
+//! | `bookings` | kill -9 in the COMMIT that bookings share |
 //! | `key_kills` | kill -9 while a patient is erased, keys are changed, the audit trail is signed |
 //! | `bucket_kills` | kill -9 while objects travel to a bucket |
 //! | `system_calls` | kill -9 or an error at a call of the system that SQLite or the kernel makes (strace) |
@@ -15,6 +16,7 @@
 //! | `faulty_lines` | TLS connections are cut anywhere, or a bit of them is turned, by the hundred |
 //! | `failing_steps` | the step at a fail point returns an error |
 
+mod bookings;
 mod bucket_kills;
 mod cut_transfers;
 mod disk_full;
