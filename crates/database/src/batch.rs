@@ -69,7 +69,7 @@ impl From<Option<DateTime<Utc>>> for Bind {
 
 /// Statements in the order in which they are to be run. Their texts are constants of ours, with `$1`, `$2` .. from one for
 /// each statement.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Batch(Vec<(&'static str, Vec<Bind>)>);
 
 /// Binds a list of [`Bind`] to a query.
@@ -97,8 +97,8 @@ impl Batch {
     }
 
     /// Adds those of another one to the end.
-    pub(crate) fn append(&mut self, other: &Self) {
-        self.0.extend_from_slice(&other.0);
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// The same statements, whatever is bound to them.

@@ -123,6 +123,11 @@ pub(crate) enum TxInner {
 }
 
 impl Tx {
+    /// Nothing was done in it yet.
+    pub(crate) fn new(inner: TxInner, now: DateTime<Utc>) -> Self {
+        Self { inner, now, audit: Vec::new(), ordinal: 0, events: false, revoked_sessions: Vec::new() }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         match &self.inner {
             TxInner::Postgres(_) => Dialect::Postgres,
@@ -134,11 +139,6 @@ impl Tx {
     pub(crate) fn next_ordinal(&mut self) -> i64 {
         self.ordinal += 1;
         self.ordinal
-    }
-
-    /// Nothing was done in it yet.
-    pub(crate) fn new(inner: TxInner, now: DateTime<Utc>) -> Self {
-        Self { inner, now, audit: Vec::new(), ordinal: 0, events: false, revoked_sessions: Vec::new() }
     }
 
     /// Whether it has events.

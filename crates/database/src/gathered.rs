@@ -24,10 +24,15 @@ macro_rules! fetch_list {
     };
 }
 
+/// All rows of a SELECT of SQLite as one JSON text, an array of arrays of these columns.
+pub(crate) fn array_of(columns: &str) -> String {
+    format!("json_group_array(json_array({columns}))")
+}
+
 /// The statement that gives the rows of `sql` as one text; `columns` says how each of its columns is put into JSON, in the order
 /// of the fields of what [`read`] makes of it. Blobs are not for JSON: `hex(id)`.
 pub(crate) fn gathered(sql: &str, columns: &str) -> String {
-    format!("SELECT json_group_array(json_array({columns})) FROM ({sql})")
+    format!("SELECT {} FROM ({sql})", array_of(columns))
 }
 
 /// The rows of such a text.

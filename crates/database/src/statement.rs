@@ -20,6 +20,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::gathered::array_of;
+
 /// Which engine a statement is spelt for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -105,9 +107,7 @@ pub(crate) fn spell(text: &str, dialect: Dialect) -> String {
         match (word, dialect) {
             ("ROWS(", _) => spell_rows(&mut spelt, inner, dialect),
             ("SEQUENCE(", Dialect::Sqlite) => spelt.push_str("NULL"),
-            ("GATHERED(", Dialect::Sqlite) => {
-                let _ = write!(spelt, "json_group_array(json_array({inner}))");
-            }
+            ("GATHERED(", Dialect::Sqlite) => spelt.push_str(&array_of(inner)),
             ("GATHERED(", Dialect::Postgres) => {
                 let _ = write!(spelt, "COALESCE(json_agg(json_build_array({inner})), '[]')::text");
             }
@@ -205,6 +205,10 @@ mod tests {
 
     #[test]
     fn spells_for_both_engines() {
+        let gathered = "SELECT GATHERED(a, b) FROM t";
+        assert_eq!(spell(gathered, Dialect::Sqlite), "SELECT json_group_array(json_array(a, b)) FROM t");
+        let of_postgres = "SELECT COALESCE(json_agg(json_build_array(a, b)), '[]')::text FROM t";
+        assert_eq!(spell(gathered, Dialect::Postgres), of_postgres);
         let text = "INSERT INTO t SELECT SEQUENCE(n), id FROM ROWS($1: n bigint, id uuid) AS r WHERE SETTLED";
         assert_eq!(
             spell(text, Dialect::Sqlite),

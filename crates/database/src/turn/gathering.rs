@@ -172,7 +172,11 @@ impl Gathering {
             // One or many, and many alike, for each text is kept by the connection with all its statements.
             let alike = waiting.iter().take(TOGETHER).filter(|(statements, _)| statements.is_like(first));
             let together = if alike.count() == TOGETHER { TOGETHER } else { 1 };
-            let statements = waiting.iter().take(together).map(|(statements, _)| statements);
+            // Those behind one that fails are carried out again; one alone has none behind it.
+            let take = |(statements, _): &mut (Batch, Kept)| {
+                if together == 1 { mem::take(statements) } else { statements.clone() }
+            };
+            let statements = waiting.iter_mut().take(together).map(take);
             let statements = Together::of(statements, mem::take(&mut self.fresh));
             let (whole, end) = statements.run(&mut *self.connection.lock().await).await;
             for (_, kept) in waiting.drain(..whole) {

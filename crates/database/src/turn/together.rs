@@ -31,7 +31,7 @@ pub(super) enum End {
 
 impl Together {
     /// In this order; `fresh` when the savepoint of the first is there already.
-    pub(super) fn of<'a>(turns: impl Iterator<Item = &'a Batch>, fresh: bool) -> Self {
+    pub(super) fn of(turns: impl Iterator<Item = Batch>, fresh: bool) -> Self {
         let (mut statements, mut spans) = (Batch::default(), Vec::new());
         for turn in turns {
             if !(fresh && spans.is_empty()) {
