@@ -2,13 +2,12 @@
 
 use axum::{
     extract::State,
-    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use model::schedule::{Clocks, Slot, time_zone};
 use serde::{Deserialize, Serialize};
-use service::http::problem::Problem;
+use service::http::{json::written, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -93,6 +92,7 @@ impl IntoResponse for Answer<'_> {
             Ok(text) => text,
             Err(error) => return Problem::internal(&error).into_response(),
         };
+        // The slots come before the last brace.
         text.pop();
         text.push_str(",\"slots\":[");
         text.reserve(self.slots.len() * SLOT_LENGTH);
@@ -104,7 +104,7 @@ impl IntoResponse for Answer<'_> {
             text.push_str("\"}");
         }
         text.push_str("]}");
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
+        written(text)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Answers in JSON.
 
 use axum::{
+    body::Body,
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -19,10 +20,13 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         let mut body = Vec::with_capacity(LENGTH_USUAL);
         match serde_json::to_writer(&mut body, &self.0) {
-            Ok(()) => {
-                ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
-            }
+            Ok(()) => written(body),
             Err(error) => Problem::internal(&error).into_response(),
         }
     }
+}
+
+/// What is JSON already.
+pub fn written(body: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], body.into()).into_response()
 }
