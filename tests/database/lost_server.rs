@@ -24,7 +24,9 @@ async fn behind_a_line(home: &Home, acquire_timeout_ms: u64) -> (Database, Link)
         .expect("the server's folder");
     let link = Link::to(End::Socket(format!("{folder}/.s.PGSQL.5432").into())).await;
     let url = format!("postgres://postgres@{}/{name}?sslmode=disable", link.address());
-    let config = DatabaseConfig { url, acquire_timeout_ms, ..home.config.clone() };
+    // PostgreSQL ends a transaction that is forgotten after this time: not before a test has given up.
+    let statement_timeout_ms = 600_000;
+    let config = DatabaseConfig { url, acquire_timeout_ms, statement_timeout_ms, ..home.config.clone() };
     let database = Database::open(&config, home.directory.path(), Clock::system()).await.expect("it opens");
     (database, link)
 }
