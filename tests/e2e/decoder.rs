@@ -7,18 +7,13 @@ use std::{
 };
 
 use database::{Database, DatabaseConfig};
-use model::{
-    clock::Clock,
-    event::Event,
-    transfer_syntax::{EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS},
-};
+use model::{clock::Clock, event::Event, transfer_syntax::RLE_LOSSLESS};
 use serde_json::Value;
 use tests::{
-    part10,
     platform::{Options, Platform, binary},
     random::Random,
     scu::send_files,
-    synthetic::{Encoding, Synthetic, Writer},
+    synthetic::{Synthetic, encapsulated},
 };
 
 const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
@@ -91,30 +86,6 @@ async fn wait_for(platform: &Platform, words: &str) {
     }
 }
 
-/// An instance that says rows and columns, with this as its one frame.
-fn encapsulated(syntax: &str, rows: u16, columns: u16, frame: &[u8]) -> Vec<u8> {
-    let image = Synthetic::cr("BOMB", 8, 8).with_transfer_syntax(EXPLICIT_VR_LITTLE_ENDIAN);
-    let mut data_set = image.data_set();
-    for (tag, value) in [(0x10_u16, rows), (0x11, columns)] {
-        let header = [&[0x28, 0, tag as u8, 0][..], b"US\x02\0"].concat();
-        let at = position(&data_set, &header) + header.len();
-        data_set[at..at + 2].copy_from_slice(&value.to_le_bytes());
-    }
-    data_set.truncate(position(&data_set, &[0xe0, 0x7f, 0x10, 0]));
-    let mut fragment = frame.to_vec();
-    fragment.resize(frame.len().next_multiple_of(2), 0);
-    let mut writer = Writer::new(Encoding::ExplicitLittle);
-    writer.encapsulated(&[fragment]);
-    data_set.extend_from_slice(&writer.finish());
-    let mut file = part10::file_meta(&image.sop_class_uid, &image.sop_instance_uid, syntax);
-    file.extend_from_slice(&data_set);
-    file
-}
-
-fn position(bytes: &[u8], part: &[u8]) -> usize {
-    bytes.windows(part.len()).position(|window| window == part).expect("it is there")
-}
-
 fn segment(marker: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len() + 2).expect("a short segment").to_be_bytes();
     [&[0xff, marker][..], &length, body].concat()
@@ -181,15 +152,27 @@ fn bombs(random: &mut Random) -> Vec<Vec<u8>> {
         (512, u32::MAX, 1, 1),
         (512, 512, 512, 1),
     ] {
-        bombs.push(encapsulated(JPEG_2000, rows, rows, &jpeg_2000(side, tile, layers, &noise)));
-        bombs.push(encapsulated(HTJ2K, rows, rows, &jpeg_2000(side, tile, layers, &noise)));
+        bombs.push(encapsulated("BOMB", JPEG_2000, rows, rows, &jpeg_2000(side, tile, layers, &noise)));
+        bombs.push(encapsulated("BOMB", HTJ2K, rows, rows, &jpeg_2000(side, tile, layers, &noise)));
     }
     for (syntax, start_of_frame, precision) in
         [(JPEG_BASELINE, 0xc0, 8), (JPEG_BASELINE, 0xc2, 8), (JPEG_LOSSLESS, 0xc3, 16), (JPEG_LS, 0xf7, 16)]
     {
-        bombs.push(encapsulated(syntax, 512, 512, &jpeg(start_of_frame, precision, 512, 1, &noise)));
-        bombs.push(encapsulated(syntax, 65_535, 65_535, &jpeg(start_of_frame, precision, 65_535, 1, &noise)));
-        bombs.push(encapsulated(syntax, 512, 512, &jpeg(start_of_frame, precision, 512, 100_000, &[])));
+        bombs.push(encapsulated("BOMB", syntax, 512, 512, &jpeg(start_of_frame, precision, 512, 1, &noise)));
+        bombs.push(encapsulated(
+            "BOMB",
+            syntax,
+            65_535,
+            65_535,
+            &jpeg(start_of_frame, precision, 65_535, 1, &noise),
+        ));
+        bombs.push(encapsulated(
+            "BOMB",
+            syntax,
+            512,
+            512,
+            &jpeg(start_of_frame, precision, 512, 100_000, &[]),
+        ));
     }
     for (segments, offsets) in [
         (2, vec![64, 40_000]),
@@ -200,11 +183,11 @@ fn bombs(random: &mut Random) -> Vec<Vec<u8>> {
         (1, vec![64]),
         (0, vec![]),
     ] {
-        bombs.push(encapsulated(RLE_LOSSLESS, 512, 512, &rle(segments, &offsets, &noise)));
-        bombs.push(encapsulated(RLE_LOSSLESS, 65_535, 65_535, &rle(segments, &offsets, &noise)));
+        bombs.push(encapsulated("BOMB", RLE_LOSSLESS, 512, 512, &rle(segments, &offsets, &noise)));
+        bombs.push(encapsulated("BOMB", RLE_LOSSLESS, 65_535, 65_535, &rle(segments, &offsets, &noise)));
     }
-    bombs.push(encapsulated(JPEG_2000, 512, 512, &noise));
-    bombs.push(encapsulated(JPEG_BASELINE, 512, 512, b"\xff\xd8"));
+    bombs.push(encapsulated("BOMB", JPEG_2000, 512, 512, &noise));
+    bombs.push(encapsulated("BOMB", JPEG_BASELINE, 512, 512, b"\xff\xd8"));
     bombs
 }
 
@@ -295,7 +278,13 @@ fn repeated_rle(rows: u16, columns: u16) -> Vec<u8> {
     }
     plane.resize(plane.len().next_multiple_of(2), 0);
     let second = 64 + u32::try_from(plane.len()).expect("a short plane");
-    encapsulated(RLE_LOSSLESS, rows, columns, &rle(2, &[64, second], &[plane.clone(), plane].concat()))
+    encapsulated(
+        "BOMB",
+        RLE_LOSSLESS,
+        rows,
+        columns,
+        &rle(2, &[64, second], &[plane.clone(), plane].concat()),
+    )
 }
 
 fn no_core(folder: &Path) -> bool {

@@ -28,6 +28,7 @@ mod hostile;
 mod http_limits;
 mod identity;
 mod ipv6;
+mod jpeg_xl;
 mod morning;
 mod mpps;
 mod nodes;

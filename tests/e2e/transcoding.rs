@@ -22,11 +22,20 @@ const EXPLICIT: &str = "1.2.840.10008.1.2.1";
 const IMPLICIT: &str = "1.2.840.10008.1.2";
 const JPEG: &str = "1.2.840.10008.1.2.4.50";
 const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
+const JPEG_2000: &str = "1.2.840.10008.1.2.4.90";
+/// HTJ2K without it is the same to the byte.
+const HTJ2K_RPCL: &str = "1.2.840.10008.1.2.4.202";
 const RLE: &str = "1.2.840.10008.1.2.5";
-const TARGETS: [&str; 5] = [EXPLICIT, IMPLICIT, RLE, JPEG_LS, JPEG];
+const TARGETS: [&str; 7] = [EXPLICIT, IMPLICIT, RLE, JPEG_LS, JPEG_2000, HTJ2K_RPCL, JPEG];
 
 /// Stored forms whose decoders may round differently by a little.
-const LOSSY: &[&str] = &[JPEG, "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91"];
+const LOSSY: &[&str] = &[
+    JPEG,
+    "1.2.840.10008.1.2.4.51",
+    "1.2.840.10008.1.2.4.81",
+    "1.2.840.10008.1.2.4.91",
+    "1.2.840.10008.1.2.4.111",
+];
 
 /// A file that was stored, and where it is.
 struct Stored {

@@ -28,6 +28,12 @@ pub const JPEG_LS_NEAR_LOSSLESS: &str = "1.2.840.10008.1.2.4.81";
 pub const JPEG_2000_LOSSLESS: &str = "1.2.840.10008.1.2.4.90";
 /// JPEG 2000.
 pub const JPEG_2000: &str = "1.2.840.10008.1.2.4.91";
+/// JPEG XL Lossless.
+pub const JPEG_XL_LOSSLESS: &str = "1.2.840.10008.1.2.4.110";
+/// JPEG XL JPEG Recompression: a JPEG in fewer bytes.
+pub const JPEG_XL_JPEG_RECOMPRESSION: &str = "1.2.840.10008.1.2.4.111";
+/// JPEG XL.
+pub const JPEG_XL: &str = "1.2.840.10008.1.2.4.112";
 /// High-Throughput JPEG 2000 (Lossless Only).
 pub const HTJ2K_LOSSLESS: &str = "1.2.840.10008.1.2.4.201";
 /// High-Throughput JPEG 2000 with RPCL Options (Lossless Only).
@@ -96,6 +102,7 @@ impl TransferSyntaxUid {
             JPEG_LS_LOSSLESS | JPEG_LS_NEAR_LOSSLESS => "image/jls",
             JPEG_2000_LOSSLESS | JPEG_2000 => "image/jp2",
             HTJ2K_LOSSLESS | HTJ2K_LOSSLESS_RPCL | HTJ2K => "image/jphc",
+            JPEG_XL_LOSSLESS | JPEG_XL_JPEG_RECOMPRESSION | JPEG_XL => "image/jxl",
             RLE_LOSSLESS => "image/dicom-rle",
             _ => "application/octet-stream",
         }

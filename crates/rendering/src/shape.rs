@@ -28,6 +28,8 @@ pub enum Photometric {
     YbrIct,
     /// JPEG 2000's reversible transform: the decoder gives RGB.
     YbrRct,
+    /// JPEG XL's colour space: the decoder gives RGB.
+    Xyb,
 }
 
 impl Photometric {
@@ -42,6 +44,7 @@ impl Photometric {
             "YBR_PARTIAL_422" => Self::YbrPartial422,
             "YBR_ICT" => Self::YbrIct,
             "YBR_RCT" => Self::YbrRct,
+            "XYB" => Self::Xyb,
             _ => {
                 return Err(RenderError::Unsupported("unknown or retired Photometric Interpretation".into()));
             }

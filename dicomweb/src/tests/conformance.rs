@@ -59,6 +59,9 @@ fn the_table_of_transfer_syntaxes_is_true() {
         IMPLICIT_VR_LITTLE_ENDIAN,
         Target::Rle.transfer_syntax(),
         Target::JpegLsLossless.transfer_syntax(),
+        Target::Jpeg2000Lossless.transfer_syntax(),
+        Target::HighThroughputLossless.transfer_syntax(),
+        Target::HighThroughputLosslessRpcl.transfer_syntax(),
         Target::JpegBaseline { quality: 90 }.transfer_syntax(),
     ];
     assert_eq!(columns.len(), Target::ALL.len() + 1, "a column for each form");

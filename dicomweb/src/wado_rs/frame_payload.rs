@@ -57,6 +57,8 @@ pub fn media_type(target: Target) -> &'static str {
         Target::Native => OCTET_STREAM,
         Target::Rle => "image/dicom-rle",
         Target::JpegLsLossless => "image/jls",
+        Target::Jpeg2000Lossless => "image/jp2",
+        Target::HighThroughputLossless | Target::HighThroughputLosslessRpcl => "image/jphc",
         Target::JpegBaseline { .. } => "image/jpeg",
     }
 }

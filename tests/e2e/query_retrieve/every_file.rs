@@ -26,10 +26,10 @@ enum Sent {
 /// Transfer syntaxes that storescp does not take; everything else goes out as it is stored.
 const NOT_TAKEN_BY_STORESCP: &[(&str, Sent)] = &[
     (model::transfer_syntax::JPEG_LOSSLESS, Sent::Converted),
-    // Retired processes of JPEG, and JPEG XL.
+    // Retired processes of JPEG.
     ("1.2.840.10008.1.2.4.53", Sent::Not),
     ("1.2.840.10008.1.2.4.55", Sent::Not),
-    ("1.2.840.10008.1.2.4.111", Sent::Not),
+    (model::transfer_syntax::JPEG_XL_JPEG_RECOMPRESSION, Sent::Converted),
     (model::transfer_syntax::DEFLATED_IMAGE_FRAME, Sent::Converted),
 ];
 

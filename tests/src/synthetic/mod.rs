@@ -1,9 +1,11 @@
 //! Synthetic instances: chest-like noise with any identity, size and transfer syntax, as bytes that nobody else made.
 
 mod encode;
+mod frame;
 mod pixels;
 
 pub use encode::{Encoding, Writer, deflate};
+pub use frame::encapsulated;
 use model::transfer_syntax as syntax;
 
 use crate::part10;

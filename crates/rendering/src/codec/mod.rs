@@ -3,10 +3,12 @@
 mod deflated;
 mod jpeg;
 mod jpeg_12_bit;
-mod jpeg_2000;
+pub(crate) mod jpeg_2000;
 mod jpeg_header;
 pub(crate) mod jpeg_ls;
+mod jpeg_xl;
 mod native;
+mod picture;
 mod rle;
 pub(crate) mod rle_encode;
 
@@ -14,6 +16,7 @@ use std::borrow::Cow;
 
 use model::{TransferSyntaxUid, pixel::PixelModule, transfer_syntax as ts};
 
+pub(crate) use self::picture::Picture;
 use crate::{
     error::RenderError,
     frame::{DecodedFrame, SampleFormat},
@@ -63,6 +66,7 @@ pub(crate) fn decode_reduced<'a>(
         ts::JPEG_2000_LOSSLESS | ts::JPEG_2000 | ts::HTJ2K_LOSSLESS | ts::HTJ2K_LOSSLESS_RPCL | ts::HTJ2K => {
             jpeg_2000::decode(&shape, frame, target)
         }
+        ts::JPEG_XL_LOSSLESS | ts::JPEG_XL_JPEG_RECOMPRESSION | ts::JPEG_XL => jpeg_xl::decode(&shape, frame),
         ts::DEFLATED_IMAGE_FRAME => {
             let inflated = deflated::inflate(&shape, frame)?;
             Ok(native::decode(&shape, &inflated, false)?.into_owned())
@@ -91,7 +95,7 @@ fn interleaved<'a>(shape: &FrameShape, bytes: impl Into<Cow<'a, [u8]>>) -> Decod
         signed: shape.signed,
         photometric: match shape.photometric {
             Photometric::YbrFull422 => Photometric::YbrFull,
-            Photometric::YbrIct | Photometric::YbrRct => Photometric::Rgb,
+            Photometric::YbrIct | Photometric::YbrRct | Photometric::Xyb => Photometric::Rgb,
             same => same,
         },
         bytes: bytes.into(),

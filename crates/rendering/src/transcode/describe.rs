@@ -52,7 +52,7 @@ fn name(photometric: Photometric) -> &'static str {
         Photometric::Monochrome1 => "MONOCHROME1",
         Photometric::Monochrome2 => "MONOCHROME2",
         Photometric::PaletteColor => "PALETTE COLOR",
-        Photometric::Rgb | Photometric::YbrIct | Photometric::YbrRct => "RGB",
+        Photometric::Rgb | Photometric::YbrIct | Photometric::YbrRct | Photometric::Xyb => "RGB",
         Photometric::YbrFull | Photometric::YbrFull422 | Photometric::YbrPartial422 => "YBR_FULL",
     }
 }

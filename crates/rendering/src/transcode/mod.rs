@@ -9,7 +9,11 @@ pub use describe::FrameDescription;
 pub use target::{Target, is_decodable, targets};
 
 use crate::{
-    codec::{decode_frame, jpeg_ls, rle_encode},
+    codec::{
+        Picture, decode_frame,
+        jpeg_2000::{self, BlockCoding},
+        jpeg_ls, rle_encode,
+    },
     encode::encode_jpeg_rgb_422,
     error::RenderError,
     frame::{DecodedFrame, SampleFormat},
@@ -55,16 +59,10 @@ pub fn transcode_frame(
         Target::Native if description.bits_allocated == 1 => pack_bits(&decoded.bytes),
         Target::Native => decoded.bytes.into_owned(),
         Target::Rle => rle_encode::encode(&decoded.bytes, columns, samples, size),
-        Target::JpegLsLossless => {
-            let picture = jpeg_ls::Picture {
-                words: &decoded.bytes,
-                rows: decoded.rows,
-                columns: decoded.columns,
-                samples,
-                size,
-                precision: precision(&decoded),
-            };
-            jpeg_ls::encode(picture)?
+        Target::JpegLsLossless => jpeg_ls::encode(picture(&decoded, precision(&decoded)))?,
+        Target::Jpeg2000Lossless => encode_jpeg_2000(&decoded, &mut description, BlockCoding::Arithmetic)?,
+        Target::HighThroughputLossless | Target::HighThroughputLosslessRpcl => {
+            encode_jpeg_2000(&decoded, &mut description, BlockCoding::HighThroughput)?
         }
         Target::JpegBaseline { quality } => {
             if samples == 3 {
@@ -75,6 +73,19 @@ pub fn transcode_frame(
         }
     };
     Ok(TranscodedFrame { description, bytes })
+}
+
+/// Red, green and blue go through the reversible colour transform (PS3.3 C.7.6.3.1.2, YBR_RCT); all else stays.
+fn encode_jpeg_2000(
+    decoded: &DecodedFrame<'_>,
+    description: &mut FrameDescription,
+    coding: BlockCoding,
+) -> Result<Vec<u8>, RenderError> {
+    let colours = decoded.photometric == Photometric::Rgb;
+    if colours {
+        "YBR_RCT".clone_into(&mut description.photometric_interpretation);
+    }
+    jpeg_2000::encode(picture(decoded, signed_precision(decoded)), colours, coding)
 }
 
 /// Lossy JPEG's YCbCr becomes RGB; so does the video range, which no new syntax knows.
@@ -102,6 +113,36 @@ fn precision(decoded: &DecodedFrame<'_>) -> u8 {
     if above { whole as u8 } else { stored as u8 }
 }
 
+/// The bits that JPEG 2000 codes, which knows a sign: words with anything but their sign above the stored bits go in
+/// whole.
+fn signed_precision(decoded: &DecodedFrame<'_>) -> u8 {
+    let whole = decoded.format.bytes() as u16 * 8;
+    if !decoded.signed {
+        return precision(decoded);
+    }
+    if decoded.format != SampleFormat::Bits16 || decoded.high_bit + 1 != decoded.bits_stored {
+        return whole as u8;
+    }
+    let above = whole.saturating_sub(decoded.bits_stored);
+    let is_sign = |word: &[u8]| {
+        let value = i16::from_le_bytes([word[0], word[1]]);
+        value << above >> above == value
+    };
+    if decoded.bytes.chunks_exact(2).all(is_sign) { decoded.bits_stored as u8 } else { whole as u8 }
+}
+
+fn picture<'a>(decoded: &'a DecodedFrame<'_>, precision: u8) -> Picture<'a> {
+    Picture {
+        words: &decoded.bytes,
+        rows: decoded.rows,
+        columns: decoded.columns,
+        samples: usize::from(decoded.samples_per_pixel),
+        size: decoded.format.bytes(),
+        precision,
+        signed: decoded.signed,
+    }
+}
+
 /// The first pixel is the least significant bit (PS3.5 8.1.1).
 fn pack_bits(samples: &[u8]) -> Vec<u8> {
     let pack = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | (bit & 1));
@@ -109,10 +150,11 @@ fn pack_bits(samples: &[u8]) -> Vec<u8> {
 }
 
 /// Whether frames of this transfer syntax have lost something to their compression, for certain (PS3.5 A.4): JPEG 2000
-/// under the UID of the lossy kind may be lossless.
+/// and JPEG XL under the UID of the lossy kind may be lossless.
 pub fn is_lossy(transfer_syntax: &TransferSyntaxUid) -> bool {
     let uid = transfer_syntax.as_str();
-    target::is_lossy_jpeg(uid) || uid == ts::JPEG_LS_NEAR_LOSSLESS
+    let lossy = matches!(uid, ts::JPEG_LS_NEAR_LOSSLESS | ts::JPEG_XL_JPEG_RECOMPRESSION);
+    lossy || target::is_lossy_jpeg(uid)
 }
 
 #[cfg(test)]

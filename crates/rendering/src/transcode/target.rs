@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FrameDescription;
 use crate::{
-    codec::is_native_and_checked,
+    codec::{is_native_and_checked, jpeg_2000},
     frame::SampleFormat,
     shape::{FrameShape, Photometric},
 };
@@ -20,6 +20,15 @@ pub enum Target {
     Rle,
     /// JPEG-LS Lossless.
     JpegLsLossless,
+    /// JPEG 2000 (Lossless Only).
+    #[serde(rename = "jpeg_2000_lossless")]
+    Jpeg2000Lossless,
+    /// High-Throughput JPEG 2000 (Lossless Only).
+    #[serde(rename = "htj2k_lossless")]
+    HighThroughputLossless,
+    /// High-Throughput JPEG 2000 with RPCL Options (Lossless Only).
+    #[serde(rename = "htj2k_lossless_rpcl")]
+    HighThroughputLosslessRpcl,
     /// JPEG Baseline (Process 1): lossy.
     JpegBaseline {
         /// 1 to 100.
@@ -29,8 +38,15 @@ pub enum Target {
 
 impl Target {
     /// Every form, with the quality of JPEG that is used where none is asked for.
-    pub const ALL: [Self; 4] =
-        [Self::Native, Self::Rle, Self::JpegLsLossless, Self::JpegBaseline { quality: 90 }];
+    pub const ALL: [Self; 7] = [
+        Self::Native,
+        Self::Rle,
+        Self::JpegLsLossless,
+        Self::Jpeg2000Lossless,
+        Self::HighThroughputLossless,
+        Self::HighThroughputLosslessRpcl,
+        Self::JpegBaseline { quality: 90 },
+    ];
 
     /// Its transfer syntax.
     pub fn transfer_syntax(self) -> &'static str {
@@ -38,6 +54,9 @@ impl Target {
             Self::Native => ts::EXPLICIT_VR_LITTLE_ENDIAN,
             Self::Rle => ts::RLE_LOSSLESS,
             Self::JpegLsLossless => ts::JPEG_LS_LOSSLESS,
+            Self::Jpeg2000Lossless => ts::JPEG_2000_LOSSLESS,
+            Self::HighThroughputLossless => ts::HTJ2K_LOSSLESS,
+            Self::HighThroughputLosslessRpcl => ts::HTJ2K_LOSSLESS_RPCL,
             Self::JpegBaseline { .. } => ts::JPEG_BASELINE,
         }
     }
@@ -53,6 +72,10 @@ impl Target {
             Self::Native => true,
             Self::Rle => whole && frame.bits_allocated > 1,
             Self::JpegLsLossless => whole && matches!(frame.bits_allocated, 8 | 16),
+            Self::Jpeg2000Lossless | Self::HighThroughputLossless | Self::HighThroughputLosslessRpcl => {
+                let sides = frame.rows.max(frame.columns) <= jpeg_2000::SIDE_MAX;
+                whole && sides && matches!(frame.bits_allocated, 8 | 16)
+            }
             Self::JpegBaseline { .. } => {
                 // Indices of a palette mean nothing once they are averaged.
                 let colours = frame.photometric_interpretation != "PALETTE COLOR";
@@ -88,6 +111,9 @@ pub fn is_decodable(transfer_syntax: &TransferSyntaxUid) -> bool {
             | ts::HTJ2K_LOSSLESS
             | ts::HTJ2K_LOSSLESS_RPCL
             | ts::HTJ2K
+            | ts::JPEG_XL_LOSSLESS
+            | ts::JPEG_XL_JPEG_RECOMPRESSION
+            | ts::JPEG_XL
             | ts::DEFLATED_IMAGE_FRAME
     );
     !jpip && (decoders || is_lossy_jpeg(uid) || is_native_and_checked(transfer_syntax))

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use dicom_header::GivenElement;
-use model::{TransferSyntaxUid, transfer_syntax::EXPLICIT_VR_LITTLE_ENDIAN};
+use model::{
+    TransferSyntaxUid,
+    transfer_syntax::{self as ts, EXPLICIT_VR_LITTLE_ENDIAN},
+};
 
 use super::{
     assemble::AssembleError,
@@ -16,9 +19,9 @@ use super::{
 use crate::media_type::OCTET_STREAM;
 
 /// RLE Lossless (PS3.5 A.4.2).
-const RLE: &str = "1.2.840.10008.1.2.5";
+const RLE: &str = ts::RLE_LOSSLESS;
 /// JPEG XL (PS3.5 A.4.13 to A.4.15): its media type does not tell which.
-const JPEG_XL: &[&str] = &["1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"];
+const JPEG_XL: &[&str] = &[ts::JPEG_XL_LOSSLESS, ts::JPEG_XL_JPEG_RECOMPRESSION, ts::JPEG_XL];
 const MPEG2: &[&str] = &["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.101"];
 const MPEG4: &[&str] = &[
     "1.2.840.10008.1.2.4.102",

@@ -6,31 +6,14 @@ use super::{
     coding::{Coding, Context, RunContext},
     scan::{CONTEXTS, J, Lane, Neighbours},
 };
-use crate::error::RenderError;
-
-/// What is encoded.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Picture<'a> {
-    /// Little-endian words in colour-by-pixel order, `rows * columns * samples * size` bytes.
-    pub words: &'a [u8],
-    /// Rows, at most 65,535.
-    pub rows: u32,
-    /// Columns, at most 65,535.
-    pub columns: u32,
-    /// 1 or 3.
-    pub samples: usize,
-    /// Bytes of a word, 1 or 2.
-    pub size: usize,
-    /// Bits of a sample, 2 to 16: no word has a higher bit.
-    pub precision: u8,
-}
+use crate::{codec::Picture, error::RenderError};
 
 /// Encodes a picture.
 ///
 /// # Errors
 /// [`RenderError::Encode`] when a number of the picture is out of range.
 pub(crate) fn encode(picture: Picture<'_>) -> Result<Vec<u8>, RenderError> {
-    let Picture { rows, columns, samples, size, precision, words } = picture;
+    let Picture { rows, columns, samples, size, precision, words, .. } = picture;
     let refused = || RenderError::Encode("this picture does not fit into JPEG-LS".into());
     let (Ok(rows), Ok(columns)) = (u16::try_from(rows), u16::try_from(columns)) else {
         return Err(refused());
@@ -167,7 +150,8 @@ mod tests {
             ..PixelModule::default()
         })
         .expect("plausible");
-        let stream = encode(Picture { words, rows, columns, samples, size, precision }).expect("encodes");
+        let stream = encode(Picture { words, rows, columns, samples, size, precision, signed: false })
+            .expect("encodes");
         assert_eq!(jpeg_ls::decode(&shape, &stream).expect("decodes"), words);
     }
 
@@ -184,7 +168,8 @@ mod tests {
     #[test]
     fn the_standards_example_is_written_as_it_stands_there() {
         let words = [0, 0, 90, 74, 68, 50, 43, 205, 64, 145, 145, 145, 100, 145, 145, 145];
-        let picture = Picture { words: &words, rows: 4, columns: 4, samples: 1, size: 1, precision: 8 };
+        let picture =
+            Picture { words: &words, rows: 4, columns: 4, samples: 1, size: 1, precision: 8, signed: false };
         assert_eq!(encode(picture).expect("encodes"), jpeg_ls::tests::EXAMPLE);
     }
 

@@ -15,7 +15,7 @@ use self::{
 };
 use crate::{error::RenderError, shape::FrameShape};
 
-pub(crate) use encode::{Picture, encode};
+pub(crate) use encode::encode;
 
 const CODEC: &str = "JPEG-LS";
 

@@ -1,6 +1,10 @@
-//! PS3.5 8.2.4 and 8.2.14, JPEG 2000 and High-Throughput JPEG 2000, by openjp2.
+//! PS3.5 8.2.4 and 8.2.14, JPEG 2000 and High-Throughput JPEG 2000: decoded by openjp2, encoded by our own code.
+
+mod encode;
 
 use jpeg2k::{DecodeParameters, Image};
+
+pub(crate) use encode::{BlockCoding, SIDE_MAX, encode};
 
 use super::interleaved;
 use crate::{
