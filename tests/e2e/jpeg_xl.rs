@@ -48,7 +48,8 @@ async fn an_image_in_jpeg_xl_is_shown_and_sent_as_what_is_asked_for() {
         assert!(shown.bytes().await.expect("a body").starts_with(magic), "{media_type}");
     }
     let frames_of = async |uid: &str| {
-        let answer = service.get_as(&frame, &format!("application/octet-stream; transfer-syntax={uid}")).await;
+        let answer =
+            service.get_as(&frame, &format!("application/octet-stream; transfer-syntax={uid}")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{uid}");
         answer.bytes().await.expect("a body")
     };

@@ -3,4 +3,5 @@
 mod devices;
 mod forged;
 mod oidc;
+mod request_rate;
 mod revocation;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{
     extract::{ConnectInfo, FromRef, FromRequestParts},
-    http::{header, request::Parts},
+    http::{StatusCode, header, request::Parts},
 };
 use model::{
     access::{Action, Principal, Scope},
@@ -17,7 +17,8 @@ use crate::{
     tls::PeerCertificate,
 };
 
-/// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid.
+/// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid, and
+/// 429 when its account asks for too much.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     /// The account.
@@ -79,6 +80,13 @@ where
                 return Err(problem);
             }
         };
+        if let Err(wait_seconds) = authenticator.admit(&principal) {
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS)
+                .detail("this account asks for too much at once")
+                .retry_after(wait_seconds);
+            parts.extensions.insert(Refusal(problem.clone()));
+            return Err(problem);
+        }
         let certificate = parts.extensions.get::<PeerCertificate>();
         let certificate = certificate.map_or_else(String::new, |found| hex(found.public_key_sha256()));
         let found = Self { principal, source_address, certificate };

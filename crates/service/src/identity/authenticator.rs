@@ -13,6 +13,7 @@ use model::access::{Grant, Principal};
 use super::{
     jws::TokenRefused,
     oidc::{Oidc, OidcError},
+    request_rate::RequestRate,
     secret::{DEVICE_TOKEN, sha256},
     token::Issuer,
 };
@@ -33,6 +34,7 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     issuer: Issuer,
     online: Option<Online>,
+    rate: Option<RequestRate>,
 }
 
 /// What is asked beyond the token itself.
@@ -46,14 +48,28 @@ struct Online {
 
 impl Authenticator {
     pub(super) fn offline(issuer: Issuer) -> Self {
-        Self(Arc::new(Inner { issuer, online: None }))
+        Self::new(issuer, None)
     }
 
     pub(super) fn online(issuer: Issuer, database: Database) -> Result<Self, OidcError> {
         let config = &issuer.config().oidc;
         let oidc = if config.is_on() { Some(Oidc::new(config.clone(), database.clone())?) } else { None };
         let online = Online { database, oidc, devices: Mutex::default(), refusals: Mutex::default() };
-        Ok(Self(Arc::new(Inner { issuer, online: Some(online) })))
+        Ok(Self::new(issuer, Some(online)))
+    }
+
+    fn new(issuer: Issuer, online: Option<Online>) -> Self {
+        let config = issuer.config();
+        let rate = RequestRate::new(config.requests_per_second, config.requests_burst);
+        Self(Arc::new(Inner { issuer, online, rate }))
+    }
+
+    /// Counts a request of an account at one of the HTTP doors of this node.
+    ///
+    /// # Errors
+    /// The seconds to wait when it has made too many (`identity.requests_per_second`).
+    pub fn admit(&self, who: &Principal) -> Result<(), u32> {
+        self.0.rate.as_ref().map_or(Ok(()), |rate| rate.take(who, Instant::now()))
     }
 
     /// Who the token belongs to.

@@ -31,6 +31,10 @@ pub struct IdentityConfig {
     pub doctor_secret: String,
     /// For one start: the secret of the doctors' keys is another one than before, because that one is lost.
     pub doctor_secret_is_new: bool,
+    /// Requests of one account each second, but of other programs'; 0: no limit.
+    pub requests_per_second: u32,
+    /// Requests that an account may make at once after a pause.
+    pub requests_burst: u32,
     /// Another issuer whose tokens are taken as well.
     pub oidc: OidcConfig,
 }
@@ -48,6 +52,8 @@ impl Default for IdentityConfig {
             token_secret_other: String::new(),
             doctor_secret: String::new(),
             doctor_secret_is_new: false,
+            requests_per_second: 300,
+            requests_burst: 3_000,
             oidc: OidcConfig::default(),
         }
     }

@@ -8,6 +8,7 @@ mod jws;
 mod keys;
 mod oidc;
 mod password;
+mod request_rate;
 mod secret;
 mod shared_secret;
 mod sign_in;
