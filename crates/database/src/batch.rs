@@ -5,7 +5,9 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
+use futures_util::{Stream, StreamExt as _};
+use sqlx::{AssertSqlSafe, Either};
+use sqlx_sqlite::SqliteQueryResult;
 use uuid::Uuid;
 
 use crate::engine::{Tx, TxInner};
@@ -90,6 +92,25 @@ macro_rules! bound {
 
 pub(crate) use bound;
 
+/// Follows statements of one text of SQLite: how many have run to their end, and the error of the next one unless that
+/// is all.
+pub(crate) async fn run_to_the_end<R>(
+    mut results: impl Stream<Item = Result<Either<SqliteQueryResult, R>, sqlx::Error>> + Unpin,
+    all: usize,
+) -> (usize, Option<sqlx::Error>) {
+    // Each statement that has run to its end says so once.
+    let mut over = 0;
+    loop {
+        match results.next().await {
+            Some(Ok(Either::Left(_))) => over += 1,
+            Some(Ok(Either::Right(_))) => {}
+            Some(Err(error)) => return (over, Some(error)),
+            None if over == all => return (over, None),
+            None => return (over, Some(sqlx::Error::WorkerCrashed)),
+        }
+    }
+}
+
 impl Batch {
     /// Adds one to the end.
     pub(crate) fn push<const N: usize>(&mut self, sql: &'static str, binds: [Bind; N]) {
@@ -104,6 +125,11 @@ impl Batch {
     /// The same statements, whatever is bound to them.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.0.iter().map(|(sql, _)| sql).eq(other.0.iter().map(|(sql, _)| sql))
+    }
+
+    /// Whether nothing is to be done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// How many there are.

@@ -10,6 +10,8 @@ use tests::{
 };
 
 const SMALL: Shape = Shape { side: 64, instances: 10 };
+/// Enough for each of the threads that move files to come to a passage of its own: strace counts for each thread.
+const ENOUGH: Shape = Shape { side: 64, instances: 30 };
 /// Enough for SQLite to move its log into the database file.
 const MANY: Shape = Shape { side: 64, instances: 120 };
 /// strace makes every call of the system slow.
@@ -106,10 +108,10 @@ async fn a_failed_directory_sync_or_rename_is_never_acknowledged() {
             arguments.extend_from_slice(calls);
             arguments.extend_from_slice(&["-e", &injection]);
             platform.restart_traced(&arguments).await;
-            let load = Load::run(platform.dicom(), &when, &[SMALL]);
+            let load = Load::run(platform.dicom(), &when, &[ENOUGH]);
             assert_eq!(
                 load.ledger.len(),
-                SMALL.instances - load.refused().len(),
+                ENOUGH.instances - load.refused().len(),
                 "{when}: the next are taken"
             );
             let reader = platform.sign_in("reader", PASSWORD).await;

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use super::{
     encoding::{Place, hash},
+    patients::PATIENTS,
     record::{AuditActor, AuditOutcome, AuditRecord},
 };
 use crate::{
     Attribute, Condition, Database, DatabaseError, Level, Matching, SearchQuery,
-    engine::Tx,
     statement::{Statement, text_rows},
 };
 
@@ -76,11 +76,6 @@ static PAGE: Statement = Statement::new(
     "SELECT sequence, chain_id, chain_sequence, id, at, user_id, session_id, role, calling_ae, certificate, \
      source_address, request_id, action, outcome, study_instance_uid, consultation_id, patient, subject, rule, \
      detail, hash FROM audit WHERE sequence > $1 AND SETTLED ORDER BY sequence LIMIT $2",
-);
-
-static PATIENTS: Statement = Statement::new(
-    "SELECT study_instance_uid, patient FROM study \
-     WHERE study_instance_uid IN (SELECT uid FROM ROWS($1: uid text) AS r)",
 );
 
 /// A row with nothing taken for granted.
@@ -162,26 +157,6 @@ impl TryFrom<Row> for AuditRow {
         }
         Ok(Self { sequence, chain_id, chain_sequence, at, record, hash })
     }
-}
-
-/// Adds the pseudonym of the patient to records that name a study alone.
-pub(super) async fn name_patients(tx: &mut Tx, records: &mut [AuditRecord]) -> Result<(), DatabaseError> {
-    let lacks = |record: &AuditRecord| record.patient.is_none() && !record.study_instance_uid.is_empty();
-    if !records.iter().any(lacks) {
-        return Ok(());
-    }
-    let list = text_rows(records.iter().filter(|record| lacks(record)).map(|record| {
-        // Hostile requests name studies too; what no column can hold is no study of ours.
-        if record.study_instance_uid.contains('\0') { "" } else { record.study_instance_uid.as_str() }
-    }));
-    let sql = PATIENTS.on(tx.dialect());
-    let found: Vec<(String, Uuid)> =
-        on_tx!(tx, connection => sqlx::query_as(sql).bind(list).fetch_all(connection).await?);
-    for record in records.iter_mut().filter(|record| lacks(record)) {
-        let study = found.iter().find(|(study, _)| *study == record.study_instance_uid);
-        record.patient = study.map(|(_, patient)| *patient);
-    }
-    Ok(())
 }
 
 impl Database {

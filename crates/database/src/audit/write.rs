@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use sqlx::Executor as _;
 use sqlx_postgres::PgConnection;
 use sqlx_sqlite::SqliteConnection;
 use uuid::Uuid;
@@ -17,23 +18,30 @@ use uuid::Uuid;
 use super::{
     encoding::{Place, hash},
     record::{AuditActor, AuditRecord},
+    row::{storable, values},
 };
 use crate::{
     Database, DatabaseError,
-    statement::{Dialect, Statement, bytes_value, rows, time_value, uuid_value},
-    text::index_text,
-    turn::rolled_back,
+    batch::run_to_the_end,
+    statement::{Dialect, Statement, rows},
 };
 
 /// A clock that shows this much less than at the record before was set back. Less may come of transactions that
 /// began in one order and end in another.
 const CLOCK_STEP_MIN_SECONDS: i64 = 15;
 
-static HEAD: Statement = Statement::new(
-    "SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
-     LEFT JOIN (SELECT chain_sequence, hash, at FROM audit WHERE chain_id = $1 \
-     ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1",
-);
+macro_rules! head {
+    () => {
+        "SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
+         LEFT JOIN (SELECT chain_sequence, hash, at FROM audit WHERE chain_id = $1 \
+         ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1"
+    };
+}
+
+static HEAD: Statement = Statement::new(head!());
+
+/// On SQLite the head is read with the first statement: from there on nobody else writes.
+static BEGIN: Statement = Statement::new(concat!("BEGIN IMMEDIATE; SAVEPOINT turn; ", head!()));
 
 macro_rules! insert {
     () => {
@@ -54,7 +62,12 @@ static INSERT: Statement = Statement::new(insert!());
 
 /// On SQLite: refused when there is no savepoint, because the engine has rolled back by itself. Outside of the transaction that
 /// they tell of the records would stay.
-static INSERT_IN_TURN: Statement = Statement::new(concat!("RELEASE turn; SAVEPOINT turn; ", insert!()));
+static INSERT_IN_TURN: Statement = Statement::new(concat!("RELEASE turn; ", insert!()));
+
+/// The same with the end of the transaction.
+static INSERT_AND_COMMIT: Statement = Statement::new(concat!("RELEASE turn; ", insert!(), "; COMMIT"));
+/// What stands before its COMMIT.
+const BEFORE_COMMIT: usize = 2;
 
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +129,7 @@ struct Links {
 }
 
 /// [`HEAD`].
-type HeadRow = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
+pub(crate) type HeadRow = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Links {
     fn after(memory: &ChainMemory, (sequence, chain_sequence, hash, at): HeadRow) -> Self {
@@ -171,24 +184,58 @@ pub(crate) async fn write_chained(
     Ok(Some(head))
 }
 
-/// The same for all turns of a transaction of SQLite, with the time of each: nobody else writes until it ends.
-pub(crate) async fn write_chained_together(
+/// Begins a transaction of SQLite with a savepoint, and gives the end of the chain as it is until it ends.
+pub(crate) async fn begin_with_head(
     memory: &ChainMemory,
-    transaction: &mut SqliteConnection,
-    groups: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
-) -> Result<Option<ChainHead>, DatabaseError> {
-    if groups.is_empty() {
-        return Ok(None);
+    connection: &mut SqliteConnection,
+) -> Result<HeadRow, sqlx::Error> {
+    // Not kept by the connection: when the trail cannot be read, sqlx 0.9 panics over the reset of kept statements, and the
+    // connection never answers again.
+    let begin = sqlx::query_as(BEGIN.on(Dialect::Sqlite)).bind(memory.chain_id).persistent(false);
+    begin.fetch_all(connection).await?.pop().ok_or(sqlx::Error::RowNotFound)
+}
+
+/// The records of all turns of a transaction of SQLite.
+pub(crate) struct Chained(Links);
+
+impl Chained {
+    /// With the time of each turn; `None` when there are none.
+    pub(crate) fn after(
+        memory: &ChainMemory,
+        head: HeadRow,
+        groups: Vec<(Vec<AuditRecord>, DateTime<Utc>)>,
+    ) -> Option<Self> {
+        if groups.is_empty() {
+            return None;
+        }
+        let mut links = Links::after(memory, head);
+        for (records, at) in groups {
+            links.add(records, at);
+        }
+        Some(Self(links))
     }
-    let head = sqlx::query_as(HEAD.on(Dialect::Sqlite)).bind(memory.chain_id);
-    let mut links = Links::after(memory, head.fetch_one(&mut *transaction).await?);
-    for (records, at) in groups {
-        links.add(records, at);
+
+    /// The end of the chain with them.
+    pub(crate) fn head(&self) -> ChainHead {
+        self.0.head()
     }
-    let head = links.head();
-    let insert = sqlx::query(INSERT_IN_TURN.on(Dialect::Sqlite)).bind(rows(links.rows)).bind(links.chain_id);
-    insert.execute(transaction).await.map_err(rolled_back)?;
-    Ok(Some(head))
+
+    /// Writes them.
+    pub(crate) async fn write(self, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let insert = sqlx::query(INSERT_IN_TURN.on(Dialect::Sqlite));
+        insert.bind(rows(self.0.rows)).bind(self.0.chain_id).execute(transaction).await.map(drop)
+    }
+
+    /// Writes them and commits, in one trip. The error, and whether it is COMMIT's.
+    pub(crate) async fn write_and_commit(
+        self,
+        transaction: &mut SqliteConnection,
+    ) -> Result<(), (sqlx::Error, bool)> {
+        let all = sqlx::query(INSERT_AND_COMMIT.on(Dialect::Sqlite));
+        let all = all.bind(rows(self.0.rows)).bind(self.0.chain_id);
+        let (over, error) = run_to_the_end(transaction.fetch_many(all), BEFORE_COMMIT + 1).await;
+        error.map_or(Ok(()), |error| Err((error, over == BEFORE_COMMIT)))
+    }
 }
 
 fn clock_step(before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<AuditRecord> {
@@ -199,54 +246,6 @@ fn clock_step(before: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Audit
     let actor = AuditActor { role: "server".to_owned(), ..AuditActor::default() };
     let detail = format!("the clock went back {} s", back.num_seconds());
     Some(AuditRecord::success(&actor, "step_clock").saying(detail))
-}
-
-/// As the database will give it back: texts come from hostile requests, too.
-fn storable(mut record: AuditRecord) -> AuditRecord {
-    let actor = &mut record.actor;
-    let texts = [
-        &mut actor.role,
-        &mut actor.calling_ae,
-        &mut actor.certificate,
-        &mut actor.source_address,
-        &mut actor.request_id,
-        &mut record.action,
-        &mut record.study_instance_uid,
-        &mut record.subject,
-        &mut record.rule,
-        &mut record.detail,
-    ];
-    for text in texts {
-        *text = index_text(text);
-    }
-    record
-}
-
-fn values(place: Place, record: AuditRecord, hash: &[u8; 32]) -> Vec<Value> {
-    let uuid = |id: Option<Uuid>| id.map_or(Value::Null, uuid_value);
-    let actor = record.actor;
-    vec![
-        place.sequence.into(),
-        place.chain_sequence.into(),
-        uuid_value(record.id),
-        time_value(place.at),
-        uuid(actor.user_id),
-        uuid(actor.session_id),
-        actor.role.into(),
-        actor.calling_ae.into(),
-        actor.certificate.into(),
-        actor.source_address.into(),
-        actor.request_id.into(),
-        record.action.into(),
-        record.outcome.as_str().into(),
-        record.study_instance_uid.into(),
-        uuid(record.consultation_id),
-        uuid(record.patient),
-        record.subject.into(),
-        record.rule.into(),
-        record.detail.into(),
-        bytes_value(hash),
-    ]
 }
 
 impl Database {

@@ -7,7 +7,10 @@ use fail_point::Point;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{StoreInstanceError, StoreOutcome, known, prepare::Prepared, resolve, write};
-use crate::{AuditRecord, Database, DatabaseError, audit::insert_audit};
+use crate::{
+    AuditRecord, Database, DatabaseError,
+    audit::{commit_records, insert_audit},
+};
 
 /// Headers of one group at most, so that a group of large ones does not take the memory.
 const GROUP_MAX_BYTES: usize = 16 << 20;
@@ -22,7 +25,8 @@ type Outcome = Result<StoreOutcome, StoreInstanceError>;
 pub(crate) enum Waiting {
     /// An instance to store.
     Instance { prepared: Box<Prepared>, reply: oneshot::Sender<Outcome> },
-    /// An audit record that belongs to no other write: a read is answered once it is durable.
+    /// An audit record that belongs to no other write: a read is answered once it is durable. On PostgreSQL alone; on
+    /// SQLite turns share a transaction (`turn.rs`).
     Audit { record: Box<AuditRecord>, reply: oneshot::Sender<Result<(), DatabaseError>> },
 }
 
@@ -125,7 +129,7 @@ async fn commit_group(database: &Database, group: Group) {
                 let _ = reply.send(outcome);
             }
             for (record, reply) in records.into_iter().zip(recorded) {
-                let _ = reply.send(commit_repeatedly(database, &[], &[record]).await.map(|_| ()));
+                let _ = reply.send(record_repeatedly(database, &[record]).await);
             }
         }
     }
@@ -164,19 +168,28 @@ async fn commit_repeatedly(
     Err(DatabaseError::Busy)
 }
 
+/// As [`commit_repeatedly`], for records alone.
+pub(crate) async fn record_repeatedly(
+    database: &Database,
+    records: &[AuditRecord],
+) -> Result<(), DatabaseError> {
+    commit_repeatedly(database, &[], records).await.map(|_| ())
+}
+
 async fn commit_once(
     database: &Database,
     instances: &[Prepared],
     records: &[AuditRecord],
 ) -> Result<Vec<Outcome>, Failure> {
-    let mut tx = database.begin().await?;
-    let mut outcomes = Vec::new();
-    if !instances.is_empty() {
-        fail_point::reach(Point::K12TransactionBegun).map_err(sqlx::Error::Io)?;
-        let known = known::read(&mut tx, instances).await?;
-        let plan = resolve::resolve(instances, known);
-        outcomes = write::write(&mut tx, instances, plan).await?;
+    if instances.is_empty() {
+        commit_records(database, records).await?;
+        return Ok(Vec::new());
     }
+    let mut tx = database.begin().await?;
+    fail_point::reach(Point::K12TransactionBegun).map_err(sqlx::Error::Io)?;
+    let known = known::read(&mut tx, instances).await?;
+    let plan = resolve::resolve(instances, known);
+    let outcomes = write::write(&mut tx, instances, plan).await?;
     insert_audit(&mut tx, records).await?;
     database.commit(tx).await?;
     Ok(outcomes)

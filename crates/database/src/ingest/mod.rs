@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{AuditActor, Database, DatabaseError};
 
-pub(crate) use group_commit::{Waiting, commit_in_groups};
+pub(crate) use group_commit::{Waiting, commit_in_groups, record_repeatedly};
 pub(crate) use prepare::demographics;
 use prepare::prepare;
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use fail_point::Point;
 use sqlx_sqlite::{Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     AuditRecord, DatabaseError,
-    audit::{ChainMemory, write_chained_together},
+    audit::{ChainMemory, Chained, HeadRow, begin_with_head},
     batch::Batch,
     commit::{before_commit, disk_failed},
     connections::{Borrowed, Connections},
@@ -32,10 +33,11 @@ const TOGETHER: usize = 4;
 const GATHERING_MAX: Duration = Duration::from_millis(25);
 
 /// Every statement that moves a transaction on is sent with the next one: each is a trip to the thread of the connection.
-const FIRST: &str = "BEGIN IMMEDIATE; SAVEPOINT turn";
 const NEXT: &str = "RELEASE turn; SAVEPOINT turn";
 const TAKE_BACK: &str = "ROLLBACK TO turn";
 const COMMIT: &str = "RELEASE turn; COMMIT";
+/// After the records have released the savepoint.
+const COMMIT_ALONE: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
 /// Serves whoever asks, until nobody can any more.
@@ -51,7 +53,7 @@ pub(super) async fn hand_out(
             first.refuse(disk_failed());
             continue;
         }
-        match Gathering::begin(&connections).await {
+        match Gathering::begin(&connections, &chain).await {
             Ok(gathering) => gathering.run(first, &mut queue, &chain, &broken).await,
             Err(error) => first.refuse(error),
         }
@@ -79,6 +81,8 @@ fn more_work(first: Work, queue: &mut mpsc::UnboundedReceiver<Asked>) -> (Vec<Wo
 struct Gathering {
     connection: Arc<Mutex<Borrowed<Sqlite>>>,
     began: Instant,
+    /// The end of the audit trail.
+    head: HeadRow,
     /// Nothing was done since the savepoint.
     fresh: bool,
     /// Who waits for the COMMIT.
@@ -88,15 +92,15 @@ struct Gathering {
 }
 
 impl Gathering {
-    async fn begin(connections: &Connections<Sqlite>) -> Result<Self, DatabaseError> {
+    async fn begin(connections: &Connections<Sqlite>, chain: &ChainMemory) -> Result<Self, DatabaseError> {
         let mut connection = connections.borrow().await?;
-        let begun = run(&mut connection, FIRST).await;
+        let begun = begin_with_head(chain, &mut connection).await;
         if begun.is_err() {
             // Nothing of this transaction may be met by the next one.
             let _ = run(&mut connection, ROLLBACK).await;
         }
-        begun?;
         Ok(Self {
+            head: begun?,
             connection: Arc::new(Mutex::new(connection)),
             began: Instant::now(),
             fresh: true,
@@ -169,6 +173,11 @@ impl Gathering {
     async fn carry_out(&mut self, work: Vec<Work>) -> Result<(), sqlx::Error> {
         let mut waiting: VecDeque<(Batch, Kept)> = work.into_iter().filter_map(Work::begin).collect();
         while let Some((first, _)) = waiting.front() {
+            if first.is_empty() {
+                // Recorded, and nothing else.
+                waiting.pop_front().into_iter().for_each(|(_, kept)| self.keep(kept));
+                continue;
+            }
             // One or many, and many alike, for each text is kept by the connection with all its statements.
             let alike = waiting.iter().take(TOGETHER).filter(|(statements, _)| statements.is_like(first));
             let together = if alike.count() == TOGETHER { TOGETHER } else { 1 };
@@ -212,19 +221,36 @@ impl Gathering {
         chain: &ChainMemory,
         broken: &watch::Sender<bool>,
     ) -> Result<(), DatabaseError> {
-        let records = std::mem::take(&mut self.records);
-        let head = write_chained_together(chain, &mut *self.connection.lock().await, records).await?;
-        before_commit()?;
-        let committed = self.statement(COMMIT).await;
-        if committed.as_ref().is_err_and(is_disk_failure) {
-            // What a failed fsync left behind may be read but not be on the disk: asking the same file
-            // again proves nothing.
-            broken.send_replace(true);
-            tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+        let (records, head) = (mem::take(&mut self.records), mem::take(&mut self.head));
+        let records = Chained::after(chain, head, records);
+        let head = records.as_ref().map(Chained::head);
+        if let Err((error, by_commit)) = self.write_and_commit(records).await {
+            if by_commit && is_disk_failure(&error) {
+                // What a failed fsync left behind may be read but not be on the disk: asking the same file
+                // again proves nothing.
+                broken.send_replace(true);
+                tracing::error!("the disk failed under a commit: nothing more is stored until a restart");
+            }
+            return Err(rolled_back(error));
         }
-        committed.map_err(rolled_back)?;
         chain.committed(head);
         Ok(())
+    }
+
+    /// In one trip, unless a test wants to be in between. The error, and whether it is COMMIT's.
+    async fn write_and_commit(&self, records: Option<Chained>) -> Result<(), (sqlx::Error, bool)> {
+        let mut connection = self.connection.lock().await;
+        let taken_apart = [Point::K16AuditWritten, Point::K17BeforeCommit].map(fail_point::is_armed);
+        let mut commit = COMMIT;
+        if let Some(records) = records {
+            if taken_apart == [false; 2] {
+                return records.write_and_commit(&mut connection).await;
+            }
+            records.write(&mut connection).await.map_err(|error| (error, false))?;
+            commit = COMMIT_ALONE;
+        }
+        before_commit().map_err(|error| (error, false))?;
+        run(&mut connection, commit).await.map_err(|error| (error, true))
     }
 
     async fn end(

@@ -114,10 +114,12 @@ async fn nothing_is_kept_without_its_record() {
     let room = Room::new().await;
     let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END";
     sqlx::query(refuse).execute(&room.pool).await.expect("made");
-    let mut turn = room.turns.take().await.expect("a turn");
-    insert(&mut turn, 1).await.expect("inserted");
-    let record = AuditRecord::success(&AuditActor::default(), "count");
-    turn.keep(vec![record], DateTime::UNIX_EPOCH).await.expect_err("not recorded");
+    for n in 1..4 {
+        let mut turn = room.turns.take().await.expect("a turn");
+        insert(&mut turn, n).await.expect("inserted");
+        let record = AuditRecord::success(&AuditActor::default(), "count");
+        turn.keep(vec![record], DateTime::UNIX_EPOCH).await.expect_err("not recorded");
+    }
     assert_eq!(room.rows().await, [0; 0]);
 }
 
@@ -277,4 +279,21 @@ async fn after_the_disk_has_failed_nobody_gets_a_turn() {
     let refused = insert_all(&room.turns, &[1]).await.expect("no panic");
     assert!(matches!(refused, Err(NotDone::Database(DatabaseError::Unavailable(_)))), "{refused:?}");
     assert_eq!(room.rows().await, [0; 0]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_cannot_see_the_trail_is_not_left_open() {
+    let room = Room::new().await;
+    // Its text is known to the connection.
+    keep(room.turns.take().await.expect("a turn")).await.expect("kept");
+    sqlx::query("ALTER TABLE audit RENAME TO away").execute(&room.pool).await.expect("renamed");
+    for _ in 0..3 {
+        let refused = room.turns.take().await;
+        assert!(refused.is_err(), "nothing is written that cannot be recorded");
+    }
+    let back = "BEGIN IMMEDIATE; ALTER TABLE away RENAME TO audit; COMMIT";
+    sqlx::query(back).execute(&room.pool).await.expect("no transaction is open");
+    let mut turn = room.turns.take().await.expect("a turn");
+    insert(&mut turn, 1).await.expect("inserted");
+    keep(turn).await.expect("kept");
 }

@@ -3,11 +3,10 @@
 
 use std::ops::Range;
 
-use futures_util::StreamExt as _;
-use sqlx::{AssertSqlSafe, Either, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _};
 use sqlx_sqlite::SqliteConnection;
 
-use crate::batch::{Batch, bound};
+use crate::batch::{Batch, bound, run_to_the_end};
 
 /// [`super::gathering`]'s way from one turn to the next, as statements.
 const NEXT: [&str; 2] = ["RELEASE turn", "SAVEPOINT turn"];
@@ -50,18 +49,9 @@ impl Together {
     pub(super) async fn run(self, connection: &mut SqliteConnection) -> (usize, End) {
         let all = self.statements.len();
         let (sql, binds) = self.statements.joined();
-        let mut results = connection.fetch_many(bound!(sqlx::query(AssertSqlSafe(sql)), binds));
-        // Each statement that has run to its end says so once.
-        let mut over = 0;
-        let error = loop {
-            match results.next().await {
-                Some(Ok(Either::Left(_))) => over += 1,
-                Some(Ok(Either::Right(_))) => {}
-                Some(Err(error)) => break error,
-                None if over == all => return (self.spans.len(), End::Whole),
-                None => break sqlx::Error::WorkerCrashed,
-            }
-        };
+        let results = connection.fetch_many(bound!(sqlx::query(AssertSqlSafe(sql)), binds));
+        let (over, error) = run_to_the_end(results, all).await;
+        let Some(error) = error else { return (self.spans.len(), End::Whole) };
         let whole = self.spans.iter().filter(|span| span.end <= over).count();
         let own = self.spans.get(whole).is_some_and(|span| span.start <= over);
         (whole, if own { End::Stopped(error) } else { End::Lost(error) })
