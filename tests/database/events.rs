@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use database::{AuditOutcome, AuditRecord};
 use futures_util::future::join_all;
+use tests::wait::until;
 
 use crate::support::{Home, START, actor, at, instance};
 
@@ -13,6 +14,7 @@ on_both_engines!(
     commits_are_announced,
     a_cursor_misses_nothing_while_nodes_write,
     writes_leave_their_audit_record,
+    a_record_is_written_when_who_asked_has_gone,
     old_events_that_every_reader_has_are_forgotten,
 );
 
@@ -94,6 +96,20 @@ async fn writes_leave_their_audit_record(home: Home) {
     let record = record.of_patient(stored.patient.expect("whose study it is"));
     assert_eq!((&trail[1].record, trail[1].at), (&record, at(START + 60)));
     assert_eq!(home.database.audit_page(trail[0].sequence, 99).await.expect("trail").len(), 1);
+}
+
+/// As when the peer hangs up right after a wrong password.
+async fn a_record_is_written_when_who_asked_has_gone(home: Home) {
+    let database = home.database.clone();
+    let record = AuditRecord::success(&actor(), "sign_in");
+    // Asked once, and given up.
+    let given_up = tokio::time::timeout(std::time::Duration::ZERO, database.audit(record)).await;
+    assert!(given_up.is_err(), "nothing is recorded at once");
+    let trail = until("the record", async || {
+        let trail = database.audit_page(0, 99).await.expect("trail");
+        (!trail.is_empty()).then_some(trail)
+    });
+    assert_eq!(trail.await[0].record.action, "sign_in");
 }
 
 async fn old_events_that_every_reader_has_are_forgotten(home: Home) {

@@ -7,7 +7,11 @@ use std::{
 };
 
 use database::{Database, DatabaseConfig};
-use model::{clock::Clock, event::Event, transfer_syntax::RLE_LOSSLESS};
+use model::{
+    clock::Clock,
+    event::Event,
+    transfer_syntax::{JPEG_XL, RLE_LOSSLESS},
+};
 use serde_json::Value;
 use tests::{
     platform::{Options, Platform, binary},
@@ -188,6 +192,11 @@ fn bombs(random: &mut Random) -> Vec<Vec<u8>> {
     }
     bombs.push(encapsulated("BOMB", JPEG_2000, 512, 512, &noise));
     bombs.push(encapsulated("BOMB", JPEG_BASELINE, 512, 512, b"\xff\xd8"));
+    // JPEG XL: noise behind its signature, and behind a size header of nothing but ones.
+    let vast = [&b"\xff\x0a\xfa\xff\xff\xff\xf7\xff\xff\xff"[..], &noise].concat();
+    for (side, frame) in [(512, [&b"\xff\x0a"[..], &noise].concat()), (512, vast.clone()), (65_535, vast)] {
+        bombs.push(encapsulated("BOMB", JPEG_XL, side, side, &frame));
+    }
     bombs
 }
 

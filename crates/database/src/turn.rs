@@ -7,6 +7,7 @@
 
 mod gathering;
 mod together;
+mod undo;
 
 use std::{
     ops::{Deref, DerefMut},

@@ -18,8 +18,10 @@ pub const JPEG_SCANS_MAX: usize = 128;
 pub const JPEG_2000_TILES_MAX: u64 = 65_535;
 /// Quality layers in one JPEG 2000 frame.
 pub const JPEG_2000_LAYERS_MAX: u16 = 1024;
-/// What the decoder of JPEG XL may allocate for one frame: it works in floating point numbers.
-pub const JPEG_XL_MEMORY_MAX_BYTES: usize = 2 << 30;
+/// Samples of one frame that are made JPEG 2000 or HTJ2K: four bytes of memory each, and a tenth of a microsecond.
+pub const JPEG_2000_ENCODED_SAMPLES_MAX: u64 = 64 << 20;
+/// What the decoder of JPEG XL may allocate for one frame: it works in floating point numbers. Less than the decoder process may.
+pub const JPEG_XL_MEMORY_MAX_BYTES: usize = 1 << 30;
 /// Description in front of the frame in a message to the decoder: three palettes of 65,536 entries and more.
 pub const WIRE_HEADER_MAX_BYTES: usize = 8 << 20;
 /// Pictures made of one frame in one request.

@@ -251,7 +251,10 @@ async fn more_than_one_retrieval_may_have_is_refused_before_anything_is_sent() {
 /// same pixels.
 #[tokio::test]
 async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
-    use model::transfer_syntax::{DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, RLE_LOSSLESS};
+    use model::transfer_syntax::{
+        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, JPEG_2000_LOSSLESS, JPEG_LOSSLESS_SV1,
+        RLE_LOSSLESS,
+    };
     let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
     for stored in [IMPLICIT, EXPLICIT_VR_BIG_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, RLE_LOSSLESS] {
         let one = Synthetic { frames: 3, ..Synthetic::cr(stored, 24, 16) };
@@ -266,10 +269,15 @@ async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
         }
     }
     // A class alone says nothing: the receiver takes it in a syntax that nobody can make.
-    let one = Synthetic::cr("JPEG2000", 8, 8);
+    let one = Synthetic::cr("JPEG", 8, 8);
     store(&platform, std::slice::from_ref(&one));
-    let mut dialogue = open(&platform, "GETSCU", &[(&one.sop_class_uid, "1.2.840.10008.1.2.4.90")]);
     let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, one.study_instance_uid.as_bytes())];
+    let mut dialogue = open(&platform, "GETSCU", &[(&one.sop_class_uid, JPEG_LOSSLESS_SV1)]);
     let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
     assert_eq!((received.len(), last.status(), last.number(0x1022)), (0, 0xa702, Some(1)));
+    // JPEG 2000 we make, where nothing else is taken.
+    let mut dialogue = open(&platform, "GETSCU", &[(&one.sop_class_uid, JPEG_2000_LOSSLESS)]);
+    let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
+    assert_eq!((last.status(), received.len()), (0, 1));
+    assert!(received[&one.sop_instance_uid].windows(4).any(|bytes| bytes == b"\xff\x4f\xff\x51"));
 }

@@ -59,8 +59,10 @@ impl Database {
     /// It is durable when this returns; concurrent calls share a transaction.
     pub async fn audit(&self, record: AuditRecord) -> Result<(), DatabaseError> {
         if let Self::Sqlite(_) = self {
-            // Who waits for a turn shares its transaction anyway.
-            return record_repeatedly(self, &[record]).await;
+            // Who waits for a turn shares its transaction anyway. Who asked may go away: what was to be recorded is.
+            let database = self.clone();
+            let recorded = tokio::spawn(async move { record_repeatedly(&database, &[record]).await });
+            return recorded.await.map_err(|_| DatabaseError::closing())?;
         }
         let queue = on!(self, engine => engine.ingest.as_ref()).ok_or_else(DatabaseError::closing)?;
         let (reply, recorded) = oneshot::channel();

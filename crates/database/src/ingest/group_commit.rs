@@ -158,7 +158,7 @@ async fn commit_repeatedly(
             Err(Failure::Database(error)) => error,
         };
         let passing = matches!(error, DatabaseError::Busy | DatabaseError::Unavailable(_));
-        if !passing || attempt >= ATTEMPTS_MAX {
+        if !passing || attempt >= ATTEMPTS_MAX || database.has_disk_failed() {
             return Err(error);
         }
         metrics::counter!("database_group_commit_repeated").increment(1);

@@ -9,12 +9,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use fail_point::Point;
-use sqlx_sqlite::{Sqlite, SqliteConnection};
+use sqlx_sqlite::Sqlite;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::{
     Asked, Kept, NotDone, Taken, Turn, Work, rolled_back,
     together::{End, Together},
+    undo::{ROLLBACK, give_up, is_disk_failure, run, undo},
 };
 use crate::{
     AuditRecord, DatabaseError,
@@ -38,7 +39,6 @@ const TAKE_BACK: &str = "ROLLBACK TO turn";
 const COMMIT: &str = "RELEASE turn; COMMIT";
 /// After the records have released the savepoint.
 const COMMIT_ALONE: &str = "COMMIT";
-const ROLLBACK: &str = "ROLLBACK";
 
 /// Serves whoever asks, until nobody can any more.
 pub(super) async fn hand_out(
@@ -97,7 +97,7 @@ impl Gathering {
         let begun = begin_with_head(chain, &mut connection).await;
         if begun.is_err() {
             // Nothing of this transaction may be met by the next one.
-            let _ = run(&mut connection, ROLLBACK).await;
+            let _ = undo(&mut connection, ROLLBACK).await;
         }
         Ok(Self {
             head: begun?,
@@ -158,7 +158,7 @@ impl Gathering {
                 Ok(())
             }
             // Dropped. When the engine has rolled back everything by itself, there is no savepoint to go back to.
-            Err(_) => self.statement(TAKE_BACK).await,
+            Err(_) => self.take_back().await,
         }
     }
 
@@ -195,7 +195,7 @@ impl Gathering {
                 End::Whole => continue,
                 End::Lost(error) => Err(error),
                 End::Stopped(error) => {
-                    let taken_back = self.statement(TAKE_BACK).await;
+                    let taken_back = self.take_back().await;
                     if let Some((_, kept)) = waiting.pop_front() {
                         let _ = kept.committed.send(Err(NotDone::Statement(error)));
                     }
@@ -209,6 +209,10 @@ impl Gathering {
             }
         }
         Ok(())
+    }
+
+    async fn take_back(&self) -> Result<(), sqlx::Error> {
+        undo(&mut *self.connection.lock().await, TAKE_BACK).await
     }
 
     async fn statement(&self, sql: &'static str) -> Result<(), sqlx::Error> {
@@ -275,8 +279,7 @@ impl Gathering {
             }
             return;
         };
-        // Refused when the engine has done it already.
-        let _ = self.statement(ROLLBACK).await;
+        give_up(&mut *self.connection.lock().await).await;
         tracing::warn!(%error, turns = self.kept.len(), "a transaction was not committed");
         for committed in self.kept {
             let _ = committed.send(Err(error.for_another().into()));
@@ -285,14 +288,4 @@ impl Gathering {
             asked.refuse(error.for_another());
         }
     }
-}
-
-async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::query(sql).execute(connection).await.map(drop)
-}
-
-/// SQLITE_IOERR of any kind.
-fn is_disk_failure(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else { return false };
-    error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 10)
 }

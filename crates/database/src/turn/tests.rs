@@ -281,19 +281,4 @@ async fn after_the_disk_has_failed_nobody_gets_a_turn() {
     assert_eq!(room.rows().await, [0; 0]);
 }
 
-#[tokio::test]
-async fn a_transaction_that_cannot_see_the_trail_is_not_left_open() {
-    let room = Room::new().await;
-    // Its text is known to the connection.
-    keep(room.turns.take().await.expect("a turn")).await.expect("kept");
-    sqlx::query("ALTER TABLE audit RENAME TO away").execute(&room.pool).await.expect("renamed");
-    for _ in 0..3 {
-        let refused = room.turns.take().await;
-        assert!(refused.is_err(), "nothing is written that cannot be recorded");
-    }
-    let back = "BEGIN IMMEDIATE; ALTER TABLE away RENAME TO audit; COMMIT";
-    sqlx::query(back).execute(&room.pool).await.expect("no transaction is open");
-    let mut turn = room.turns.take().await.expect("a turn");
-    insert(&mut turn, 1).await.expect("inserted");
-    keep(turn).await.expect("kept");
-}
+mod trail;

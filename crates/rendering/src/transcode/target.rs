@@ -7,6 +7,7 @@ use super::FrameDescription;
 use crate::{
     codec::{is_native_and_checked, jpeg_2000},
     frame::SampleFormat,
+    limits::JPEG_2000_ENCODED_SAMPLES_MAX,
     shape::{FrameShape, Photometric},
 };
 
@@ -74,7 +75,10 @@ impl Target {
             Self::JpegLsLossless => whole && matches!(frame.bits_allocated, 8 | 16),
             Self::Jpeg2000Lossless | Self::HighThroughputLossless | Self::HighThroughputLosslessRpcl => {
                 let sides = frame.rows.max(frame.columns) <= jpeg_2000::SIDE_MAX;
-                whole && sides && matches!(frame.bits_allocated, 8 | 16)
+                let samples =
+                    u64::from(frame.rows) * u64::from(frame.columns) * u64::from(frame.samples_per_pixel);
+                let fits = sides && samples <= JPEG_2000_ENCODED_SAMPLES_MAX;
+                whole && fits && matches!(frame.bits_allocated, 8 | 16)
             }
             Self::JpegBaseline { .. } => {
                 // Indices of a palette mean nothing once they are averaged.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::access::{Principal, Role};
+use model::access::{Grant, Principal, Role};
 use uuid::Uuid;
 
 /// Accounts that are remembered before those that have asked for nothing of late are forgotten.
@@ -45,16 +45,18 @@ impl RequestRate {
         (per_second > 0).then_some(rate)
     }
 
-    /// Counts a request. Other programs ask for many persons and are not limited; what was lent (a share link, an image
-    /// session, a device) is counted for itself and takes nothing from its lender.
+    /// Counts a request. Other programs ask for many persons and are not limited. Each sign-in is counted for itself, so that who
+    /// finds a thief in the account can end its session; so are a device and a share link, with all who hold it. The image sessions
+    /// of an account, of which it can make any number, are counted together.
     ///
     /// # Errors
     /// The seconds after which the account may ask again.
     pub(super) fn take(&self, who: &Principal, now: Instant) -> Result<(), u32> {
         let account = match who.grant {
             None if who.role == Role::Service => return Ok(()),
-            None => who.user_id,
-            Some(_) => who.session_id.unwrap_or(who.user_id),
+            None | Some(Grant::Device) => who.session_id.unwrap_or(who.user_id),
+            Some(Grant::Consultation(_)) => who.user_id,
+            Some(Grant::Share(share)) => share,
         };
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
@@ -84,8 +86,6 @@ impl RequestRate {
 
 #[cfg(test)]
 mod tests {
-    use model::access::Grant;
-
     use super::*;
 
     fn viewer() -> Principal {
@@ -99,8 +99,12 @@ mod tests {
         assert!((0..5).all(|_| rate.take(&one, now).is_ok()));
         assert_eq!(rate.take(&one, now), Err(1));
         assert_eq!(rate.take(&other, now), Ok(()), "nobody pays for another one");
-        let lent = Principal { grant: Some(Grant::Device), session_id: Some(Uuid::now_v7()), ..one.clone() };
-        assert_eq!(rate.take(&lent, now), Ok(()), "nor for who lent something");
+        let session = |grant| Principal { grant, session_id: Some(Uuid::now_v7()), ..one.clone() };
+        for grant in [None, Some(Grant::Device), Some(Grant::Share(Uuid::now_v7()))] {
+            assert_eq!(rate.take(&session(grant), now), Ok(()), "{grant:?} is counted for itself");
+        }
+        let consultation = || session(Some(Grant::Consultation(Uuid::now_v7())));
+        assert_eq!(rate.take(&consultation(), now), Err(1), "image sessions are counted together");
         // Refused requests cost nothing.
         let later = now + Duration::from_secs(1);
         assert_eq!([rate.take(&one, later), rate.take(&one, later)], [Ok(()), Ok(())]);
