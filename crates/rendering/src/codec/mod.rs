@@ -1,5 +1,6 @@
 //! PS3.5 8 and Annex A: from the bytes of one stored frame to samples. One file for each codec.
 
+mod bit_writer;
 mod deflated;
 mod jpeg;
 mod jpeg_12_bit;

@@ -1,7 +1,7 @@
 //! ITU-T T.87 A.2 to A.7: coding parameters, context states and Golomb codes.
 
-use super::{bit_writer::BitWriter, bits::BitReader, malformed};
-use crate::error::RenderError;
+use super::{bits::BitReader, malformed};
+use crate::{codec::bit_writer::BitWriter, error::RenderError};
 
 const RESET_DEFAULT: i32 = 64;
 const THRESHOLDS_DEFAULT: [i32; 3] = [3, 7, 21];

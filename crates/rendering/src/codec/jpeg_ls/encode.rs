@@ -2,11 +2,13 @@
 //! line by line, which every decoder gives back by pixel.
 
 use super::{
-    bit_writer::BitWriter,
     coding::{Coding, Context, RunContext},
     scan::{CONTEXTS, J, Lane, Neighbours},
 };
-use crate::{codec::Picture, error::RenderError};
+use crate::{
+    codec::{Picture, bit_writer::BitWriter},
+    error::RenderError,
+};
 
 /// Encodes a picture.
 ///

@@ -1,7 +1,6 @@
 //! ITU-T T.87, JPEG-LS: lossless and near-lossless, all interleavings, 2 to 16 bits. Written here because the
 //! usual library needs a C++ tool chain. Restart intervals, mapping tables and point transforms are refused.
 
-mod bit_writer;
 mod bits;
 mod coding;
 mod encode;

@@ -1,6 +1,7 @@
 //! ITU-T T.800 Annex B.9 and B.10: packets, with tag trees in their headers.
 
 use super::block::CodedBlock;
+use crate::codec::bit_writer::BitWriter;
 
 /// The code-blocks of one sub-band at one resolution, row by row.
 #[derive(Debug)]
@@ -14,8 +15,8 @@ pub(super) struct BandBlocks {
 
 /// Writes a packet: what one resolution of one component adds in the one layer.
 pub(super) fn write(out: &mut Vec<u8>, bands: &[BandBlocks]) {
-    let mut header = HeaderBits::default();
-    header.put(1, 1);
+    let mut header = BitWriter::default();
+    header.write(1, 1);
     for band in bands.iter().filter(|band| !band.blocks.is_empty()) {
         let rows = band.blocks.len() / band.columns;
         // B.10.4: a block is in layer 0, or never.
@@ -40,62 +41,25 @@ pub(super) fn write(out: &mut Vec<u8>, bands: &[BandBlocks]) {
 }
 
 /// Table B.4.
-fn write_passes(header: &mut HeaderBits, passes: u32) {
+fn write_passes(header: &mut BitWriter, passes: u32) {
     match passes {
-        1 => header.put(0, 1),
-        2 => header.put(0b10, 2),
-        3..=5 => header.put(0b1100 | (passes - 3), 4),
-        6..=36 => header.put(0b1111 << 5 | (passes - 6), 9),
-        _ => header.put(0x1ff << 7 | (passes - 37), 16),
+        1 => header.write(0, 1),
+        2 => header.write(0b10, 2),
+        3..=5 => header.write(0b1100 | (passes - 3), 4),
+        6..=36 => header.write(0b1111 << 5 | (passes - 6), 9),
+        _ => header.write(0x1ff << 7 | (passes - 37), 16),
     }
 }
 
 /// B.10.7.1: the bytes of the segment, in as many bits as a count of ones asks for.
-fn write_length(header: &mut HeaderBits, passes: u32, length: u32) {
+fn write_length(header: &mut BitWriter, passes: u32, length: u32) {
     let given = 3 + passes.ilog2();
     let needed = u32::BITS - length.leading_zeros();
     for _ in given..needed {
-        header.put(1, 1);
+        header.write(1, 1);
     }
-    header.put(0, 1);
-    header.put(length, given.max(needed));
-}
-
-/// B.10.1: after a byte of ones comes a bit of stuffing.
-#[derive(Debug, Default)]
-struct HeaderBits {
-    bytes: Vec<u8>,
-    current: u8,
-    used: u32,
-}
-
-impl HeaderBits {
-    fn room(&self) -> u32 {
-        if self.bytes.last() == Some(&0xff) { 7 } else { 8 }
-    }
-
-    /// The lowest `count` bits of `value`, the highest of them first.
-    fn put(&mut self, value: u32, count: u32) {
-        for shift in (0..count).rev() {
-            self.current = self.current << 1 | (value >> shift & 1) as u8;
-            self.used += 1;
-            if self.used == self.room() {
-                self.bytes.push(self.current);
-                (self.current, self.used) = (0, 0);
-            }
-        }
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        if self.used > 0 {
-            self.put(0, self.room() - self.used);
-        }
-        // A header does not end with a byte of ones.
-        if self.bytes.last() == Some(&0xff) {
-            self.bytes.push(0);
-        }
-        self.bytes
-    }
+    header.write(0, 1);
+    header.write(length, given.max(needed));
 }
 
 /// B.10.2: numbers of a plane, each coded by what it has more than the least of its quarter.
@@ -139,7 +103,7 @@ impl TagTree {
     }
 
     /// Tells whether the value of a leaf is below `threshold`, and what it is when it is.
-    fn write(&mut self, header: &mut HeaderBits, leaf: usize, threshold: u32) {
+    fn write(&mut self, header: &mut BitWriter, leaf: usize, threshold: u32) {
         let columns = self.levels[0].columns;
         let (row, column) = (leaf / columns, leaf % columns);
         let mut at_least = 0;
@@ -148,7 +112,7 @@ impl TagTree {
             node.at_least = node.at_least.max(at_least);
             while !node.known && node.at_least < threshold {
                 node.known = node.at_least >= node.value;
-                header.put(u32::from(node.known), 1);
+                header.write(u32::from(node.known), 1);
                 node.at_least += u32::from(!node.known);
             }
             at_least = node.at_least;

@@ -58,12 +58,8 @@ impl Quad {
     }
 }
 
-/// What the two rows above a pair of rows were.
-#[derive(Debug)]
-struct Above {
-    /// Exponents of their lower row, behind a zero and before two.
-    exponents: Vec<u32>,
-}
+/// Exponents of the lower of two rows, behind a zero and before two.
+type Exponents = Vec<u32>;
 
 /// Codes a block of `width` columns whose magnitudes are below 2^30.
 pub(super) fn encode(coefficients: &[i32], width: usize) -> CodedBlock {
@@ -72,7 +68,7 @@ pub(super) fn encode(coefficients: &[i32], width: usize) -> CodedBlock {
     }
     let mut pass =
         CleanupPass { magnitudes: Magnitudes::default(), runs: Runs::default(), codes: Codes::new() };
-    let mut above = Above { exponents: vec![0; width + 4] };
+    let mut above = vec![0; width + 4];
     for (pair, rows) in coefficients.chunks(2 * width).enumerate() {
         let (upper, lower) = rows.split_at(width);
         above = pass.encode_rows(upper, lower, (pair > 0).then_some(&above));
@@ -89,9 +85,9 @@ struct CleanupPass {
 
 impl CleanupPass {
     /// Two rows of quads' coefficients, two quads at a time.
-    fn encode_rows(&mut self, upper: &[i32], lower: &[i32], above: Option<&Above>) -> Above {
+    fn encode_rows(&mut self, upper: &[i32], lower: &[i32], above: Option<&Exponents>) -> Exponents {
         let width = upper.len();
-        let mut next = Above { exponents: vec![0; width + 4] };
+        let mut next = vec![0; width + 4];
         let at = |row: &[i32], column: usize| row.get(column).copied().unwrap_or(0);
         let mut left = Quad::default();
         for first in (0..width).step_by(4) {
@@ -105,8 +101,8 @@ impl CleanupPass {
                     at(lower, column + 1),
                 ]);
                 *offset = self.encode_quad(&quad, &left, column, above);
-                next.exponents[column + 1] = quad.exponents[1];
-                next.exponents[column + 2] = quad.exponents[3];
+                next[column + 1] = quad.exponents[1];
+                next[column + 2] = quad.exponents[3];
                 left = quad;
             }
             self.encode_offsets(offsets, above.is_none());
@@ -115,11 +111,11 @@ impl CleanupPass {
     }
 
     /// Significance, exponents and magnitudes; gives by how much the greatest exponent is more than expected.
-    fn encode_quad(&mut self, quad: &Quad, left: &Quad, column: usize, above: Option<&Above>) -> u32 {
+    fn encode_quad(&mut self, quad: &Quad, left: &Quad, column: usize, above: Option<&Exponents>) -> u32 {
         let (context, expected, table) = match above {
             None => (left.significance >> 1 | left.significance & 1, 1, &*FIRST_ROWS),
             Some(above) => {
-                let around: [u32; 4] = std::array::from_fn(|index| above.exponents[column + index]);
+                let around: [u32; 4] = std::array::from_fn(|index| above[column + index]);
                 let context = u32::from(around[0] | around[1] != 0)
                     | u32::from(left.significance & 0b1100 != 0) << 1
                     | u32::from(around[2] | around[3] != 0) << 2;

@@ -1,6 +1,7 @@
-//! ITU-T T.87 A.1, C.2: the bit stream as it is written; after a byte 0xFF comes a zero bit.
+//! ITU-T T.87 A.1 and C.2, T.800 B.10.1, T.814 7.1.3: a bit stream in which a zero bit comes after a byte 0xFF.
 
 /// Writes bits, most significant first.
+#[derive(Debug, Default)]
 pub(super) struct BitWriter {
     out: Vec<u8>,
     cache: u64,
@@ -37,6 +38,14 @@ impl BitWriter {
             zeros -= 31;
         }
         self.write(1, zeros + 1);
+    }
+
+    /// The whole bytes, the bits of the next one with zeros behind them, and which of its bits those are: the stuffed one
+    /// counts.
+    pub fn into_parts(self) -> (Vec<u8>, u8, u8) {
+        let free = self.wanted() - self.cached;
+        let begun = self.cache & ((1 << self.cached) - 1);
+        (self.out, (begun << free) as u8, (0xff_u32 << free) as u8)
     }
 
     fn wanted(&self) -> u32 {
