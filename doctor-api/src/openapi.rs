@@ -131,7 +131,7 @@ fn add_problems_to(operation: &mut Operation) {
     if operation.security.is_some() {
         add("401", "No token, or one that is not valid (any longer)");
         add("403", "The account's role may never do this");
-        add("429", "The account asks for too much at once: try again after Retry-After seconds");
+        add("429", "Too many requests of this sign-in at once: try again after Retry-After seconds");
     }
     if in_path {
         add("404", "Not there, or not yours");

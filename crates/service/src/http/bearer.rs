@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Who sent the request, and from where. Extracting it answers 401 when the token is missing or not valid, and
-/// 429 when its account asks for too much.
+/// 429 when its sign-in asks for too much.
 #[derive(Debug, Clone)]
 pub struct Authenticated {
     /// The account.
@@ -82,7 +82,7 @@ where
         };
         if let Err(wait_seconds) = authenticator.admit(&principal) {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS)
-                .detail("this account asks for too much at once")
+                .detail("too many requests at once: go on after Retry-After seconds, with fewer at a time")
                 .retry_after(wait_seconds);
             parts.extensions.insert(Refusal(problem.clone()));
             return Err(problem);

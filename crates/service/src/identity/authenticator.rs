@@ -64,7 +64,7 @@ impl Authenticator {
         Self(Arc::new(Inner { issuer, online, rate }))
     }
 
-    /// Counts a request of an account at one of the HTTP doors of this node.
+    /// Counts a request of a sign-in at one of the HTTP doors of this node.
     ///
     /// # Errors
     /// The seconds to wait when it has made too many (`identity.requests_per_second`).

@@ -31,9 +31,9 @@ pub struct IdentityConfig {
     pub doctor_secret: String,
     /// For one start: the secret of the doctors' keys is another one than before, because that one is lost.
     pub doctor_secret_is_new: bool,
-    /// Requests of one account each second, but of other programs'; 0: no limit.
+    /// Requests of one sign-in each second at this node, but of service accounts; 0: no limit.
     pub requests_per_second: u32,
-    /// Requests that an account may make at once after a pause.
+    /// Requests that it may make at once after a pause.
     pub requests_burst: u32,
     /// Another issuer whose tokens are taken as well.
     pub oidc: OidcConfig,

@@ -1,4 +1,4 @@
-//! How many requests an account may make: so that a program that runs wild, or a stolen token that fetches whatever it
+//! How many requests a sign-in may make: so that a program that runs wild, or a stolen token that fetches whatever it
 //! reaches, does not take the archive from all others.
 
 use std::{
@@ -10,12 +10,12 @@ use std::{
 use model::access::{Grant, Principal, Role};
 use uuid::Uuid;
 
-/// Accounts that are remembered before those that have asked for nothing of late are forgotten.
-const ACCOUNTS_MAX: usize = 10_000;
+/// Sign-ins that are remembered before those that have asked for nothing of late are forgotten.
+const REMEMBERED_MAX: usize = 10_000;
 /// Who is at the limit is refused many times a second: the log has one line of it in this time.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
 
-/// What an account may still ask for.
+/// What a sign-in may still ask for.
 #[derive(Debug, Clone, Copy)]
 struct Allowance {
     /// Requests, also parts of one.
@@ -26,12 +26,13 @@ struct Allowance {
     told: Option<Instant>,
 }
 
-/// Requests of each account: so many at once, and so many more each second.
+/// Requests of each sign-in: so many at once, and so many more each second.
 #[derive(Debug)]
 pub(super) struct RequestRate {
     per_second: f64,
     burst: f64,
-    accounts: Mutex<HashMap<Uuid, Allowance>>,
+    /// By session, or by what else is counted for itself.
+    allowances: Mutex<HashMap<Uuid, Allowance>>,
 }
 
 impl RequestRate {
@@ -40,7 +41,7 @@ impl RequestRate {
         let rate = Self {
             per_second: per_second.into(),
             burst: burst.max(per_second).into(),
-            accounts: Mutex::default(),
+            allowances: Mutex::default(),
         };
         (per_second > 0).then_some(rate)
     }
@@ -50,20 +51,20 @@ impl RequestRate {
     /// of an account, of which it can make any number, are counted together.
     ///
     /// # Errors
-    /// The seconds after which the account may ask again.
+    /// The seconds after which it may ask again.
     pub(super) fn take(&self, who: &Principal, now: Instant) -> Result<(), u32> {
-        let account = match who.grant {
+        let counted = match who.grant {
             None if who.role == Role::Service => return Ok(()),
             None | Some(Grant::Device) => who.session_id.unwrap_or(who.user_id),
             Some(Grant::Consultation(_)) => who.user_id,
             Some(Grant::Share(share)) => share,
         };
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if accounts.len() >= ACCOUNTS_MAX && !accounts.contains_key(&account) {
-            accounts.retain(|_, allowance| self.left(allowance, now) < self.burst);
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        if allowances.len() >= REMEMBERED_MAX && !allowances.contains_key(&counted) {
+            allowances.retain(|_, allowance| self.left(allowance, now) < self.burst);
         }
         let new = Allowance { left: self.burst, at: now, told: None };
-        let allowance = accounts.entry(account).or_insert(new);
+        let allowance = allowances.entry(counted).or_insert(new);
         let left = self.left(allowance, now);
         (allowance.left, allowance.at) = (left, now);
         if left >= 1.0 {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_then_so_many_a_second_for_each_account() {
+    fn a_burst_then_so_many_a_second_for_each_sign_in() {
         let rate = RequestRate::new(2, 5).expect("a limit");
         let (one, other, now) = (viewer(), viewer(), Instant::now());
         assert!((0..5).all(|_| rate.take(&one, now).is_ok()));
@@ -126,13 +127,13 @@ mod tests {
     fn who_has_asked_for_nothing_of_late_is_forgotten() {
         let rate = RequestRate::new(1, 10).expect("a limit");
         let (now, busy) = (Instant::now(), viewer());
-        for _ in 1..ACCOUNTS_MAX {
+        for _ in 1..REMEMBERED_MAX {
             let _ = rate.take(&viewer(), now);
         }
         let later = now + Duration::from_mins(1);
         assert!((0..10).all(|_| rate.take(&busy, later).is_ok()));
         assert_eq!(rate.take(&viewer(), later), Ok(()));
-        assert_eq!(rate.accounts.lock().expect("whole").len(), 2);
+        assert_eq!(rate.allowances.lock().expect("whole").len(), 2);
         assert_eq!(rate.take(&busy, later), Err(1), "who is at the limit is remembered");
     }
 }
