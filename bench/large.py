@@ -17,9 +17,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-import urllib.request
 
-from servers import Postgres, start_maxray, stop
+from servers import Postgres, add_account, settings, sign_in, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -34,13 +33,7 @@ BASE, PER_SERIES, SERIES_PER_STUDY, STUDIES_PER_PATIENT = 7, 2, 2, 2
 MASK = (1 << 64) - 1
 scratch = tempfile.mkdtemp(prefix="maxray-large-", dir=options.directory)
 os.chmod(scratch, 0o755)
-environment = dict(
-    os.environ,
-    MAXRAY_DATA_DIRECTORY=scratch + "/data",
-    MAXRAY_HTTP__LISTEN=f"127.0.0.1:{HTTP}",
-    MAXRAY_PACS__LISTEN=f"127.0.0.1:{DICOM}",
-    MAXRAY_WORKER__PREVIEWS="false",
-)
+environment = settings(scratch, HTTP, DICOM)
 POSTGRES_SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "maintenance_work_mem": "256MB", "random_page_cost": "1.1"}
 
 
@@ -168,20 +161,11 @@ QIDO = {
 }
 
 
-def sign_in():
-    password = "correct horse battery staple 7!"
-    words = [options.maxray, "user", "add", "--username", "bench", "--role", "service", "--password-stdin"]
-    done = subprocess.run(words, env=environment, cwd=scratch, input=password, capture_output=True, text=True)
-    assert done.returncode == 0 or "taken" in done.stderr, done.stderr
-    body = json.dumps({"username": "bench", "password": password}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{HTTP}/sessions", data=body, headers={"Content-Type": "application/json"})
-    return json.load(urllib.request.urlopen(request))["access_token"]
-
-
 def measure(count):
     common = ["--kind", "tiny", "--base", BASE, "--count", count]
     found = {}
-    token = sign_in()
+    add_account(options.maxray, environment, scratch)
+    token = sign_in(HTTP)
     for name, template in QIDO.items():
         draws = load("urls", *common, "--start", 0, "--n", 5000, "--seed", 1, "--template", "/dicomweb" + template)
         with open(scratch + "/urls", "w") as file:

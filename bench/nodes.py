@@ -14,9 +14,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-import urllib.request
 
-from servers import Postgres, family, processor_seconds, start_maxray, stop
+from servers import Postgres, add_account, family, processor_seconds, sign_in, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -24,7 +23,6 @@ arguments.add_argument("mrbench")
 arguments.add_argument("--nodes", default="1,2,3")
 arguments.add_argument("--secs", type=int, default=5)
 options = arguments.parse_args()
-PASSWORD = "correct horse battery staple 7!"
 CLIENTS = 8
 LOADED = 400
 
@@ -66,12 +64,6 @@ def measure(name, commands, nodes, postgres):
     print(f"| {len(nodes)} | {name} | {rate:.0f} | {p99:.1f} | {of_nodes} | {of_database} | {errors} |", flush=True)
 
 
-def sign_in(number):
-    body = json.dumps({"username": "bench", "password": PASSWORD}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{18700 + number}/sessions", data=body, headers={"Content-Type": "application/json"})
-    return json.load(urllib.request.urlopen(request))["access_token"]
-
-
 def store(number, kind, base, clients):
     words = ["store", "--addr", f"127.0.0.1:{18750 + number}", "--aet", "MAXRAY", "--kind", kind, "--base", str(base), "--start", "0"]
     return [options.mrbench, *words, "--count", "1000000", "--assoc", str(clients), "--secs", str(options.secs)]
@@ -88,9 +80,9 @@ def run(count):
     os.mkdir(f"{scratch}/objects")
     postgres = Postgres(scratch, 18790, {"shared_buffers": "1GB", "max_wal_size": "4GB"})
     first = environment(scratch, postgres, 0)
-    for words, stdin in ((["user", "add", "--username", "bench", "--role", "service", "--password-stdin"], PASSWORD), (["ae", "add", "MRBENCH", "127.0.0.1", "--operation", "store"], None)):
-        done = subprocess.run([options.maxray, *words], env=first, cwd=scratch, input=stdin, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    add_account(options.maxray, first, scratch)
+    words = [options.maxray, "ae", "add", "MRBENCH", "127.0.0.1", "--operation", "store"]
+    subprocess.run(words, env=first, cwd=scratch, capture_output=True, check=True)
     nodes = [start_maxray(options.maxray, environment(scratch, postgres, number), f"{scratch}/node{number}") for number in range(count)]
     shares = [(number, CLIENTS // count + (number < CLIENTS % count)) for number in range(count)]
     loaded = [options.mrbench, "store", "--addr", "127.0.0.1:18750", "--aet", "MAXRAY", "--kind", "tiny", "--base", "1", "--start", "0", "--count", str(LOADED), "--assoc", "4", "--secs", "60"]
@@ -100,7 +92,7 @@ def run(count):
     template = "/dicomweb/studies?AccessionNumber={acc}"
     drawn = [options.mrbench, "urls", "--kind", "tiny", "--base", "1", "--count", str(LOADED), "--n", "2000", "--seed", "1", "--template", template]
     open(f"{scratch}/urls", "w").write(subprocess.run(drawn, capture_output=True, text=True, check=True).stdout)
-    token = sign_in(0)
+    token = sign_in(18700)
     measure("QIDO-RS AccessionNumber", [search(scratch, number, token, clients) for number, clients in shares], nodes, postgres)
     for node in nodes:
         stop(node)

@@ -1,5 +1,6 @@
 """What the benches start, MaxRay and a PostgreSQL of their own, and what processes take. Each is stopped by whoever has started it."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,33 @@ import subprocess
 import time
 import urllib.request
 
+PASSWORD = "correct horse battery staple 7!"
 TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def settings(scratch, http, dicom):
+    """MaxRay on these ports, with its data below `scratch`, that makes no previews."""
+    return dict(
+        os.environ,
+        MAXRAY_DATA_DIRECTORY=scratch + "/data",
+        MAXRAY_HTTP__LISTEN=f"127.0.0.1:{http}",
+        MAXRAY_PACS__LISTEN=f"127.0.0.1:{dicom}",
+        MAXRAY_WORKER__PREVIEWS="false",
+    )
+
+
+def add_account(program, environment, scratch):
+    """The service account `bench`, unless it is there."""
+    words = [program, "user", "add", "--username", "bench", "--role", "service", "--password-stdin"]
+    done = subprocess.run(words, env=environment, cwd=scratch, input=PASSWORD, capture_output=True, text=True)
+    assert done.returncode == 0 or "taken" in done.stderr, done.stderr
+
+
+def sign_in(http):
+    """An access token of it."""
+    body = json.dumps({"username": "bench", "password": PASSWORD}).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{http}/sessions", data=body, headers={"Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request))["access_token"]
 
 
 def start_maxray(program, environment, scratch):

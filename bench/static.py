@@ -18,7 +18,7 @@ import tempfile
 import time
 import urllib.request
 
-from servers import family, processor_seconds, start_maxray, stop
+from servers import add_account, family, processor_seconds, settings, sign_in, start_maxray, stop
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("maxray")
@@ -27,33 +27,23 @@ arguments.add_argument("--secs", type=int, default=3, help="seconds of each meas
 arguments.add_argument("--rounds", type=int, default=3)
 options = arguments.parse_args()
 HTTP, DICOM, STATIC = 18800, 18801, 18802
-PASSWORD = "correct horse battery staple 7!"
 # Kind of the load client, how many there are of it, what it is.
 KINDS = {"small": (200, "0.5 MB"), "dx": (20, "15 MB")}
 ACCEPT = "application/dicom; transfer-syntax=*"
 scratch = tempfile.mkdtemp(prefix="maxray-static-")
 os.chmod(scratch, 0o755)
-environment = dict(
-    os.environ,
-    MAXRAY_DATA_DIRECTORY=scratch + "/data",
-    MAXRAY_HTTP__LISTEN=f"127.0.0.1:{HTTP}",
-    MAXRAY_PACS__LISTEN=f"127.0.0.1:{DICOM}",
-    MAXRAY_WORKER__PREVIEWS="false",
-)
+environment = settings(scratch, HTTP, DICOM)
 
 
-def run(*words, stdin=None):
-    done = subprocess.run([*map(str, words)], env=environment, cwd=scratch, input=stdin, capture_output=True, text=True)
+def run(*words):
+    done = subprocess.run([*map(str, words)], env=environment, cwd=scratch, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def ask(path, token=None, body=None, accept="application/json"):
-    headers = {"Accept": accept, "Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = "Bearer " + token
-    data = json.dumps(body).encode() if body else None
-    return urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{HTTP}{path}", data=data, headers=headers)).read()
+def instance(path, token):
+    headers = {"Accept": ACCEPT, "Authorization": "Bearer " + token}
+    return urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{HTTP}{path}", headers=headers)).read()
 
 
 def prepare(token):
@@ -66,7 +56,7 @@ def prepare(token):
         os.makedirs(f"{scratch}/www/{kind}")
         for number, path in enumerate(paths):
             with open(f"{scratch}/www/{kind}/{number}.dcm", "wb") as file:
-                file.write(ask(path, token, accept=ACCEPT))
+                file.write(instance(path, token))
         open(f"{scratch}/{kind}.maxray", "w").write("\n".join(paths) + "\n")
         open(f"{scratch}/{kind}.nginx", "w").write("".join(f"/{kind}/{number}.dcm\n" for number in range(len(paths))))
 
@@ -95,11 +85,11 @@ def measure(name, port, kind, clients, server, header=None):
 
 
 def main():
-    run(options.maxray, "user", "add", "--username", "bench", "--role", "service", "--password-stdin", stdin=PASSWORD)
+    add_account(options.maxray, environment, scratch)
     run(options.maxray, "ae", "add", "MRBENCH", "127.0.0.1", "--operation", "store")
     maxray, nginx = start_maxray(options.maxray, environment, scratch), None
     try:
-        token = json.loads(ask("/sessions", body={"username": "bench", "password": PASSWORD}))["access_token"]
+        token = sign_in(HTTP)
         prepare(token)
         nginx = start_nginx()
         print("| instances | clients | nginx | MaxRay | part | p50 ms nginx | MaxRay | CPU ms nginx | MaxRay |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|")
