@@ -1,17 +1,25 @@
-//! Three nodes over an object store that others wrote: the RADOS gateway of Ceph.
+//! Three nodes, each in a network of its own, over PostgreSQL, RabbitMQ, Redis and an object store that others wrote: the RADOS gateway
+//! of Ceph.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use tests::{
     env,
     ledger::Ledger,
     load::{Load, Shape},
-    nodes::Nodes,
-    platform::Platform,
+    network,
+    nodes::{Nodes, Store},
+    platform::{Engine, Platform},
+    rabbitmq::RabbitMq,
+    redis::RedisServer,
     scu,
     synthetic::Synthetic,
-    wait,
 };
+
+use crate::broker::{self, received::everything_is_told};
 
 /// What is sent, each series shared out among the nodes, unless `MAXRAY_TEST_CEPH_INSTANCES` says otherwise.
 const INSTANCES: u64 = 120;
@@ -19,17 +27,22 @@ const INSTANCES: u64 = 120;
 /// The gateway is away for so long, and as long as it takes to start: some are refused, and some senders wait.
 const AWAY: Duration = Duration::from_secs(2);
 
-/// Whatever was acknowledged is there through every node and has its previews, also when the gateway is killed on the way.
+/// Whatever was acknowledged is there through every node, has its previews and is told of once, also when the gateway is killed on
+/// the way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
-    // A gateway that is gone is given up soon.
-    let timeouts = [
-        ("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "4000"),
-        ("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "8000"),
-    ];
+    if !network::is_inside("ceph::three_nodes_keep_what_they_acknowledge_in_ceph") {
+        return;
+    }
     let began = Instant::now();
     let told = |what: &str| eprintln!("{what}: {} s", began.elapsed().as_secs());
-    let mut nodes = Nodes::start_on_ceph(3, &timeouts).await;
+    let (rabbit, redis) = (RabbitMq::start(None).await, RedisServer::start(None));
+    // A gateway that is gone is given up soon.
+    let settings = broker::options(Engine::Sqlite, &rabbit.url(), r##"{all=["#"]}"##)
+        .with("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "4000")
+        .with("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "8000");
+    let settings: Vec<(&str, &str)> = settings.settings().collect();
+    let mut nodes = Nodes::start_apart(3, Store::ceph().await, (rabbit.port(), &redis), &settings).await;
     told("three nodes over a Ceph");
     let peers: Vec<_> = nodes.all().iter().map(Platform::dicom).collect();
     let reader = nodes.node(0).user("reader", "viewer").await;
@@ -55,12 +68,10 @@ async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
     }
     load.check_and_send_again(&reader, peers[1], "what was refused meanwhile").await;
     told("everything there, and sent again");
-    let stored = 1 + load.ledger.len() as u64;
-    wait::until("previews of all", async || {
-        (nodes.counted("maxray_previews_made_total").await == stored).then_some(())
-    })
-    .await;
-    told("previews");
+    let acknowledged: BTreeSet<String> =
+        ledger.entries().into_keys().chain(load.ledger.entries().into_keys()).collect();
+    everything_is_told(nodes.node(1), &rabbit, &acknowledged).await;
+    told("previews and events of all");
     let path = nodes.node(0).scratch().join("acknowledged.jsonl");
     load.ledger.append_to(&path);
     ledger.append_to(&path);

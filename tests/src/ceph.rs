@@ -204,6 +204,11 @@ impl Ceph {
         options
     }
 
+    /// Where its gateway listens, on this machine.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }

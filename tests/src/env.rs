@@ -38,8 +38,14 @@ pub const FAULTY_TRANSFERS: &str = "MAXRAY_TEST_FAULTY_TRANSFERS";
 pub const FAULT_ROUNDS: &str = "MAXRAY_TEST_FAULT_ROUNDS";
 /// Seconds that a fault of the menu lasts.
 pub const FAULT_SECONDS: &str = "MAXRAY_TEST_FAULT_SECONDS";
+/// Those faults of the menu that are served, by name and with commas between them.
+pub const FAULTS: &str = "MAXRAY_TEST_FAULTS";
 /// Instances that three nodes keep in a Ceph.
 pub const CEPH_INSTANCES: &str = "MAXRAY_TEST_CEPH_INSTANCES";
+/// 0 where the kernel lets us make no networks: servers of several nodes are on the loopback device then.
+pub const NETWORKS: &str = "MAXRAY_TEST_NETWORKS";
+/// Set by the kit: the test runs in a network of its own already.
+pub const INSIDE: &str = "MAXRAY_TEST_INSIDE";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

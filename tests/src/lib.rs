@@ -10,6 +10,7 @@
 //! | [`synthetic`] | instances of any size, syntax and identity |
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
 //! | [`link`] | lines that can be cut between a server and what it needs |
+//! | [`network`] | networks of their own for servers, which can be unplugged |
 //! | [`load`] | several associations that send until the server is gone |
 //! | [`s3`] | an S3 server that can misbehave |
 //! | [`power_cut`] | a file system that loses what was not synced |
@@ -43,10 +44,12 @@ pub mod fhir;
 pub mod fixtures;
 pub mod guard;
 pub mod ledger;
+mod lines;
 pub mod link;
 pub mod listener;
 pub mod load;
 pub mod multipart;
+pub mod network;
 pub mod nodes;
 pub mod operator;
 pub mod orthanc;

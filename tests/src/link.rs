@@ -1,7 +1,10 @@
 //! A line between a server and what it needs that can be cut as networks cut them: nothing passes any more, and neither
 //! end is told. Once it is whole again what was on its way arrives.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, split},
@@ -31,7 +34,15 @@ impl Link {
     /// # Panics
     /// When there is no port.
     pub async fn to(end: End) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::between(Ipv4Addr::LOCALHOST.into(), end).await
+    }
+
+    /// The same from another address of this machine.
+    ///
+    /// # Panics
+    /// As [`Self::to`].
+    pub async fn between(near: IpAddr, end: End) -> Self {
+        let listener = TcpListener::bind((near, 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (is_whole, whole) = watch::channel(true);
         tokio::spawn(async move {

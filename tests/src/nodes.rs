@@ -7,10 +7,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use crate::{
     ceph::Ceph,
     cluster::{Cluster, Durability},
-    link::{End, Link},
+    lines::{Lines, Services},
+    network,
     platform::{Options, Platform},
     redis::RedisServer,
     s3::S3Server,
+    scu,
     session::Session,
     wait,
 };
@@ -22,7 +24,7 @@ const URL: &str = "MAXRAY_DATABASE__URL";
 pub struct Nodes {
     platforms: Vec<Platform>,
     /// What each of them is connected by, when that can be cut.
-    links: Vec<Vec<Link>>,
+    lines: Vec<Lines>,
     store: Store,
     cluster: Cluster,
     /// Where a dump is restored to: another server counts transactions of its own.
@@ -33,9 +35,26 @@ pub struct Nodes {
 
 /// Where they keep objects.
 #[derive(Debug)]
-enum Store {
+pub enum Store {
+    /// A server of this process, which can misbehave.
     Bucket(S3Server),
+    /// One that others wrote.
     Ceph(Ceph),
+}
+
+impl Store {
+    /// An empty bucket of this process.
+    pub async fn bucket() -> Self {
+        Self::Bucket(S3Server::start().await)
+    }
+
+    /// An empty Ceph.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn ceph() -> Self {
+        Self::Ceph(tokio::task::spawn_blocking(Ceph::start).await.expect("a Ceph"))
+    }
 }
 
 impl Nodes {
@@ -53,65 +72,47 @@ impl Nodes {
     /// With the log of a node that does not get ready.
     pub async fn start_in(roles: &[&str], environment: &[(&str, &str)]) -> Self {
         let in_roles = |roles: &&str| match *roles {
-            "" => Vec::new(),
-            roles => vec![("MAXRAY_ROLES".to_owned(), roles.to_owned())],
+            "" => Options::default(),
+            roles => Options::default().with("MAXRAY_ROLES", roles),
         };
         let own = roles.iter().map(in_roles).collect();
-        let store = Store::Bucket(S3Server::start().await);
-        Self::start_with(Cluster::start(Durability::Fsync), store, own, environment).await
+        let cluster = Cluster::start(Durability::Fsync);
+        Self::start_with(cluster, Store::bucket().await, own, environment).await
     }
 
-    /// So many nodes that keep objects in a Ceph.
+    /// So many nodes, each in a network of its own where networks can be made ([`network::is_inside`] before), and each with
+    /// lines of its own to the database, the store, a broker on this port and a Redis: [`Self::cut_off`] cuts those,
+    /// [`Self::unplug`] the network.
     ///
     /// # Panics
     /// With the log of a node that does not get ready.
-    pub async fn start_on_ceph(count: usize, environment: &[(&str, &str)]) -> Self {
-        let store = Store::Ceph(tokio::task::spawn_blocking(Ceph::start).await.expect("a Ceph"));
-        let own = vec![Vec::new(); count];
-        Self::start_with(Cluster::start(Durability::Fsync), store, own, environment).await
-    }
-
-    /// So many nodes, each of which reaches the database, the bucket, a broker on this port and a Redis by lines of its own:
-    /// [`Self::cut_off`] cuts them.
-    ///
-    /// # Panics
-    /// With the log of a node that does not get ready.
-    pub async fn start_on_links(
+    pub async fn start_apart(
         count: usize,
+        store: Store,
         (broker, redis): (u16, &RedisServer),
         environment: &[(&str, &str)],
     ) -> Self {
-        let (cluster, bucket) = (Cluster::start(Durability::Fsync), S3Server::start().await);
-        let (mut links, mut own) = (Vec::new(), Vec::new());
+        let cluster = Cluster::start(Durability::Fsync);
+        let (mut lines, mut own) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let ends = [
-                End::Socket(cluster.socket()),
-                End::Port(bucket.address()),
-                End::Port(([127, 0, 0, 1], broker).into()),
-                End::Port(([127, 0, 0, 1], redis.port()).into()),
-            ];
-            let mut laid = Vec::new();
-            for end in ends {
-                laid.push(Link::to(end).await);
-            }
-            let address = |line: usize| Link::address(&laid[line]);
-            own.push(vec![
-                (URL.to_owned(), format!("postgres://postgres@{}/maxray?sslmode=disable", address(0))),
-                ("MAXRAY_OBJECT_STORAGE__S3__ENDPOINT".to_owned(), format!("http://{}", address(1))),
-                ("MAXRAY_BROKER__URL".to_owned(), format!("amqp://guest:guest@{}/%2f", address(2))),
-                ("MAXRAY_REDIS__URL".to_owned(), format!("redis://:secret@{}/0", address(3))),
-            ]);
-            links.push(laid);
+            let services = Services { cluster: &cluster, store: &store, broker, redis };
+            let laid = Lines::lay(&services).await;
+            own.push(Options { environment: laid.settings(), enter: laid.enter(), ..Options::default() });
+            lines.push(laid);
         }
-        let nodes = Self::start_with(cluster, Store::Bucket(bucket), own, environment).await;
-        Self { links, ..nodes }
+        let nodes = Self { lines, ..Self::start_with(cluster, store, own, environment).await };
+        // On the loopback device whoever calls is known.
+        if network::is_possible() {
+            nodes.node(0).ae(&["add", scu::CALLING, network::ALL]);
+        }
+        nodes
     }
 
-    /// One node for each list of settings of its own.
+    /// One node for each of these options of its own.
     async fn start_with(
         cluster: Cluster,
         store: Store,
-        own: Vec<Vec<(String, String)>>,
+        own: Vec<Options>,
         environment: &[(&str, &str)],
     ) -> Self {
         let secret = |byte: u8| BASE64_STANDARD.encode([byte; 32]);
@@ -129,15 +130,14 @@ impl Nodes {
             Store::Bucket(bucket) => bucket.options(options),
             Store::Ceph(ceph) => ceph.options(options),
         };
-        let prepare = |own: Vec<(String, String)>| {
-            let mut options = options.clone();
-            options.environment.extend(own);
-            Platform::prepare(options)
+        let prepare = |own: Options| {
+            let environment = [options.environment.clone(), own.environment].concat();
+            Platform::prepare(Options { environment, ..own })
         };
         let mut platforms: Vec<Platform> = own.into_iter().map(prepare).collect();
         platforms.iter_mut().for_each(Platform::begin_start);
         let mut nodes =
-            Self { platforms, links: Vec::new(), store, cluster, elsewhere: OnceLock::new(), settings };
+            Self { platforms, lines: Vec::new(), store, cluster, elsewhere: OnceLock::new(), settings };
         nodes.wait_until_ready().await;
         nodes
     }
@@ -152,14 +152,24 @@ impl Nodes {
         }
     }
 
-    /// From now on a node of [`Self::start_on_links`] reaches neither database nor bucket nor broker nor Redis, and is not told.
+    /// From now on a node of [`Self::start_apart`] reaches neither database nor store nor broker nor Redis, and is not told.
     pub fn cut_off(&self, number: usize) {
-        self.links[number].iter().for_each(Link::cut);
+        self.lines[number].cut();
     }
 
     /// From now on it does again.
     pub fn reconnect(&self, number: usize) {
-        self.links[number].iter().for_each(Link::mend);
+        self.lines[number].mend();
+    }
+
+    /// From now on nothing passes between a node of [`Self::start_apart`] and anybody, its senders too, and nobody is told.
+    pub fn unplug(&self, number: usize) {
+        self.lines[number].unplug();
+    }
+
+    /// From now on everything does again.
+    pub fn plug_in(&self, number: usize) {
+        self.lines[number].plug_in();
     }
 
     /// The database that they share.

@@ -42,11 +42,19 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// PEM certificate that the client trusts: for servers with TLS.
     pub trusted: Option<String>,
+    /// Words before `maxray`: [`crate::network::Network::enter`].
+    pub enter: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { engine: Engine::Sqlite, fsync: false, environment: Vec::new(), trusted: None }
+        Self {
+            engine: Engine::Sqlite,
+            fsync: false,
+            environment: Vec::new(),
+            trusted: None,
+            enter: Vec::new(),
+        }
     }
 }
 
@@ -61,6 +69,11 @@ impl Options {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The settings, by name and value.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
@@ -79,6 +92,7 @@ pub struct Platform {
     folder: tempfile::TempDir,
     data: PathBuf,
     environment: Vec<(String, String)>,
+    enter: Vec<String>,
     server: Option<Child>,
     run: Option<Run>,
     cluster: Option<Cluster>,
@@ -136,6 +150,7 @@ impl Platform {
             environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
         }
         environment.extend(options.environment);
+        let enter = options.enter;
         // The server closes connections that are idle for long or whose request it refused half-read; a client that
         // takes such a one up again cannot know whether a POST was taken. So each request has its own.
         let mut client =
@@ -148,7 +163,7 @@ impl Platform {
         if let Some(disk) = &disk {
             disk.settle();
         }
-        Self { folder, data, environment, server: None, run: None, cluster, client, disk }
+        Self { folder, data, environment, enter, server: None, run: None, cluster, client, disk }
     }
 
     /// Starts the server again on the same data, with new ports.
@@ -310,7 +325,14 @@ impl Platform {
 
     /// `maxray ARGUMENTS` with this platform's settings, standard input closed.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.enter.split_first() {
+            None => Command::new(binary()),
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(binary());
+                command
+            }
+        };
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         for name in ["PATH", "HOME", "LANG", "TZ", "RUST_LOG"] {
             if let Some(value) = env::text(name) {

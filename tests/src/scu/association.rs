@@ -20,7 +20,7 @@ const FRAGMENT_DEFAULT_BYTES: usize = 128 * 1024;
 const CONTEXTS_MAX: usize = 128;
 
 /// What we call ourselves.
-const CALLING: &str = "MAXRAY_TEST";
+pub const CALLING: &str = "MAXRAY_TEST";
 /// Verification.
 const VERIFICATION: &str = "1.2.840.10008.1.1";
 

@@ -7,7 +7,7 @@ mod files;
 mod pdu;
 mod user_information;
 
-pub use association::{Association, AssociationError, Proposal};
+pub use association::{Association, AssociationError, CALLING, Proposal};
 pub use dcmtk::{Dcmtk, Reference};
 pub use dialogue::{Context, Dialogue, Message, Offer, identifier};
 pub use files::{padded, send_files, store};
