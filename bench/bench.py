@@ -90,8 +90,7 @@ class Bench:
                     sys.exit("server not ready after 60 s")
                 time.sleep(0.01)
             self.meta["startup_ms"] = round((time.time() - t) * 1000)
-        if self.a.pid_file:
-            self.roots.append(int(open(self.a.pid_file).read().split()[0]))
+        self.roots += [int(open(name).read().split()[0]) for name in self.a.pid_file]
         self.probe("disk_before")
         self.meta["idle_pss_mb"] = pss_mb(self.roots)
         threading.Thread(target=self.watch, daemon=True).start()
@@ -323,7 +322,7 @@ p.add_argument("--login", default="", help="user of MaxRay's POST /sessions, ins
 p.add_argument("--password-file", default="")
 p.add_argument("--start-cmd", default="", help="server command; timed until ready, stopped at the end")
 p.add_argument("--pid", default="", help="already running server: root pids, comma separated")
-p.add_argument("--pid-file", default="", help="second root process, e.g. postmaster.pid")
+p.add_argument("--pid-file", action="append", default=[], help="another root process, e.g. postmaster.pid; can be given several times")
 p.add_argument("--store-dir", default="")
 p.add_argument("--delete", default="dicomweb", choices=["dicomweb", "orthanc", "none"])
 p.add_argument("--durability", default="", help="free text: what is on disk when the server acknowledges")

@@ -12,7 +12,7 @@ cargo build --release --quiet --manifest-path "$here/mrbench/Cargo.toml"
 
 target=; args=("$@")
 while [ $# -gt 0 ]; do [ "$1" = --target ] && target=$2; shift; done
-[ -n "$target" ] || { echo "usage: run.sh --target orthanc-sqlite|orthanc-pg|orthanc-*-nosync|orthanc110-sqlite|dcmqrscp|pynetdicom|limit-null|limit-write|limit-fsync|limit-group|limit-direct|maxray|maxray-pg [options]" >&2; exit 2; }
+[ -n "$target" ] || { echo "usage: run.sh --target orthanc-sqlite|orthanc-pg|orthanc-*-nosync|orthanc110-sqlite|dcmqrscp|pynetdicom|limit-null|limit-write|limit-fsync|limit-group|limit-direct|maxray|maxray-pg|maxray-pg-ceph [options]" >&2; exit 2; }
 
 data=$scratch/data-$target; rm -rf "$data"; mkdir -p "$data"
 extra=(); root=
@@ -98,7 +98,7 @@ case $target in
     set -- --dicom 127.0.0.1:28745 --steps store --durability "sink, $m" --start-cmd "$MRBENCH sink-scp --port 28745 --mode $m --dir $data" ;;
   storescp)
     set -- --dicom 127.0.0.1:28746 --steps store --durability "none (--ignore)" --start-cmd "env TCP_NODELAY=1 storescp --ignore --fork -pdu 131072 28746" ;;
-  maxray | maxray-pg) # BENCH_MAXRAY, or the release build of this tree
+  maxray | maxray-pg | maxray-pg-ceph) # BENCH_MAXRAY, or the release build of this tree
     maxray=${BENCH_MAXRAY:-}
     if [ -z "$maxray" ]; then
       CARGO_TARGET_DIR=${BENCH_MAXRAY_TARGET:-$here/../target} cargo build --release --quiet --manifest-path "$here/../Cargo.toml" -p maxray
@@ -106,15 +106,24 @@ case $target in
     fi
     settings=(MAXRAY_DATA_DIRECTORY="$data/maxray" MAXRAY_HTTP__LISTEN=127.0.0.1:28842 MAXRAY_PACS__LISTEN=127.0.0.1:28843 MAXRAY_IDENTITY__ACCESS_TOKEN_LIFETIME_SECONDS=36000)
     stores=$data; index='SQLite WAL synchronous=FULL'
-    if [ "$target" = maxray-pg ]; then
+    if [[ $target == maxray-pg* ]]; then
       pg_start; extra+=(--pid-file "$scratch/pg/postmaster.pid")
       settings+=(MAXRAY_DATABASE__URL=postgres://postgres@127.0.0.1:55633/bench); stores=$data,$scratch/pg; index='PG synchronous_commit=on'
+    fi
+    objects='file fsync before success'
+    if [ "$target" = maxray-pg-ceph ]; then
+      "$here/ceph.sh" start "$scratch/ceph" 28950
+      cleanup() { "$here/ceph.sh" stop "$scratch/ceph"; runuser -u postgres -- "$bin/pg_ctl" -D "$pg" -m fast -w stop >/dev/null || true; }
+      for name in mon osd gateway; do extra+=(--pid-file "$scratch/ceph/$name.of"); done
+      settings+=(MAXRAY_OBJECT_STORAGE__BACKEND=s3 MAXRAY_OBJECT_STORAGE__S3__ENDPOINT=http://127.0.0.1:28950 MAXRAY_OBJECT_STORAGE__S3__BUCKET=bench
+        MAXRAY_OBJECT_STORAGE__S3__ACCESS_KEY_ID=bench MAXRAY_OBJECT_STORAGE__S3__SECRET_ACCESS_KEY=benchsecret MAXRAY_OBJECT_STORAGE__S3__ALLOW_HTTP=true)
+      stores=$data,$scratch/pg,$scratch/ceph; objects='PUT answered by Ceph before success'
     fi
     # A password for this run only, handed over on standard input and in a file that only we can read.
     umask 077; password=$(head -c 24 /dev/urandom | base64); printf '%s' "$password" >"$scratch/maxray.password"; umask 022
     printf '%s' "$password" | env "${settings[@]}" "$maxray" user add --username bench --role service --password-stdin >/dev/null
     set -- --url http://127.0.0.1:28842 --web-root /dicomweb --dicom 127.0.0.1:28843 --aet MAXRAY --delete none --store-dir "$stores" \
-      --login bench --password-file "$scratch/maxray.password" --durability "file fsync before success; index $index" \
+      --login bench --password-file "$scratch/maxray.password" --durability "$objects; index $index" \
       --start-cmd "env ${settings[*]} $maxray serve" ;;
   *) set -- ;; # any other server: give --start-cmd or --pid, --url, --dicom, --aet
 esac

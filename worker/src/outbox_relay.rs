@@ -15,6 +15,9 @@ use crate::WorkerState;
 
 /// Events read at a time.
 const BATCH_EVENTS: u32 = 500;
+/// While nobody listens, events of this time are read together: a look at the outbox takes two changes of threads, which is much of
+/// what storing a small instance takes.
+const GATHERING: Duration = Duration::from_millis(50);
 /// Published events that are marked without waiting longer.
 const UNMARKED_MAX: usize = 5_000;
 
@@ -37,7 +40,11 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
         let wait = if failing { poll } else { relay.wait(poll) };
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Ok(()) = commits.changed(), if !failing => {}
+            Ok(()) = commits.changed(), if !failing => {
+                if !state.events.has_listeners() {
+                    let _time_is_over = tokio::time::timeout(GATHERING, shutdown.cancelled()).await;
+                }
+            }
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -73,12 +80,18 @@ impl Relay {
             Some(cursor) => cursor,
             None => self.relay_left_over().await?,
         };
+        self.cursor = Some(cursor);
         loop {
-            self.cursor = Some(cursor);
             let batch = self.database.outbox_after(cursor, BATCH_EVENTS).await?;
             let Some(last) = batch.last() else { break };
             cursor = last.sequence;
+            self.cursor = Some(cursor);
+            let more = batch.len() >= BATCH_EVENTS as usize;
             self.publish(batch);
+            // A commit since then wakes us.
+            if !more {
+                break;
+            }
         }
         let due = !self.unmarked.is_empty() && self.oldest_unmarked.elapsed() >= self.mark_interval;
         if due || self.unmarked.len() >= UNMARKED_MAX { self.finish().await } else { Ok(()) }

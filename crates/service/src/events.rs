@@ -24,6 +24,11 @@ impl EventBus {
         let _ = self.0.send(Arc::new(event));
     }
 
+    /// Whether anybody listens now.
+    pub fn has_listeners(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Listens from now on.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<EventEnvelope>> {
         self.0.subscribe()

@@ -42,3 +42,28 @@ async fn what_was_not_marked_is_sent_at_the_next_start() {
     kit.while_running(tokio::time::sleep(Duration::from_millis(200))).await;
     assert_eq!(events.try_recv().map(|event| event.sequence), Err(TryRecvError::Empty));
 }
+
+#[tokio::test]
+async fn what_nobody_hears_is_marked_too() {
+    let kit = Kit::open(handle_request).await;
+    kit.store("1.2.3.4.5", EXPLICIT, data_set("1.2.3.4.5", 8, 8, None)).await;
+    let database = kit.state.archive.database().clone();
+    kit.while_running(async {
+        // While it runs, as at its start.
+        kit.store("1.2.3.4.6", EXPLICIT, data_set("1.2.3.4.6", 8, 8, None)).await;
+        while !database.outbox_unrelayed(10).await.expect("outbox").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // It comes while what is stored just before is still gathered.
+        kit.store("1.2.3.4.7", EXPLICIT, data_set("1.2.3.4.7", 8, 8, None)).await;
+        let mut events = kit.state.events.subscribe();
+        let id = kit.store("1.2.3.4.8", EXPLICIT, data_set("1.2.3.4.8", 8, 8, None)).await;
+        loop {
+            let heard = events.recv().await.expect("event");
+            if matches!(heard.event, Event::InstanceStored { xray_id, .. } if xray_id == id) {
+                break;
+            }
+        }
+    })
+    .await;
+}
