@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use tests::platform::{Options, Platform, binary};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
 }
 
@@ -28,7 +28,7 @@ fn run(command: &mut Command, install: &str) -> String {
 }
 
 /// `docker-compose.yml` with everything filled in.
-fn composed() -> Value {
+pub(crate) fn composed() -> Value {
     let file = root().join("docker-compose.yml");
     let mut command = Command::new("docker-compose");
     let text = run(command.arg("-f").arg(file).arg("config"), "docker-compose");
@@ -44,7 +44,7 @@ fn composed() -> Value {
     serde_json::from_slice(&output.stdout).expect("python3-yaml comes with docker-compose")
 }
 
-fn secrets(folder: &Path) {
+pub(crate) fn secrets(folder: &Path) {
     run(Command::new("deploy/secrets.sh").arg(folder), "openssl");
 }
 
@@ -233,7 +233,7 @@ fn alarms_come_when_they_have_to() {
     run(Command::new("promtool").args(["test", "rules", "tests/e2e/alerts.yml"]), "prometheus");
 }
 
-fn strings(value: &Value) -> impl Iterator<Item = &str> {
+pub(crate) fn strings(value: &Value) -> impl Iterator<Item = &str> {
     value.as_object().into_iter().flat_map(|fields| fields.values()).filter_map(Value::as_str)
 }
 

@@ -12,6 +12,7 @@ mod ceph;
 mod clinic_day;
 mod commitment;
 mod completed_studies;
+mod composition;
 mod crash;
 mod decoder;
 mod deploy;

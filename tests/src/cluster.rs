@@ -79,6 +79,20 @@ impl Cluster {
         format!("postgres://postgres@localhost/{name}?host={}", self.folder.path().display())
     }
 
+    /// A user with a database of the same name, as PostgreSQL's image makes them.
+    ///
+    /// # Panics
+    /// When the cluster refuses.
+    pub fn create_user(&self, name: &str) {
+        for statement in [
+            format!("CREATE ROLE \"{name}\" LOGIN SUPERUSER"),
+            format!("CREATE DATABASE \"{name}\" OWNER \"{name}\""),
+        ] {
+            let output = self.psql("postgres", &statement);
+            assert!(output.is_ok(), "{statement}: {output:?}");
+        }
+    }
+
     /// What `pg_dump` makes of a database, beside whoever works on it.
     ///
     /// # Panics

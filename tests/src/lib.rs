@@ -11,6 +11,7 @@
 //! | [`part10`], [`multipart`] | what came back, taken apart by code that the server does not share |
 //! | [`link`] | lines that can be cut between a server and what it needs |
 //! | [`network`] | networks of their own for servers, which can be unplugged |
+//! | [`names`] | a name server that knows one name |
 //! | [`load`] | several associations that send until the server is gone |
 //! | [`s3`] | an S3 server that can misbehave |
 //! | [`power_cut`] | a file system that loses what was not synced |
@@ -49,6 +50,7 @@ pub mod link;
 pub mod listener;
 pub mod load;
 pub mod multipart;
+pub mod names;
 pub mod network;
 pub mod nodes;
 pub mod operator;

@@ -35,6 +35,7 @@ impl Lines {
         let network = network::is_possible().then(Network::make);
         let here = |port| End::Port((Ipv4Addr::LOCALHOST, port).into());
         let near = network.as_ref().map_or(Ipv4Addr::LOCALHOST.into(), Network::near);
+        let near = SocketAddr::new(near, 0);
         let store = match services.store {
             Store::Bucket(bucket) => End::Port(bucket.address()),
             Store::Ceph(ceph) => here(Ceph::port(ceph)),

@@ -2,7 +2,7 @@
 //! end is told. Once it is whole again what was on its way arrives.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -34,15 +34,15 @@ impl Link {
     /// # Panics
     /// When there is no port.
     pub async fn to(end: End) -> Self {
-        Self::between(Ipv4Addr::LOCALHOST.into(), end).await
+        Self::between((Ipv4Addr::LOCALHOST, 0).into(), end).await
     }
 
-    /// The same from another address of this machine.
+    /// The same from another address; port 0 for a free one.
     ///
     /// # Panics
     /// As [`Self::to`].
-    pub async fn between(near: IpAddr, end: End) -> Self {
-        let listener = TcpListener::bind((near, 0)).await.expect("a port");
+    pub async fn between(near: SocketAddr, end: End) -> Self {
+        let listener = TcpListener::bind(near).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (is_whole, whole) = watch::channel(true);
         tokio::spawn(async move {

@@ -14,12 +14,12 @@ use crate::env;
 /// What a test says that cannot have one.
 const INSTEAD: &str = "the kernel lets us make no network of our own (network_namespaces(7), veth(4)): run ./test, which \
                        finds out, or set MAXRAY_TEST_NETWORKS=0 to stay on the loopback device";
-/// Every network: the first octets of its addresses.
+/// The addresses of every network of [`Network::make`].
 pub const ALL: &str = "10.77.0.0/16";
 
-/// Makes the other end, waits until the line is there, and lives until its input ends.
-const HOLD: &str = r#"echo made && read -r address && ip link set lo up && ip address add "$address/24" dev line \
-  && ip link set line up && echo ready && read -r _"#;
+/// Waits for the line, takes its own end of it, and lives until its input ends.
+const HOLD: &str = r#"echo made && read -r far near && ip link set lo up && ip address add "$far" peer "$near" dev line \
+  && ip link set line up && ip route add default via "$near" && echo ready && read -r _"#;
 
 /// Whether networks are made; `./test` looks whether they can be.
 pub fn is_possible() -> bool {
@@ -61,17 +61,27 @@ pub fn is_inside(test: &str) -> bool {
 pub struct Network {
     /// A process in it: the network is gone with the last one.
     holder: Child,
-    number: u8,
+    device: String,
+    near: Ipv4Addr,
+    far: Ipv4Addr,
 }
 
 impl Network {
-    /// Makes one.
+    /// Makes one with addresses that no other one has.
     ///
     /// # Panics
     /// When the kernel does not let us.
     pub fn make() -> Self {
         static MADE: AtomicU8 = AtomicU8::new(1);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self::between(Ipv4Addr::new(10, 77, number, 1), Ipv4Addr::new(10, 77, number, 2))
+    }
+
+    /// Makes one that reaches the test as `near`, which can be the same for several, and is reached as `far`.
+    ///
+    /// # Panics
+    /// When the kernel does not let us.
+    pub fn between(near: Ipv4Addr, far: Ipv4Addr) -> Self {
         let mut holder = Command::new("unshare");
         holder.args(["--net", "--", "sh", "-c", HOLD]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut holder = holder.spawn().expect("unshare runs");
@@ -82,26 +92,26 @@ impl Network {
             assert_eq!(line.trim(), expected, "{INSTEAD}");
         };
         says("made");
-        let mut network = Self { holder, number };
-        let holder = network.holder.id().to_string();
-        ip(&["link", "add", &network.device(), "type", "veth", "peer", "name", "line", "netns", &holder]);
-        ip(&["address", "add", &format!("{}/24", network.near()), "dev", &network.device()]);
+        let id = holder.id().to_string();
+        let mut network = Self { holder, device: format!("line{id}"), near, far };
+        ip(&["link", "add", &network.device, "type", "veth", "peer", "name", "line", "netns", &id]);
+        let ends = [near.to_string(), far.to_string()];
+        ip(&["address", "add", &ends[0], "peer", &ends[1], "dev", &network.device]);
         network.plug_in();
-        let far = network.far();
         let input = network.holder.stdin.as_mut().expect("a pipe");
-        writeln!(input, "{far}").expect("the holder listens");
+        writeln!(input, "{far} {near}").expect("the holder listens");
         says("ready");
         network
     }
 
     /// The address by which what is in it reaches the test.
     pub fn near(&self) -> IpAddr {
-        self.number_address(1)
+        self.near.into()
     }
 
     /// The address by which the test reaches what is in it.
     pub fn far(&self) -> IpAddr {
-        self.number_address(2)
+        self.far.into()
     }
 
     /// The words before a program that make it run in it.
@@ -115,7 +125,7 @@ impl Network {
     /// # Panics
     /// When the kernel does not let us.
     pub fn unplug(&self) {
-        ip(&["link", "set", &self.device(), "down"]);
+        ip(&["link", "set", &self.device, "down"]);
     }
 
     /// Plugs it in again.
@@ -123,15 +133,7 @@ impl Network {
     /// # Panics
     /// When the kernel does not let us.
     pub fn plug_in(&self) {
-        ip(&["link", "set", &self.device(), "up"]);
-    }
-
-    fn device(&self) -> String {
-        format!("line{}", self.number)
-    }
-
-    fn number_address(&self, host: u8) -> IpAddr {
-        Ipv4Addr::new(10, 77, self.number, host).into()
+        ip(&["link", "set", &self.device, "up"]);
     }
 }
 

@@ -57,6 +57,8 @@ pub struct RabbitMq {
     tls_port: Option<u16>,
     supervisor: Child,
     environment: Vec<(&'static str, String)>,
+    /// Name and password, as in a URL.
+    login: String,
 }
 
 impl RabbitMq {
@@ -75,12 +77,27 @@ impl RabbitMq {
     /// # Panics
     /// When RabbitMQ is not installed.
     pub fn prepare(identity: Option<&Identity>) -> Self {
+        Self::prepare_with(identity, "", "guest:guest")
+    }
+
+    /// Starts one with more settings, which make this user.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_for(login: &str, settings: &str) -> Self {
+        let mut server = Self::prepare_with(None, settings, login);
+        server.start_again().await;
+        server
+    }
+
+    fn prepare_with(identity: Option<&Identity>, more: &str, login: &str) -> Self {
         assert!(Path::new(PROGRAMS).join("rabbitmq-server").exists(), "there is no RabbitMQ: {INSTALL}");
         let folder = tempfile::Builder::new().prefix("maxray-rabbitmq-").tempdir();
         let folder = folder.expect("a temporary folder").keep();
         let (port, tls_port) = (free_port(), identity.map(|_| free_port()));
         fs::write(folder.join("enabled_plugins"), "[].\n").expect("a file");
-        fs::write(folder.join("rabbitmq.conf"), settings(&folder, identity.zip(tls_port))).expect("a file");
+        let settings = settings(&folder, identity.zip(tls_port)) + more;
+        fs::write(folder.join("rabbitmq.conf"), settings).expect("a file");
         let environment = environment(&folder, port);
         let mut command = Command::new("sh");
         command.args(["-c", SUPERVISE, "supervise"]).arg(&folder);
@@ -99,7 +116,7 @@ impl RabbitMq {
             .stderr(Stdio::null())
             .spawn()
             .expect("sh starts");
-        Self { folder, port, tls_port, supervisor, environment }
+        Self { folder, port, tls_port, supervisor, environment, login: login.to_owned() }
     }
 
     /// Starts it on the same ports and data.
@@ -157,7 +174,7 @@ impl RabbitMq {
 
     /// Where it is, with name and password, without TLS.
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
+        format!("amqp://{}@127.0.0.1:{}/%2f", self.login, self.port)
     }
 
     /// The same over TLS.
@@ -165,7 +182,8 @@ impl RabbitMq {
     /// # Panics
     /// When it was started without a certificate.
     pub fn tls_url(&self) -> String {
-        format!("amqps://guest:guest@localhost:{}/%2f", self.tls_port.expect("a server with a certificate"))
+        let port = self.tls_port.expect("a server with a certificate");
+        format!("amqps://{}@localhost:{port}/%2f", self.login)
     }
 
     /// Looks into its queues.

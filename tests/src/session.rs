@@ -62,15 +62,15 @@ impl Platform {
     /// # Panics
     /// When it gives no token.
     pub async fn sign_in(&self, username: &str, password: &str) -> Session {
-        let body = serde_json::json!({ "username": username, "password": password });
-        let answer = self.client().post(self.url("/sessions")).json(&body).send().await.expect("an answer");
-        let answer = json(answer).await;
-        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access_token in {answer}"));
-        Session { base: self.url(""), token: token.to_owned(), client: self.client().clone() }
+        Session::open(&self.url(""), self.client(), username, password).await
     }
 }
 
-fn add_user_by(username: &str, role: &str, command: impl Fn(&[&str]) -> Command) {
+/// An account by a command that ends in `maxray ARGUMENTS`. A viewer is granted everything.
+///
+/// # Panics
+/// With its output when it fails.
+pub fn add_user_by(username: &str, role: &str, command: impl Fn(&[&str]) -> Command) {
     let mut adding = command(&["user", "add", "--username", username, "--role", role, "--password-stdin"]);
     adding.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = adding.spawn().expect("maxray starts");
@@ -93,6 +93,18 @@ fn grant_by(username: &str, what: &[&str], command: impl Fn(&[&str]) -> Command)
 }
 
 impl Session {
+    /// `POST /sessions` at this address.
+    ///
+    /// # Panics
+    /// When it gives no token.
+    pub async fn open(base: &str, client: &reqwest::Client, username: &str, password: &str) -> Self {
+        let body = serde_json::json!({ "username": username, "password": password });
+        let answer = client.post(format!("{base}/sessions")).json(&body).send().await.expect("an answer");
+        let answer = json(answer).await;
+        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("no access_token in {answer}"));
+        Self { base: base.to_owned(), token: token.to_owned(), client: client.clone() }
+    }
+
     /// The bearer token.
     pub fn token(&self) -> &str {
         &self.token

@@ -23,7 +23,7 @@ use self::state::{State, error};
 use crate::{platform::Options, web};
 
 /// Name of the one bucket.
-pub const BUCKET: &str = "maxray-test";
+pub const BUCKET: &str = "maxray";
 
 /// What goes wrong, until [`S3Server::heal`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
