@@ -26,7 +26,7 @@ done
 : >usr/local/bin/maxray
 mount --bind "$binary" usr/local/bin/maxray
 cp /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/ 2>/dev/null || true
-echo 'nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin' >etc/passwd
+echo 'nonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin' >etc/passwd
 echo 'hosts: files dns' >etc/nsswitch.conf
 cp "$hosts" etc/hosts
 for secret in "$secrets"/*; do
