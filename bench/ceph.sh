@@ -19,13 +19,18 @@ bucket() { # signed in S3's old way, which is one line; curl of Debian 12 signs 
 }
 
 stop() {
-    for file in "$folder"/*.of; do kill -9 "$(cat "$file")" 2>/dev/null || true; done
-    rm -rf "$folder"
+    local file pid
+    for file in "$folder"/*.of; do
+        # It may have ended long ago, and another program have its number.
+        pid=$(cat "$file" 2>/dev/null) && grep -qs -e ceph -e radosgw "/proc/$pid/comm" && kill -9 "$pid" || true
+    done
+    # What was killed may still write.
+    rm -rf "$folder" || { sleep 2; rm -rf "$folder"; }
 }
 
 start() {
     local port=$1 fsid osd keyring=$folder/keyring
-    rm -rf "$folder"; mkdir -p "$folder"/{mon,osd,run,rgw}
+    stop; mkdir -p "$folder"/{mon,osd,run,rgw}
     fsid=$(uuidgen); osd=$(uuidgen)
     cat >"$folder/ceph.conf" <<C
 [global]
@@ -62,13 +67,13 @@ C
     quietly monmaptool --create --clobber --addv a "[v2:127.0.0.1:$((port + 2)),v1:127.0.0.1:$((port + 1))]" --fsid "$fsid" "$folder/monmap"
     quietly ceph-mon "${conf[@]}" --mkfs -i a --monmap "$folder/monmap" --keyring "$keyring"
     begin mon ceph-mon "${conf[@]}" -i a -f
-    within 60 ceph "${conf[@]}" osd new "$osd"
-    within 60 ceph "${conf[@]}" auth import -i "$keyring"
+    within 60 timeout 20 ceph "${conf[@]}" osd new "$osd"
+    within 60 timeout 20 ceph "${conf[@]}" auth import -i "$keyring"
     quietly ceph-osd "${conf[@]}" -i 0 --mkfs --osd-uuid "$osd" --keyring "$keyring"
     begin osd ceph-osd "${conf[@]}" -i 0 -f
-    within 60 sh -c 'ceph -c "$0" osd stat | grep "1 up"' "$folder/ceph.conf"
+    within 60 timeout 20 sh -c 'ceph -c "$0" osd stat | grep "1 up"' "$folder/ceph.conf"
     begin gateway radosgw "${conf[@]}" -f -n client.rgw.a
-    within 60 radosgw-admin "${conf[@]}" -n client.rgw.a user create --uid bench --display-name bench --access-key bench --secret-key benchsecret
+    within 60 timeout 60 radosgw-admin "${conf[@]}" -n client.rgw.a user create --uid bench --display-name bench --access-key bench --secret-key benchsecret
     within 60 bucket "$port"
 }
 

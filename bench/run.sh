@@ -60,6 +60,9 @@ $idx $tags
 C
 }
 
+stop() { cleanup; [ -n "$root" ] && mountpoint -q "$root/proc" && umount "$root/proc"; [ -n "${BENCH_KEEP:-}" ] || rm -rf "$data"; }
+trap stop EXIT
+
 case $target in
   orthanc*)
     kind=sqlite; [[ $target == *-pg* ]] && kind=pg
@@ -112,8 +115,8 @@ case $target in
     fi
     objects='file fsync before success'
     if [ "$target" = maxray-pg-ceph ]; then
+      cleanup() { "$here/ceph.sh" stop "$scratch/ceph" || true; runuser -u postgres -- "$bin/pg_ctl" -D "$pg" -m fast -w stop >/dev/null || true; }
       "$here/ceph.sh" start "$scratch/ceph" 28950
-      cleanup() { "$here/ceph.sh" stop "$scratch/ceph"; runuser -u postgres -- "$bin/pg_ctl" -D "$pg" -m fast -w stop >/dev/null || true; }
       for name in mon osd gateway; do extra+=(--pid-file "$scratch/ceph/$name.of"); done
       settings+=(MAXRAY_OBJECT_STORAGE__BACKEND=s3 MAXRAY_OBJECT_STORAGE__S3__ENDPOINT=http://127.0.0.1:28950 MAXRAY_OBJECT_STORAGE__S3__BUCKET=bench
         MAXRAY_OBJECT_STORAGE__S3__ACCESS_KEY_ID=bench MAXRAY_OBJECT_STORAGE__S3__SECRET_ACCESS_KEY=benchsecret MAXRAY_OBJECT_STORAGE__S3__ALLOW_HTTP=true)
@@ -127,6 +130,4 @@ case $target in
       --start-cmd "env ${settings[*]} $maxray serve" ;;
   *) set -- ;; # any other server: give --start-cmd or --pid, --url, --dicom, --aet
 esac
-stop() { cleanup; [ -n "$root" ] && mountpoint -q "$root/proc" && umount "$root/proc"; [ -n "${BENCH_KEEP:-}" ] || rm -rf "$data"; }
-trap stop EXIT
 nice -n "${BENCH_NICE:-0}" python3 "$here/bench.py" --scratch "$scratch" --mrbench "$MRBENCH" "$@" "${extra[@]}" "${args[@]}"

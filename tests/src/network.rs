@@ -120,7 +120,8 @@ impl Network {
         ["nsenter", &place, "--"].map(str::to_owned).to_vec()
     }
 
-    /// Pulls the line out: what is on its way is lost, and nobody is told.
+    /// Pulls the line out: what is on its way is lost, and who is connected is not told. Who connects to what is in it hears at once that
+    /// there is no way.
     ///
     /// # Panics
     /// When the kernel does not let us.

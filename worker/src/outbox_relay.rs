@@ -88,8 +88,9 @@ impl Relay {
             self.cursor = Some(cursor);
             let more = batch.len() >= BATCH_EVENTS as usize;
             self.publish(batch);
-            // A commit since then wakes us.
-            if !more {
+            // A commit since then wakes us. On PostgreSQL not every end of a transaction that events were behind does: who listens gets
+            // them by a second look, if not by the next poll.
+            if !more && !self.events.has_listeners() {
                 break;
             }
         }

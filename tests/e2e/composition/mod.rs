@@ -77,9 +77,8 @@ async fn what_docker_compose_starts_takes_xrays_and_shows_them() {
     previews_come(&reader, 2).await;
     assert!(house.bucket.names().len() >= 6, "objects and previews are in the bucket");
     trail_names(&admin, &machine.far().to_string()).await;
-    drop(house.rabbit.queues().await);
-
     watch.sees_every_node(&house).await;
+    watch.sees_connections(house.addresses.len()).await;
     watch.takes_the_dashboard().await;
     a_node_dies_and_nobody_notices(&mut house, &machine, &client).await;
     ledger.check(&reader, "after a node died").await;

@@ -75,6 +75,16 @@ impl Watch {
         assert!(!rules["data"]["groups"].as_array().expect("groups").is_empty(), "alarms are looked after");
     }
 
+    /// Every node hears Redis, and one of them, whose turn it is, is connected to RabbitMQ: nobody needs either to be ready.
+    pub async fn sees_connections(&self, nodes: usize) {
+        for (expression, expected) in
+            [("maxray_redis_heard == 1", nodes), ("maxray_broker_connected == 1", 1)]
+        {
+            wait::until(expression, async || (self.query(expression).await?.len() == expected).then_some(()))
+                .await;
+        }
+    }
+
     /// Every expression of the dashboard is one.
     pub async fn takes_the_dashboard(&self) {
         let file = root().join("deploy/grafana/dashboards/maxray.json");
