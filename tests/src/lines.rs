@@ -74,7 +74,7 @@ impl Lines {
 
     /// The words before `maxray` that make it run there.
     pub fn enter(&self) -> Vec<String> {
-        self.network.as_ref().map_or_else(Vec::new, Network::enter)
+        self.network.as_ref().map_or_else(Vec::new, |network| network.enter().to_vec())
     }
 
     /// From now on the node reaches nothing that it needs, and is not told. It is reached itself.

@@ -114,10 +114,17 @@ impl Network {
         self.far.into()
     }
 
+    /// A program in it.
+    pub fn command(&self, program: &str) -> Command {
+        let [enter, words @ ..] = self.enter();
+        let mut command = Command::new(enter);
+        command.args(words).arg(program);
+        command
+    }
+
     /// The words before a program that make it run in it.
-    pub fn enter(&self) -> Vec<String> {
-        let place = format!("--net=/proc/{}/ns/net", self.holder.id());
-        ["nsenter", &place, "--"].map(str::to_owned).to_vec()
+    pub fn enter(&self) -> [String; 3] {
+        ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.holder.id()), "--".to_owned()]
     }
 
     /// Pulls the line out: what is on its way is lost, and who is connected is not told. Who connects to what is in it hears at once that

@@ -89,9 +89,8 @@ impl Container {
 
     /// What `docker compose exec maxray maxray ARGUMENTS` runs.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut words = self.network.enter().into_iter();
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(["unshare", "--mount", "--", "sh", "-c", RUN, "sh"]);
+        let mut command = self.network.command("unshare");
+        command.args(["--mount", "--", "sh", "-c", RUN, "sh"]);
         let path = |name: &str| self.folder.path().join(name);
         command.arg(path("root")).arg(binary()).arg(&self.secrets).arg(path("data")).arg(&self.hosts);
         command.args(arguments).stdin(Stdio::null());

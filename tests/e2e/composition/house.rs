@@ -136,7 +136,7 @@ impl House {
         format!("https://{}:8443{path}", self.proxy)
     }
 
-    /// Waits until the proxy passes on to every node, and each says that it is well, as the health check of its container does.
+    /// Waits until the proxy finds a node, and each says that it is well, as the health check of its container does.
     pub async fn wait_until_ready(&self, client: &Client) {
         wait::until("HAProxy finds a node", async || {
             let answer = client.get(self.url("/readyz")).send().await.ok()?;
@@ -152,10 +152,15 @@ impl House {
     }
 
     /// A program of DCMTK on an X-ray machine, in its own network.
-    pub fn send(&self, machine: &Network, program: &[&str], port: u16, files: &[&Path]) -> (bool, String) {
-        let mut words = machine.enter().into_iter();
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(program).args(["-v", "-aet", "CR1", "-aec", "MAXRAY"]);
+    pub fn send(
+        &self,
+        machine: &Network,
+        (program, options): (&str, &[&str]),
+        port: u16,
+        files: &[&Path],
+    ) -> (bool, String) {
+        let mut command = machine.command(program);
+        command.args(options).args(["-v", "-aet", "CR1", "-aec", "MAXRAY"]);
         command.arg(self.proxy.to_string()).arg(port.to_string()).args(files).env("TCP_NODELAY", "1");
         let output = command.output().expect("nsenter runs");
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

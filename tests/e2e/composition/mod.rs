@@ -58,7 +58,7 @@ async fn what_docker_compose_starts_takes_xrays_and_shows_them() {
     let mut heard = Listener::open(&reader, None).await;
 
     wait::until("HAProxy finds a node for DICOM", async || {
-        house.send(&machine, &["echoscu"], 11112, &[]).0.then_some(())
+        house.send(&machine, ("echoscu", &[]), 11112, &[]).0.then_some(())
     })
     .await;
     // Through TLS, and in the clear with pixels that the decoder process has to take apart.
@@ -66,13 +66,13 @@ async fn what_docker_compose_starts_takes_xrays_and_shows_them() {
     let file = house.folder.path().join("one.dcm");
     fs::write(&file, instance.part10()).expect("a file");
     let certificate = house.folder.path().join("made/proxy_pem").display().to_string();
-    let (sent, said) = house.send(&machine, &["storescu", "+tla", "+cf", &certificate], 2762, &[&file]);
+    let (sent, said) = house.send(&machine, ("storescu", &["+tla", "+cf", &certificate]), 2762, &[&file]);
     assert!(sent, "over TLS: {said}");
     ledger.acknowledge_synthetic(&instance, &instance.data_set());
     ledger.check(&reader, "through the proxy").await;
     assert_eq!(heard.wait_for("instance.stored").await["study_instance_uid"], instance.study_instance_uid);
     let compressed = fixtures::file("pydicom/JPEG2000.dcm").path;
-    let (sent, said) = house.send(&machine, &["dcmsend"], 11112, &[&compressed]);
+    let (sent, said) = house.send(&machine, ("dcmsend", &[]), 11112, &[&compressed]);
     assert!(sent && said.contains("Received C-STORE Response (Success)"), "{said}");
     previews_come(&reader, 2).await;
     assert!(house.bucket.names().len() >= 6, "objects and previews are in the bucket");
@@ -147,7 +147,7 @@ async fn a_node_dies_and_nobody_notices(house: &mut House, machine: &Network, cl
         assert!(killed.elapsed() < NOTICED_WITHIN, "senders still come to the node that died");
         let instance = Synthetic::cr("PAT-2", 64, 64);
         fs::write(&file, instance.part10()).expect("a file");
-        let (sent, _) = house.send(machine, &["storescu"], 11112, &[&file]);
+        let (sent, _) = house.send(machine, ("storescu", &[]), 11112, &[&file]);
         let reader = client.get(house.url("/readyz")).send().await;
         let shown = reader.is_ok_and(|answer| answer.status() == StatusCode::OK);
         in_a_row = if sent && shown { in_a_row + 1 } else { 0 };

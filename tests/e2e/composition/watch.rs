@@ -1,6 +1,6 @@
 //! Prometheus with the configuration of `deploy/`, in a network of its own as the others are: it asks the nodes, and not the proxy.
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 use tests::{names::Names, network::Network, wait};
@@ -38,9 +38,8 @@ impl Watch {
         fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("forwarded");
         let resolver = folder.path().join("resolv.conf");
         fs::write(&resolver, format!("nameserver {}\n", network.near())).expect("a file");
-        let mut words = network.enter().into_iter();
-        let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(["unshare", "--mount", "--", "sh", "-c", PROMETHEUS, "sh"]);
+        let mut command = network.command("unshare");
+        command.args(["--mount", "--", "sh", "-c", PROMETHEUS, "sh"]);
         command
             .arg(&resolver)
             .arg(root().join("deploy/prometheus/prometheus.yml"))
