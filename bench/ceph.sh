@@ -4,6 +4,8 @@
 # Needs Debian's ceph-mon, ceph-osd, radosgw, uuid-runtime, curl and openssl.
 set -euo pipefail
 folder=$2
+# What is there is removed.
+[ ! -e "$folder" ] || [ -e "$folder/ceph.conf" ] || { echo "ceph.sh: $folder is there and was not made by this script" >&2; exit 1; }
 quietly() { "$@" >>"$folder/log" 2>&1 </dev/null; }
 within() { # seconds, a command that is asked again and again
     local until=$((SECONDS + $1)); shift
