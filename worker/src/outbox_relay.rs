@@ -15,8 +15,8 @@ use crate::WorkerState;
 
 /// Events read at a time.
 const BATCH_EVENTS: u32 = 500;
-/// While nobody listens, events of this time are read together: a look at the outbox takes two changes of threads, which is much of
-/// what storing a small instance takes.
+/// While nobody listens, events of this time are read together: each look at the outbox wakes a thread of the database, and without
+/// this every commit had one.
 const GATHERING: Duration = Duration::from_millis(50);
 /// Published events that are marked without waiting longer.
 const UNMARKED_MAX: usize = 5_000;
