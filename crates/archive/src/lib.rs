@@ -18,6 +18,7 @@ mod keys;
 mod preview;
 mod read;
 mod reindex;
+mod resends;
 mod store;
 
 #[cfg(test)]
@@ -31,6 +32,7 @@ use database::Database;
 use keys::StudyKeys;
 use model::clock::Clock;
 use object_storage::ObjectStorage;
+use resends::Resends;
 
 pub use check::{CheckError, Depth, Difference, Orphan, OrphanError};
 pub use config::ArchiveConfig;
@@ -53,6 +55,7 @@ struct Parts {
     config: ArchiveConfig,
     clock: Clock,
     activity: Arc<Activity>,
+    resends: Resends,
     study_keys: StudyKeys,
     altered: AlteredObjects,
 }
@@ -67,6 +70,7 @@ impl Archive {
             config,
             clock,
             activity: Activity::new(),
+            resends: Resends::new(),
             study_keys,
             altered,
         }))

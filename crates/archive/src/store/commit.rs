@@ -1,4 +1,4 @@
-//! From a data set that came whole to the answer: look for a duplicate, make the object durable, commit.
+//! From a data set that came whole to the answer: look for a duplicate when one is likely, make the object durable, commit.
 
 use std::{sync::Arc, time::Instant};
 
@@ -49,13 +49,19 @@ pub(super) async fn commit(
     }
     let mut stored = describe(&complete.header);
     let database = archive.database();
-    match database.find_stored(&stored.sop_instance_uid, &complete.data_set_sha256).await {
+    let known = if archive.0.resends.are_expected() {
+        database.find_stored(&stored.sop_instance_uid, &complete.data_set_sha256).await
+    } else {
+        Ok(None)
+    };
+    match known {
         Ok(None) => stored.outcome = store(archive, origin, complete).await?,
         // Nothing of a resent instance has to reach the disk but the record that it came.
         Ok(Some(id)) => {
             complete.object.abort().await;
             database.audit(record_of_duplicate(&origin, &stored, id)).await?;
             stored.outcome = StoreOutcome::Duplicate { id };
+            archive.0.resends.note();
         }
         Err(error) => {
             complete.object.abort().await;
@@ -153,6 +159,7 @@ async fn conclude(
 ) -> Result<StoreOutcome, StoreError> {
     match result {
         Ok(outcome @ StoreOutcome::Duplicate { .. }) => {
+            archive.0.resends.note();
             delete(archive, object).await;
             Ok(outcome)
         }

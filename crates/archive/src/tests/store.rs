@@ -109,6 +109,25 @@ async fn the_same_again_is_a_success_and_no_second_object() {
     kit.assert_holds(1).await;
 }
 
+/// After the first, which nobody expects, they are told by looking.
+#[tokio::test]
+async fn of_what_comes_again_nothing_is_written() {
+    let kit = Kit::open().await;
+    let images = ["1.2.3.4.6", "1.2.3.4.7"].map(|sop| Image { sop, ..Image::default() }.data_set());
+    for data_set in &images {
+        kit.store_data_set(data_set).await.expect("store");
+    }
+    kit.store_data_set(&images[0]).await.expect("known");
+    kit.assert_holds(2).await;
+    std::fs::remove_dir(kit.root.path().join("spool")).expect("empty");
+    for data_set in &images {
+        let again = kit.store_data_set(data_set).await.expect("nothing is written");
+        assert!(matches!(again.outcome, StoreOutcome::Duplicate { .. }));
+    }
+    let third = Image { sop: "1.2.3.4.8", ..Image::default() }.data_set();
+    kit.store_data_set(&third).await.expect_err("a new one has to be written");
+}
+
 #[tokio::test]
 async fn another_content_is_kept_beside_the_first() {
     let kit = Kit::open().await;
