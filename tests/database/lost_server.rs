@@ -2,20 +2,30 @@
 
 use std::time::Duration;
 
-use database::{Database, DatabaseConfig, NewUser};
+use database::{Database, DatabaseConfig, NewUser, StoreInstanceError, StoreOutcome};
 use model::{access::Role, clock::Clock};
 use tests::{
+    cluster::{Cluster, Durability},
     link::{End, Link},
     wait,
 };
 
-use crate::support::{Home, actor};
+use crate::support::{Home, actor, instance};
 
 /// As many connections as asked for something at once.
 const CONNECTIONS: usize = 8;
 
 /// A database behind a line that can be cut. It waits for a connection that long.
 async fn behind_a_line(home: &Home, acquire_timeout_ms: u64) -> (Database, Link) {
+    // PostgreSQL ends a transaction that is forgotten after this time: not before a test has given up.
+    behind_a_line_with(
+        home,
+        DatabaseConfig { acquire_timeout_ms, statement_timeout_ms: 600_000, ..home.config.clone() },
+    )
+    .await
+}
+
+async fn behind_a_line_with(home: &Home, config: DatabaseConfig) -> (Database, Link) {
     let (name, folder) = home
         .config
         .url
@@ -24,9 +34,7 @@ async fn behind_a_line(home: &Home, acquire_timeout_ms: u64) -> (Database, Link)
         .expect("the server's folder");
     let link = Link::to(End::Socket(format!("{folder}/.s.PGSQL.5432").into())).await;
     let url = format!("postgres://postgres@{}/{name}?sslmode=disable", link.address());
-    // PostgreSQL ends a transaction that is forgotten after this time: not before a test has given up.
-    let statement_timeout_ms = 600_000;
-    let config = DatabaseConfig { url, acquire_timeout_ms, statement_timeout_ms, ..home.config.clone() };
+    let config = DatabaseConfig { url, ..config };
     let database = Database::open(&config, home.directory.path(), Clock::system()).await.expect("it opens");
     (database, link)
 }
@@ -95,4 +103,51 @@ async fn a_transaction_that_was_given_up_in_its_first_word_is_not_left_open() {
     assert_eq!(home.number(open).await, 0);
     database.create_user(user("dan"), &actor()).await.expect("written");
     assert!(database.find_user("dan").await.expect("read").is_some());
+}
+
+/// Its machine has lost its power after it had heard us, and another one has its name. All instances and all records of what was read
+/// wait for one transaction: were that one waited for, nothing would come in ever again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_that_vanished_was_asked_is_asked_of_the_next_one() {
+    let home = Home::postgres().await;
+    home.database.close().await;
+    let (acquire_timeout_ms, statement_timeout_ms) = (500, 200);
+    let config = DatabaseConfig { acquire_timeout_ms, statement_timeout_ms, ..home.config.clone() };
+    let (database, link) = behind_a_line_with(&home, config).await;
+    let patience = Duration::from_mins(1);
+    for number in 1..3 {
+        database.store_instance(instance("1.2", number)).await.expect("stored");
+        database.ping().await.expect("alive");
+        // The connections were used within the second for which they are trusted.
+        link.forget();
+        let (stored, read) = tokio::join!(
+            tokio::time::timeout(patience, database.store_instance(instance("1.2", 10 + number))),
+            tokio::time::timeout(patience, database.counts()),
+        );
+        let stored = stored.expect("in time").expect("stored");
+        assert!(matches!(stored, StoreOutcome::Stored { .. }), "{stored:?}");
+        read.expect("in time").expect_err("nobody answered");
+    }
+    assert_eq!(database.counts().await.expect("counts").instances, 4);
+}
+
+/// Its name leads to a server that another one has taken the place of: nothing is written there, and whoever asks whether this process
+/// is ready hears so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_a_standby_is_no_server() {
+    let mut cluster = Cluster::start(Durability::Unsafe);
+    let url = cluster.create_database("site");
+    let config =
+        DatabaseConfig { url, allow_unsafe: true, acquire_timeout_ms: 500, ..DatabaseConfig::default() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = Database::open(&config, folder.path(), Clock::system()).await.expect("it opens");
+    database.store_instance(instance("1.2", 1)).await.expect("stored");
+    cluster.demote();
+    let refused = database.store_instance(instance("1.2", 2)).await.expect_err("a standby takes nothing");
+    assert!(matches!(refused, StoreInstanceError::Database(_)), "{refused}");
+    database.ping().await.expect_err("it answers, but it is of no use");
+    cluster.promote();
+    wait::until("the server", async || database.ping().await.ok()).await;
+    database.store_instance(instance("1.2", 2)).await.expect("stored");
+    assert_eq!(database.counts().await.expect("counts").instances, 2);
 }

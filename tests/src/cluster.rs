@@ -145,6 +145,27 @@ impl Cluster {
         self.start_again();
     }
 
+    /// Stops it and starts it again as a standby, which reads and writes nothing: what is left of a server after another one has
+    /// taken its place.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn demote(&mut self) {
+        self.stop(rustix::process::Signal::INT);
+        let signal = self.data.join("standby.signal");
+        fs::write(&signal, "").expect("a file of the server");
+        give_to_postgres(&signal);
+        self.start_again();
+    }
+
+    /// Makes it a server that writes again.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn promote(&self) {
+        assert_eq!(self.psql("postgres", "SELECT pg_promote()").as_deref(), Ok("t"), "a standby is promoted");
+    }
+
     /// SIGKILL for every process of the cluster, without waiting: [`Self::wait_for_end`] does.
     pub fn kill_all(&mut self) {
         use rustix::process::{Signal, kill_process};

@@ -25,7 +25,14 @@ pub enum End {
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
-    is_whole: watch::Sender<bool>,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    is_whole: bool,
+    /// How often everything was forgotten.
+    age: u64,
 }
 
 impl Link {
@@ -44,10 +51,10 @@ impl Link {
     pub async fn between(near: SocketAddr, end: End) -> Self {
         let listener = TcpListener::bind(near).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (is_whole, whole) = watch::channel(true);
+        let (state, states) = watch::channel(State { is_whole: true, age: 0 });
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (end, whole) = (end.clone(), whole.clone());
+                let (end, whole) = (end.clone(), states.clone());
                 tokio::spawn(async move {
                     // An end that is not there closes the connection.
                     match end {
@@ -63,7 +70,7 @@ impl Link {
                 });
             }
         });
-        Self { address, is_whole }
+        Self { address, state }
     }
 
     /// Where it is taken up.
@@ -73,17 +80,23 @@ impl Link {
 
     /// From now on nothing passes.
     pub fn cut(&self) {
-        self.is_whole.send_replace(false);
+        self.state.send_modify(|state| state.is_whole = false);
     }
 
     /// From now on everything passes.
     pub fn mend(&self) {
-        self.is_whole.send_replace(true);
+        self.state.send_modify(|state| state.is_whole = true);
+    }
+
+    /// What passes on the connections of now never does again, and neither end is told: the machine behind them has vanished, and
+    /// another one has its name. New connections are served.
+    pub fn forget(&self) {
+        self.state.send_modify(|state| state.age += 1);
     }
 }
 
 /// Both ways.
-async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, whole: watch::Receiver<bool>) {
+async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, whole: watch::Receiver<State>) {
     let ((reads, writes), (answers, requests)) = (split(client), split(server));
     tokio::join!(pass(reads, requests, whole.clone()), pass(answers, writes, whole));
 }
@@ -92,16 +105,16 @@ async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, whole: wat
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    mut whole: watch::Receiver<bool>,
+    mut whole: watch::Receiver<State>,
 ) {
+    let own = whole.borrow().age;
+    let passes = move |state: &State| state.is_whole && state.age == own;
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if whole.wait_for(|is_whole| *is_whole).await.is_err()
-            || to.write_all(&buffer[..length]).await.is_err()
-        {
+        if whole.wait_for(passes).await.is_err() || to.write_all(&buffer[..length]).await.is_err() {
             break;
         }
     }
-    let _closed = whole.wait_for(|is_whole| *is_whole).await.is_ok();
+    let _closed = whole.wait_for(passes).await.is_ok();
     let _closed = to.shutdown().await;
 }

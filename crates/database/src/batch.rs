@@ -2,11 +2,11 @@
 //! its connection, which is what a short turn at the one writer mostly consists of; PostgreSQL gets one after another, or, when
 //! none sees what another does, all as one.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, future::ready};
 
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt as _};
-use sqlx::{AssertSqlSafe, Either};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use sqlx::{AssertSqlSafe, Either, Executor as _};
 use sqlx_sqlite::SqliteQueryResult;
 use uuid::Uuid;
 
@@ -150,7 +150,7 @@ impl Batch {
                 let mut changed = 0;
                 for (sql, binds) in self.0 {
                     changed +=
-                        bound!(sqlx::query(sql), binds).execute(&mut **transaction).await?.rows_affected();
+                        bound!(sqlx::query(sql), binds).execute(transaction.in_time()).await?.rows_affected();
                 }
                 Ok(changed)
             }
@@ -167,20 +167,32 @@ impl Batch {
         }
     }
 
-    /// As [`Self::run`], for INSERTs into different tables: on PostgreSQL they are parts of one statement, which looks for the rows that
-    /// they refer to when all are there.
+    /// Runs INSERTs into different tables, and these others after them; gives how many rows the first have written. On PostgreSQL they
+    /// are parts of one statement, which looks for the rows that they refer to when all are there.
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub(crate) async fn run_at_once(self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
-        let TxInner::Postgres(transaction) = &mut tx.inner else { return self.run(tx).await };
-        if self.0.is_empty() {
+    pub(crate) async fn run_at_once(mut self, others: Self, tx: &mut Tx) -> Result<u64, sqlx::Error> {
+        let counted = self.len();
+        self.append(others);
+        if self.is_empty() {
             return Ok(0);
         }
-        let (sql, binds) = self.at_once();
-        let written: i64 =
-            bound!(sqlx::query_scalar(AssertSqlSafe(sql)), binds).fetch_one(&mut **transaction).await?;
-        Ok(u64::try_from(written).unwrap_or_default())
+        match &mut tx.inner {
+            TxInner::Postgres(transaction) => {
+                let (sql, binds) = self.at_once(counted);
+                let query = bound!(sqlx::query_scalar(AssertSqlSafe(sql)), binds);
+                let written: i64 = query.fetch_one(transaction.in_time()).await?;
+                Ok(u64::try_from(written).unwrap_or_default())
+            }
+            TxInner::Sqlite(turn) => {
+                let (sql, binds) = self.joined();
+                let results = turn.fetch_many(bound!(sqlx::query(AssertSqlSafe(sql)), binds));
+                let ends = results.try_filter_map(|result| ready(Ok(result.left())));
+                let written: Vec<_> = ends.map_ok(|end| end.rows_affected()).try_collect().await?;
+                Ok(written.iter().take(counted).sum())
+            }
+        }
     }
 
     /// The only statement, whose text need not be made.
@@ -202,8 +214,8 @@ impl Batch {
         (text, all)
     }
 
-    /// As one statement, which gives how many rows were written.
-    fn at_once(self) -> (String, Vec<Bind>) {
+    /// As one statement, which gives how many rows the first ones have written.
+    fn at_once(self, counted: usize) -> (String, Vec<Bind>) {
         let mut text = String::with_capacity(self.0.iter().map(|(sql, _)| sql.len() + 64).sum());
         let (mut all, mut sum) = (Vec::new(), String::from("SELECT 0"));
         for (number, (sql, binds)) in self.0.into_iter().enumerate() {
@@ -211,7 +223,9 @@ impl Batch {
             let _ = write!(text, "{} w{number} AS (", if number == 0 { "WITH" } else { "," });
             push_counted(&mut text, &mut all, (sql, binds));
             text.push_str(" RETURNING 1)");
-            let _ = write!(sum, " + (SELECT COUNT(*) FROM w{number})");
+            if number < counted {
+                let _ = write!(sum, " + (SELECT COUNT(*) FROM w{number})");
+            }
         }
         text.push(' ');
         text.push_str(&sum);
@@ -255,11 +269,11 @@ mod tests {
         let mut batch = Batch::default();
         batch.push("INSERT INTO a VALUES ($1)", [1.into()]);
         batch.push("INSERT INTO b VALUES ($2, $1)", [2.into(), 3.into()]);
-        let (sql, binds) = batch.at_once();
+        let (sql, binds) = batch.at_once(1);
         assert_eq!(
             sql,
             "WITH w0 AS (INSERT INTO a VALUES ($1) RETURNING 1), w1 AS (INSERT INTO b VALUES ($3, $2) RETURNING 1) \
-             SELECT 0 + (SELECT COUNT(*) FROM w0) + (SELECT COUNT(*) FROM w1)"
+             SELECT 0 + (SELECT COUNT(*) FROM w0)"
         );
         assert_eq!(binds, [1.into(), 2.into(), 3.into()]);
     }

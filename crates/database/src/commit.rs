@@ -10,6 +10,7 @@ use crate::{
     batch::Batch,
     engine::{Database, Tx, TxInner},
     idempotency::fulfil_claim,
+    keys::BEGIN_HOLDING_KEYS,
     neighbours::say_that_sessions_end,
     statement::Dialect,
     transaction::Transaction,
@@ -30,9 +31,18 @@ pub(crate) fn disk_failed() -> DatabaseError {
 impl Database {
     /// Begins a transaction that writes. On SQLite it waits for its turn at the one writing connection.
     pub(crate) async fn begin(&self) -> Result<Tx, DatabaseError> {
+        self.begin_with("BEGIN").await
+    }
+
+    /// As [`Self::begin`]; until the end no patient key is retired.
+    pub(crate) async fn begin_holding_keys(&self) -> Result<Tx, DatabaseError> {
+        self.begin_with(BEGIN_HOLDING_KEYS).await
+    }
+
+    async fn begin_with(&self, begin: &'static str) -> Result<Tx, DatabaseError> {
         self.refuse_when_broken()?;
         let inner = match self {
-            Self::Postgres(engine) => TxInner::Postgres(Transaction::begin(&engine.write).await?),
+            Self::Postgres(engine) => TxInner::Postgres(Transaction::begin(&engine.write, begin).await?),
             Self::Sqlite(engine) => {
                 TxInner::Sqlite(engine.turns.as_ref().ok_or_else(DatabaseError::closing)?.take().await?)
             }

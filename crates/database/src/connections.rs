@@ -6,6 +6,7 @@
 //! that nobody has used for a moment. Who asks does not wait for ever: a server that vanished says nothing.
 
 mod executor;
+mod server;
 
 use std::{
     fmt,
@@ -14,22 +15,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{Connection as _, Database, Error, Pool, pool::PoolConnection};
+use sqlx::{Error, Pool, pool::PoolConnection};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-/// Cheap to clone; every clone is the same.
-pub(crate) struct Connections<DB: Database>(Arc<Kept<DB>>);
+pub(crate) use self::{
+    executor::{InTime, in_time},
+    server::Server,
+};
 
-impl<DB: Database> Clone for Connections<DB> {
+/// Cheap to clone; every clone is the same.
+pub(crate) struct Connections<DB: Server>(Arc<Kept<DB>>);
+
+impl<DB: Server> Clone for Connections<DB> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<DB: Database> fmt::Debug for Connections<DB> {
+impl<DB: Server> fmt::Debug for Connections<DB> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Connections").field(&self.0.pool).finish()
     }
@@ -44,9 +50,11 @@ pub(crate) struct Age {
     pub(crate) unused_max: Duration,
     /// However much it is used.
     pub(crate) max: Duration,
+    /// A statement that is not answered for longer never will be: the server ends each one before that, unless it has gone.
+    pub(crate) answer_max: Duration,
 }
 
-impl<DB: Database> Connections<DB> {
+impl<DB: Server> Connections<DB> {
     /// As many as the pool has at most. The pool must be asked through this alone, and want no connections at least.
     pub(crate) fn new(pool: Pool<DB>, age: Option<Age>) -> Self {
         let options = pool.options();
@@ -87,6 +95,11 @@ impl<DB: Database> Connections<DB> {
         Ok(Borrowed(Some(Held { connection, since: Instant::now(), kept, turn })))
     }
 
+    /// How long the answer to one statement is waited for.
+    pub(crate) fn answer_max(&self) -> Duration {
+        self.0.age.map_or(Duration::MAX, |age| age.answer_max)
+    }
+
     /// Closes them, after the statements that run.
     pub(crate) async fn close(&self) {
         let kept = &self.0;
@@ -100,14 +113,14 @@ impl<DB: Database> Connections<DB> {
 }
 
 /// A connection between two uses.
-struct Idle<DB: Database> {
+struct Idle<DB: Server> {
     connection: PoolConnection<DB>,
     /// When it was opened.
     since: Instant,
     used: Instant,
 }
 
-struct Kept<DB: Database> {
+struct Kept<DB: Server> {
     pool: Pool<DB>,
     turns: Arc<Semaphore>,
     patience: Duration,
@@ -117,7 +130,7 @@ struct Kept<DB: Database> {
     idle: Mutex<Option<Vec<Idle<DB>>>>,
 }
 
-impl<DB: Database> Kept<DB> {
+impl<DB: Server> Kept<DB> {
     fn idle(&self) -> MutexGuard<'_, Option<Vec<Idle<DB>>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +165,8 @@ impl<DB: Database> Kept<DB> {
     }
 
     async fn is_alive(&self, connection: &mut PoolConnection<DB>) -> bool {
-        tokio::time::timeout(self.patience, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+        let sign = tokio::time::timeout(self.patience, DB::sign_of_life(connection));
+        sign.await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// In order, so that SQLite has put its log away when the program ends.
@@ -162,7 +176,7 @@ impl<DB: Database> Kept<DB> {
     }
 }
 
-impl<DB: Database> Drop for Kept<DB> {
+impl<DB: Server> Drop for Kept<DB> {
     /// Nobody waits for them any more, and there may be no runtime left to close them in.
     fn drop(&mut self) {
         self.forget_all();
@@ -170,16 +184,16 @@ impl<DB: Database> Drop for Kept<DB> {
 }
 
 /// A connection in use. Dropped, it is asked for a sign of life before it is used again.
-pub(crate) struct Borrowed<DB: Database>(Option<Held<DB>>);
+pub(crate) struct Borrowed<DB: Server>(Option<Held<DB>>);
 
-struct Held<DB: Database> {
+struct Held<DB: Server> {
     connection: PoolConnection<DB>,
     since: Instant,
     kept: Arc<Kept<DB>>,
     turn: OwnedSemaphorePermit,
 }
 
-impl<DB: Database> Held<DB> {
+impl<DB: Server> Held<DB> {
     async fn give_back(self) {
         let Self { connection, since, kept, turn } = self;
         if let Some(connection) = kept.push(Idle { connection, since, used: Instant::now() }) {
@@ -190,7 +204,7 @@ impl<DB: Database> Held<DB> {
     }
 }
 
-impl<DB: Database> Borrowed<DB> {
+impl<DB: Server> Borrowed<DB> {
     /// What was asked of it has come to its good end: it is ready for the next.
     pub(crate) async fn give_back(mut self) {
         if let Some(held) = self.0.take() {
@@ -207,7 +221,7 @@ impl<DB: Database> Borrowed<DB> {
 /// Only what ends the borrowing takes it.
 const HELD: &str = "it is there as long as it is borrowed";
 
-impl<DB: Database> Drop for Borrowed<DB> {
+impl<DB: Server> Drop for Borrowed<DB> {
     fn drop(&mut self) {
         let Some(mut held) = self.0.take() else { return };
         let Ok(runtime) = Handle::try_current() else {
@@ -220,19 +234,20 @@ impl<DB: Database> Drop for Borrowed<DB> {
                 held.give_back().await;
             } else {
                 drop(held.connection.detach());
+                held.kept.forget_all();
             }
         });
     }
 }
 
-impl<DB: Database> Deref for Borrowed<DB> {
+impl<DB: Server> Deref for Borrowed<DB> {
     type Target = DB::Connection;
     fn deref(&self) -> &DB::Connection {
         &self.0.as_ref().expect(HELD).connection
     }
 }
 
-impl<DB: Database> DerefMut for Borrowed<DB> {
+impl<DB: Server> DerefMut for Borrowed<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         &mut self.0.as_mut().expect(HELD).connection
     }

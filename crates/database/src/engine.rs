@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
     audit::ChainMemory,
-    connections::Connections,
+    connections::{Connections, Server},
     ingest::Waiting,
     session::RevokedSessions,
     statement::Dialect,
@@ -38,7 +38,7 @@ macro_rules! on_tx {
     ($tx:expr, $connection:ident => $body:expr) => {
         match &mut $tx.inner {
             $crate::engine::TxInner::Postgres(transaction) => {
-                let $connection = &mut **transaction;
+                let $connection = transaction.in_time();
                 $body
             }
             $crate::engine::TxInner::Sqlite(transaction) => {
@@ -59,7 +59,7 @@ pub enum Database {
 }
 
 /// The connections to one engine, and what the clones of a [`Database`] share.
-pub struct Engine<DB: sqlx::Database> {
+pub struct Engine<DB: Server> {
     /// Connections for reading; on SQLite they cannot write.
     pub(crate) read: Connections<DB>,
     /// Connections for writing; on SQLite there is one.
@@ -71,7 +71,7 @@ pub struct Engine<DB: sqlx::Database> {
     pub(crate) turns: Option<Turns>,
 }
 
-impl<DB: sqlx::Database> Clone for Engine<DB> {
+impl<DB: Server> Clone for Engine<DB> {
     fn clone(&self) -> Self {
         Self {
             read: self.read.clone(),

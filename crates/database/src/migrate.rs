@@ -38,6 +38,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (25, "availability", include_str!("../../../migrations/0025_availability.sql")),
     (26, "outbox_forgotten", include_str!("../../../migrations/0026_outbox_forgotten.sql")),
     (27, "slot_look_up", include_str!("../../../migrations/0027_slot_look_up.sql")),
+    (28, "audit_head", include_str!("../../../migrations/0028_audit_head.sql")),
+    (29, "claimed_forms", include_str!("../../../migrations/0029_claimed_forms.sql")),
 ];
 
 /// The migrations as `dialect` understands them, to be run in order: each one brings the schema one step further,

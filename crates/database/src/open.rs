@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine,
     audit::ChainMemory,
-    connections::{Age, Connections},
+    connections::{Age, Connections, Server as _},
     engine::Shared,
     ingest,
     migrate::migrators,
@@ -30,12 +30,8 @@ const SQLITE_FILE: &str = "maxray.sqlite";
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// `pg_current_xact_id` came with 13.
 const POSTGRES_VERSION_MIN: i32 = 130_000;
-/// A server that stops and starts within a second is noticed by a statement that fails, not before it.
-const AGE: Age = Age {
-    trusted: Duration::from_secs(1),
-    unused_max: Duration::from_mins(10),
-    max: Duration::from_mins(30),
-};
+/// How much longer than its longest statement the word of a server may take.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
 /// Prepared statements kept on each connection.
 const STATEMENT_CACHE: usize = 256;
 
@@ -124,13 +120,25 @@ async fn open_postgres(
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
     ]);
+    // A server that stops and starts within a second is noticed by a statement that fails, not before it.
+    let age = Age {
+        trusted: Duration::from_secs(1),
+        unused_max: Duration::from_mins(10),
+        max: Duration::from_mins(30),
+        answer_max: match config.statement_timeout_ms {
+            0 => Duration::MAX,
+            longest => Duration::from_millis(longest) + ON_THE_WAY,
+        },
+    };
     let writers = (config.connections_max / 4).max(2);
     let pool = |connections: u32| {
         let pool = PoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+            // The name of the server may lead to one that has become a standby meanwhile.
+            .after_connect(|connection, _| Box::pin(Postgres::sign_of_life(connection)))
             .connect_lazy_with(options.clone());
-        Connections::new(pool, Some(AGE))
+        Connections::new(pool, Some(age))
     };
     Ok((pool(config.connections_max.saturating_sub(writers).max(1)), pool(writers)))
 }

@@ -42,11 +42,10 @@ impl Database {
             WHERE id = 1 AND sequence < $1";
         let Some(until) = self.forgettable(before, has_broker, limit).await? else { return Ok(0) };
         let mut tx = self.begin().await?;
-        let forgotten = on_tx!(tx, connection => {
-            let forgotten = sqlx::query(FORGET).bind(until).execute(&mut *connection).await?.rows_affected();
-            sqlx::query(NOTE).bind(until).bind(before).execute(connection).await?;
-            forgotten
-        });
+        let forgotten = on_tx!(tx, connection =>
+            sqlx::query(FORGET).bind(until).execute(connection).await?.rows_affected());
+        on_tx!(tx, connection =>
+            sqlx::query(NOTE).bind(until).bind(before).execute(connection).await.map(drop)?);
         self.commit(tx).await?;
         Ok(forgotten)
     }

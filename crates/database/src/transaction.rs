@@ -1,28 +1,46 @@
 //! A transaction on PostgreSQL, over a connection of [`Connections`].
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
-use sqlx_core::transaction::TransactionManager as _;
+use sqlx_core::{sql_str::SqlSafeStr as _, transaction::TransactionManager as _};
 use sqlx_postgres::{PgConnection, PgTransactionManager, Postgres};
 
-use crate::connections::{Borrowed, Connections};
+use crate::connections::{Borrowed, Connections, InTime, in_time};
 
 /// Rolled back when it is dropped before [`Self::commit`] has come to its end.
-pub(crate) struct Transaction(Option<Borrowed<Postgres>>);
+pub(crate) struct Transaction {
+    connection: Option<Borrowed<Postgres>>,
+    answer_max: Duration,
+}
 
 impl Transaction {
-    pub(crate) async fn begin(connections: &Connections<Postgres>) -> Result<Self, sqlx::Error> {
+    /// With BEGIN, or with one text of several statements that begins with it.
+    pub(crate) async fn begin(
+        connections: &Connections<Postgres>,
+        begin: &'static str,
+    ) -> Result<Self, sqlx::Error> {
         let mut beginning = Beginning(Some(connections.borrow().await?));
+        let answer_max = connections.answer_max();
         if let Some(connection) = &mut beginning.0 {
-            PgTransactionManager::begin(connection, None).await?;
+            let begun = PgTransactionManager::begin(connection, Some(begin.into_sql_str()));
+            in_time(answer_max, begun).await?;
         }
-        Ok(Self(beginning.0.take()))
+        Ok(Self { connection: beginning.0.take(), answer_max })
+    }
+
+    /// For one statement.
+    pub(crate) fn in_time(&mut self) -> InTime<'_> {
+        let answer_max = self.answer_max;
+        InTime(self, answer_max)
     }
 
     /// After an error it is not known whether it was committed.
     pub(crate) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        PgTransactionManager::commit(&mut self).await?;
-        if let Some(connection) = self.0.take() {
+        in_time(self.answer_max, PgTransactionManager::commit(&mut self)).await?;
+        if let Some(connection) = self.connection.take() {
             connection.give_back().await;
         }
         Ok(())
@@ -43,7 +61,7 @@ impl Drop for Beginning {
 impl Drop for Transaction {
     /// ROLLBACK goes before whatever the connection is asked next.
     fn drop(&mut self) {
-        if let Some(connection) = &mut self.0 {
+        if let Some(connection) = &mut self.connection {
             PgTransactionManager::start_rollback(connection);
         }
     }
@@ -52,12 +70,12 @@ impl Drop for Transaction {
 impl Deref for Transaction {
     type Target = PgConnection;
     fn deref(&self) -> &PgConnection {
-        self.0.as_ref().expect("it is there until the commit")
+        self.connection.as_ref().expect("it is there until the commit")
     }
 }
 
 impl DerefMut for Transaction {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.0.as_mut().expect("it is there until the commit")
+        self.connection.as_mut().expect("it is there until the commit")
     }
 }

@@ -11,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::Executor as _;
-use sqlx_postgres::PgConnection;
 use sqlx_sqlite::SqliteConnection;
 use uuid::Uuid;
 
@@ -24,24 +23,26 @@ use crate::{
     Database, DatabaseError,
     batch::run_to_the_end,
     statement::{Dialect, Statement, rows},
+    transaction::Transaction,
 };
 
 /// A clock that shows this much less than at the record before was set back. Less may come of transactions that
 /// began in one order and end in another.
 const CLOCK_STEP_MIN_SECONDS: i64 = 15;
 
-macro_rules! head {
-    () => {
-        "SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
-         LEFT JOIN (SELECT chain_sequence, hash, at FROM audit WHERE chain_id = $1 \
-         ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1"
-    };
-}
-
-static HEAD: Statement = Statement::new(head!());
+/// With the lock on the chain ($2) until the transaction ends.
+static LOCK_HEAD: Statement = Statement::new(
+    "SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
+     LEFT JOIN audit_head($1, $2) AS head ON true",
+);
 
 /// On SQLite the head is read with the first statement: from there on nobody else writes.
-static BEGIN: Statement = Statement::new(concat!("BEGIN IMMEDIATE; SAVEPOINT turn; ", head!()));
+static BEGIN: Statement = Statement::new(
+    "BEGIN IMMEDIATE; SAVEPOINT turn; \
+     SELECT FIRST_SEQUENCE AS first_sequence, head.chain_sequence, head.hash, head.at FROM (SELECT 1 AS one) AS o \
+     LEFT JOIN (SELECT chain_sequence, hash, at FROM audit WHERE chain_id = $1 \
+     ORDER BY chain_sequence DESC LIMIT 1) AS head ON 1 = 1",
+);
 
 macro_rules! insert {
     () => {
@@ -128,7 +129,7 @@ struct Links {
     rows: Vec<Vec<Value>>,
 }
 
-/// [`HEAD`].
+/// What is read of the end of a chain.
 pub(crate) type HeadRow = (i64, Option<i64>, Option<Vec<u8>>, Option<DateTime<Utc>>);
 
 impl Links {
@@ -163,7 +164,7 @@ impl Links {
 /// Writes the records of a transaction, and gives the new head of the chain; `None` when there are none.
 pub(crate) async fn write_chained(
     memory: &ChainMemory,
-    transaction: &mut PgConnection,
+    transaction: &mut Transaction,
     records: Vec<AuditRecord>,
     at: DateTime<Utc>,
 ) -> Result<Option<ChainHead>, DatabaseError> {
@@ -172,15 +173,13 @@ pub(crate) async fn write_chained(
     }
     // The chain is ours until the transaction ends. The low half of a UUIDv7 is random; advisory locks that clash would
     // only wait for each other.
-    let (_, key) = memory.chain_id.as_u64_pair();
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key.cast_signed());
-    lock.execute(&mut *transaction).await?;
-    let head = sqlx::query_as(HEAD.on(Dialect::Postgres)).bind(memory.chain_id);
-    let mut links = Links::after(memory, head.fetch_one(&mut *transaction).await?);
+    let (_, lock) = memory.chain_id.as_u64_pair();
+    let head = sqlx::query_as(LOCK_HEAD.on(Dialect::Postgres)).bind(memory.chain_id).bind(lock.cast_signed());
+    let mut links = Links::after(memory, head.fetch_one(transaction.in_time()).await?);
     links.add(records, at);
     let head = links.head();
     let insert = sqlx::query(INSERT.on(Dialect::Postgres)).bind(rows(links.rows)).bind(links.chain_id);
-    insert.execute(transaction).await?;
+    insert.execute(transaction.in_time()).await?;
     Ok(Some(head))
 }
 

@@ -63,7 +63,7 @@ async fn who_waits_is_served_in_time_or_told_so() {
 #[tokio::test]
 async fn those_of_a_server_are_asked_after_a_moment_and_closed_when_they_are_old() {
     let (long, now) = (Duration::from_mins(1), Duration::ZERO);
-    let asked = Age { trusted: now, unused_max: long, max: long };
+    let asked = Age { trusted: now, unused_max: long, max: long, answer_max: long };
     let connections = open(2, Some(asked)).await;
     for _ in 0..5 {
         assert_eq!(ask(&connections).await, 7);

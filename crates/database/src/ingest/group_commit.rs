@@ -185,7 +185,7 @@ async fn commit_once(
         commit_records(database, records).await?;
         return Ok(Vec::new());
     }
-    let mut tx = database.begin().await?;
+    let mut tx = database.begin_holding_keys().await?;
     fail_point::reach(Point::K12TransactionBegun).map_err(sqlx::Error::Io)?;
     let known = known::read(&mut tx, instances).await?;
     let plan = resolve::resolve(instances, known);

@@ -11,7 +11,6 @@ use super::{
 use crate::{
     DatabaseError,
     engine::Tx,
-    keys::hold_keys,
     statement::{Dialect, Statement, rows, text_rows, uuid_rows},
 };
 
@@ -105,10 +104,9 @@ static LOCK_PATIENTS: Statement = Statement::new(
 
 type VariantRow = (Uuid, String, String, String, String, String);
 
-/// Reads what is known about the group.
+/// Reads what is known about the group, in a transaction that holds its keys.
 pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, DatabaseError> {
     let mut known = Known::default();
-    hold_keys(tx).await?;
     let sql = FOUND.on(tx.dialect());
     let instances = distinct(group.iter().map(|new| new.sop_instance_uid.as_str()));
     let studies = distinct(group.iter().map(|new| new.study_instance_uid.as_str()));

@@ -1,6 +1,4 @@
-//! Writes what was decided for a group: one statement a table, whatever the size of the group.
-
-use std::mem;
+//! Writes what was decided for a group: one statement a table, whatever the size of the group, and all of them in one trip.
 
 use fail_point::Point;
 use model::worklist::StepStatus;
@@ -151,15 +149,16 @@ pub(super) async fn write(
         .values()
         .map(|(index, key, study)| with(vec![uuid_value(*key), uuid_value(*study)], &group[*index].series));
     writes.insert(&SERIES, series.collect());
-    writes.insert_now().await?;
-    fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
     let keys = plan.patient_keys.iter().map(|(key, patient)| vec![uuid_value(*key), uuid_value(*patient)]);
     writes.insert(&PATIENT_KEYS, keys.collect());
-    write_instances(&mut writes, group, &mut plan.instances).await?;
-    fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
+    insert_instances(&mut writes, group, &mut plan.instances);
+    add_events(&mut writes.rest, writes.tx, &plan.events)?;
     writes.update(&REVIEW_PATIENTS, plan.review_patients.iter().copied());
     writes.update(&REVIEW_STUDIES, plan.review_studies.iter().copied());
-    let (mut rows, updates) = (writes.rest, writes.updates);
+    let updates = writes.insert_now().await?;
+    for point in [Point::K14StudyWritten, Point::K13InstanceWritten, Point::K15EventWritten] {
+        fail_point::reach(point).map_err(sqlx::Error::Io)?;
+    }
     let new_series = plan.series.values().map(|(index, ..)| {
         let new = &group[*index];
         Sign {
@@ -176,19 +175,12 @@ pub(super) async fn write(
         }
     });
     follow(tx, &new_series.collect::<Vec<_>>()).await?;
-    add_events(&mut rows, tx, &plan.events)?;
-    rows.run_at_once(tx).await?;
     updates.run(tx).await?;
-    fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     insert_audit(tx, &plan.audit).await?;
     Ok(plan.outcomes)
 }
 
-async fn write_instances(
-    writes: &mut Writes<'_>,
-    group: &[Prepared],
-    instances: &mut [PlannedInstance],
-) -> Result<(), Failure> {
+fn insert_instances(writes: &mut Writes<'_>, group: &[Prepared], instances: &mut [PlannedInstance]) {
     instances
         .sort_by(|one, other| group[one.index].sop_instance_uid.cmp(&group[other.index].sop_instance_uid));
     let list = instances.iter().map(|planned| {
@@ -204,7 +196,6 @@ async fn write_instances(
         .filter(|planned| planned.current && group[planned.index].has_pixel_data)
         .map(|planned| vec![uuid_value(group[planned.index].id)]);
     writes.insert(&PREVIEWS, previews.collect());
-    writes.insert_now().await
 }
 
 fn with(mut head: Vec<Value>, rest: &[Value]) -> Vec<Value> {
@@ -218,7 +209,7 @@ struct Writes<'a> {
     /// Rows that must all be new.
     new: Batch,
     new_rows: u64,
-    /// Rows that come after them.
+    /// Rows that come with them.
     rest: Batch,
     /// What changes rows, those from before included.
     updates: Batch,
@@ -229,18 +220,17 @@ impl<'a> Writes<'a> {
         Self { tx, new: Batch::default(), new_rows: 0, rest: Batch::default(), updates: Batch::default() }
     }
 
-    /// Inserts rows at the next [`Self::insert_now`].
+    /// Inserts rows that must not be there.
     fn insert(&mut self, statement: &'static Statement, list: Vec<Vec<Value>>) {
         self.new_rows += list.len() as u64;
         add(&mut self.new, self.tx, statement, list);
     }
 
-    /// A row that another node wrote meanwhile is a lost race, and so is one that refers to a row of ours that is not there for
-    /// that reason, or that is there with the one that it belongs to.
-    async fn insert_now(&mut self) -> Result<(), Failure> {
-        let (batch, expected) = (mem::take(&mut self.new), mem::take(&mut self.new_rows));
-        match batch.run_at_once(self.tx).await.map_err(DatabaseError::from) {
-            Ok(written) if written == expected => Ok(()),
+    /// Inserts, and gives what is to be updated. A row that another node wrote meanwhile is a lost race, and so is one that refers to
+    /// a row of ours that is not there for that reason, or that is there with the one that it belongs to.
+    async fn insert_now(self) -> Result<Batch, Failure> {
+        match self.new.run_at_once(self.rest, self.tx).await.map_err(DatabaseError::from) {
+            Ok(written) if written == self.new_rows => Ok(self.updates),
             Ok(_) => Err(Failure::LostRace),
             Err(error) if error.is_foreign_key_violation() => Err(Failure::LostRace),
             Err(error) if error.is_unique_violation() => Err(Failure::LostRace),

@@ -75,10 +75,9 @@ impl Database {
         const FORGET: &str = "DELETE FROM patient_key WHERE key_id = $1 AND state = 'dropped'";
         let mut tx = self.begin().await?;
         let now = tx.now;
-        on_tx!(tx, connection => {
-            sqlx::query(LEDGER).bind(key_id).bind(now).execute(&mut *connection).await.map(drop)?;
-            sqlx::query(FORGET).bind(key_id).execute(connection).await.map(drop)?;
-        });
+        on_tx!(tx, connection =>
+            sqlx::query(LEDGER).bind(key_id).bind(now).execute(connection).await.map(drop)?);
+        on_tx!(tx, connection => sqlx::query(FORGET).bind(key_id).execute(connection).await.map(drop)?);
         self.commit(tx).await
     }
 

@@ -8,22 +8,22 @@ use crate::{
     engine::{Tx, TxInner},
 };
 
-/// Any constant: what else is locked by number are hashes and the low halves of UUIDs.
-const GATE: i64 = 0x6d61_7872_6179;
-
-/// Until the end of the transaction no key is retired; what was retired before is seen from the next statement on.
-pub(crate) async fn hold_keys(tx: &mut Tx) -> Result<(), DatabaseError> {
-    lock(tx, "SELECT pg_advisory_xact_lock_shared($1)").await
+/// The number of the lock is any constant: what else is locked by number are hashes and the low halves of UUIDs.
+macro_rules! gate {
+    () => {
+        "120265400017273"
+    };
 }
+
+/// Begins a transaction on PostgreSQL. Until its end no key is retired; what was retired before is seen from the next statement on.
+pub(crate) const BEGIN_HOLDING_KEYS: &str =
+    concat!("BEGIN; SELECT pg_advisory_xact_lock_shared(", gate!(), ")");
 
 /// Waits for the transactions that use keys, and holds new ones back until the end of this one.
 pub(crate) async fn retire_keys(tx: &mut Tx) -> Result<(), DatabaseError> {
-    lock(tx, "SELECT pg_advisory_xact_lock($1)").await
-}
-
-async fn lock(tx: &mut Tx, sql: &'static str) -> Result<(), DatabaseError> {
+    const RETIRE: &str = concat!("SELECT pg_advisory_xact_lock(", gate!(), ")");
     if let TxInner::Postgres(transaction) = &mut tx.inner {
-        sqlx::query(sql).bind(GATE).execute(&mut **transaction).await?;
+        sqlx::query(RETIRE).execute(transaction.in_time()).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::{Database, DatabaseError};
 
 pub(crate) use drop::drop_objects;
 pub use erase::{Erased, Erasure};
-pub(crate) use gate::{hold_keys, retire_keys};
+pub(crate) use gate::{BEGIN_HOLDING_KEYS, retire_keys};
 pub use job::{KeyJob, KeyJobKind, KeyJobState};
 pub use legal_hold::LegalHold;
 pub use rotate::{SealedRow, SealedRowKind};

@@ -115,10 +115,10 @@ pub(crate) async fn fill_name_words(database: &Database) -> Result<(), DatabaseE
         let words = rows(found.iter().flat_map(|(patient, name)| name_word_rows(*patient, name)).collect());
         let patients = uuid_rows(found.iter().map(|(patient, _)| *patient));
         let mut tx = database.begin().await?;
-        on_tx!(tx, connection => {
-            sqlx::query(NAME_WORDS.on(dialect)).bind(words).execute(&mut *connection).await?;
-            sqlx::query(HAVE_WORDS.on(dialect)).bind(patients).execute(&mut *connection).await?;
-        });
+        on_tx!(tx, connection =>
+            sqlx::query(NAME_WORDS.on(dialect)).bind(words).execute(connection).await.map(drop)?);
+        on_tx!(tx, connection =>
+            sqlx::query(HAVE_WORDS.on(dialect)).bind(patients).execute(connection).await.map(drop)?);
         database.commit(tx).await?;
     }
 }
