@@ -12,7 +12,8 @@ use crate::support::{Home, START, at, instance, sop_uid, study_uid, with_uids};
 on_both_engines!(
     instances_come_in_reading_order,
     an_instance_comes_back_as_it_was,
-    headers_come_in_the_order_asked
+    headers_come_in_the_order_asked,
+    long_headers_are_read_a_few_at_a_time
 );
 
 async fn instances_come_in_reading_order(home: Home) {
@@ -116,4 +117,36 @@ async fn headers_come_in_the_order_asked(home: Home) {
         seen.extend(page.iter().map(|instance| instance.id));
     }
     assert_eq!(seen.len(), 20);
+}
+
+/// What strangers have sent bounds no memory: 64 headers that do not pack well may be a gigabyte.
+async fn long_headers_are_read_a_few_at_a_time(home: Home) {
+    let mut ids = Vec::new();
+    for number in 0..6_u64 {
+        let mut new = instance("1.2", number as i32);
+        let mut state = number + 1;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'0' + (state >> 58) as u8)
+        };
+        let text: String = (0..4 << 20).map(|_| noise()).filter(|sign| *sign != '\\').collect();
+        new.header.json = format!(r#"{{"n":{number},"x":"{text}"}}"#);
+        ids.push(home.put(new).await);
+    }
+    ids.insert(1, Uuid::now_v7());
+    let (mut read, mut pieces) = (0, 0);
+    let mut found = Vec::new();
+    while read < ids.len() {
+        let (headers, covered) = home.database.first_headers(&ids[read..]).await.expect("headers");
+        for header in headers {
+            assert!(header.json().expect("unpacks").starts_with(&format!(r#"{{"n":{},"#, found.len())));
+            found.push(header.instance_id());
+        }
+        (read, pieces) = (read + covered, pieces + 1);
+    }
+    ids.remove(1);
+    assert_eq!(found, ids);
+    assert!((3..=4).contains(&pieces), "two or three of them at once: {pieces}");
+    let (headers, covered) = home.database.first_headers(&[]).await.expect("nothing");
+    assert_eq!((headers.count(), covered), (0, 0));
 }

@@ -49,7 +49,7 @@ impl From<RenderError> for PictureError {
 }
 
 impl Converter {
-    /// Renders frame `index`, which counts from 0.
+    /// Renders frame `index`, which counts from 0, with the rescale and the window of that frame.
     ///
     /// # Errors
     /// See [`PictureError`].
@@ -61,7 +61,7 @@ impl Converter {
         output: Output,
         patience: Patience,
     ) -> Result<EncodedImage, PictureError> {
-        let Some(module) = header.pixel_module.clone() else {
+        let Some(module) = header.frame_module(index) else {
             return Err(PictureError::not_renderable("the instance has no pixel data"));
         };
         let length = frame_length(&header.frame_table, index).ok_or(PictureError::NoSuchFrame)?;

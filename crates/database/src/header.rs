@@ -1,9 +1,10 @@
 //! The header of each instance: its DICOM JSON and where its frames and bulk data lie, kept compressed.
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, collections::HashMap, io};
 
 use model::{
     frame::FrameTable,
+    functional_groups::FrameItems,
     instance::{BulkDataReference, InstanceHeader},
     pixel::PixelModule,
 };
@@ -30,10 +31,22 @@ pub struct HeaderRecord {
     pub json: String,
     /// Values left out of `json`.
     pub bulk_data: Vec<BulkDataReference>,
-    /// Pixel description; `None` when there is no pixel data element.
+    /// Pixel description of the instance, see [`Self::frame_module`] for one frame; `None` when there is no pixel data
+    /// element.
     pub pixel_module: Option<PixelModule>,
     /// Where the frames are.
     pub frame_table: FrameTable,
+    /// Where single frames are described in `json`. It is not stored.
+    pub frame_items: FrameItems,
+}
+
+impl HeaderRecord {
+    /// The pixel description of frame `index`, which counts from 0: a picture of a frame is made with its own rescale
+    /// and window, where it has them.
+    pub fn frame_module(&self, index: usize) -> Option<PixelModule> {
+        let module = self.pixel_module.as_ref()?;
+        Some(self.frame_items.module(&self.json, module, index))
+    }
 }
 
 #[derive(Deserialize)]
@@ -93,11 +106,21 @@ fn decompress(bytes: &[u8]) -> Result<Vec<u8>, DatabaseError> {
     with_contexts(|_, decompressor| decompressor.decompress(bytes, length)).map_err(|_| unreadable())
 }
 
+/// Packed headers that are read at once at most, together; a single one may be longer.
+const PACKED_AT_ONCE_MAX_BYTES: u64 = 8 << 20;
+
+/// How long they are, without reading them.
+static LENGTHS: Statement = Statement::new(
+    "SELECT h.instance, CAST(length(h.dicom_json) AS bigint) AS length FROM ROWS($1: id uuid) AS r \
+     CROSS JOIN instance_header h WHERE h.instance = r.id",
+);
+
 static BY_INSTANCE: Statement = Statement::new(
     "SELECT h.instance, h.dicom_json, h.layout FROM ROWS($1: id uuid) AS r \
      CROSS JOIN instance_header h WHERE h.instance = r.id",
 );
 
+/// A header as it is kept.
 #[derive(sqlx::FromRow)]
 struct Row {
     instance: Uuid,
@@ -105,18 +128,54 @@ struct Row {
     layout: Vec<u8>,
 }
 
+/// A header that is not unpacked yet.
+pub struct PackedHeader(Row);
+
+impl PackedHeader {
+    /// The instance.
+    pub fn instance_id(&self) -> Uuid {
+        self.0.instance
+    }
+
+    /// The data set alone; see [`HeaderRecord::json`].
+    ///
+    /// # Errors
+    /// [`DatabaseError::Corrupt`] when it does not unpack.
+    pub fn json(&self) -> Result<String, DatabaseError> {
+        self.0.json()
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`Self::json`].
+    pub fn unpack(self) -> Result<HeaderRecord, DatabaseError> {
+        self.0.try_into()
+    }
+}
+
+impl Row {
+    fn unreadable(&self) -> DatabaseError {
+        DatabaseError::Corrupt(format!("header of instance {}", self.instance))
+    }
+
+    fn json(&self) -> Result<String, DatabaseError> {
+        String::from_utf8(decompress(&self.dicom_json)?).map_err(|_| self.unreadable())
+    }
+}
+
 impl TryFrom<Row> for HeaderRecord {
     type Error = DatabaseError;
     fn try_from(row: Row) -> Result<Self, DatabaseError> {
-        let unreadable = || DatabaseError::Corrupt(format!("header of instance {}", row.instance));
-        let layout: Layout = serde_json::from_slice(&decompress(&row.layout)?).map_err(|_| unreadable())?;
-        let json = String::from_utf8(decompress(&row.dicom_json)?).map_err(|_| unreadable())?;
+        let layout = serde_json::from_slice(&decompress(&row.layout)?);
+        let layout: Layout = layout.map_err(|_| row.unreadable())?;
         Ok(Self {
             instance_id: row.instance,
-            json,
+            json: row.json()?,
             bulk_data: layout.bulk_data,
             pixel_module: layout.pixel_module,
             frame_table: layout.frame_table,
+            frame_items: FrameItems::default(),
         })
     }
 }
@@ -128,15 +187,48 @@ impl Database {
         if instance_ids.is_empty() {
             return Ok(Vec::new());
         }
-        let sql = BY_INSTANCE.on(self.dialect());
-        let list = uuid_rows(instance_ids.iter().copied());
-        let found: Vec<Row> =
-            on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
-        let mut headers: std::collections::HashMap<Uuid, HeaderRecord> = found
+        let mut headers: HashMap<Uuid, HeaderRecord> = self
+            .rows(instance_ids)
+            .await?
             .into_iter()
             .map(|row| HeaderRecord::try_from(row).map(|header| (header.instance_id, header)))
             .collect::<Result<_, _>>()?;
         Ok(instance_ids.iter().filter_map(|id| headers.remove(id)).collect())
+    }
+
+    /// The headers of the first of these instances, as many as may be in memory at once, still packed: each is unpacked when it is
+    /// needed. And how many of the instances that covers, at least one. Headers are what strangers have sent: 64 of them may be a
+    /// gigabyte.
+    pub async fn first_headers(
+        &self,
+        instance_ids: &[Uuid],
+    ) -> Result<(impl Iterator<Item = PackedHeader> + Send + use<>, usize), DatabaseError> {
+        let covered = self.first_that_fit(instance_ids).await?;
+        let ids = instance_ids[..covered].to_vec();
+        let mut rows: HashMap<Uuid, Row> =
+            self.rows(&ids).await?.into_iter().map(|row| (row.instance, row)).collect();
+        Ok((ids.into_iter().filter_map(move |id| rows.remove(&id).map(PackedHeader)), covered))
+    }
+
+    async fn first_that_fit(&self, instance_ids: &[Uuid]) -> Result<usize, DatabaseError> {
+        if instance_ids.len() <= 1 {
+            return Ok(instance_ids.len());
+        }
+        let (sql, list) = (LENGTHS.on(self.dialect()), uuid_rows(instance_ids.iter().copied()));
+        let lengths: Vec<(Uuid, i64)> =
+            on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?);
+        let lengths: HashMap<Uuid, i64> = lengths.into_iter().collect();
+        let mut sum = 0;
+        let fits = |id: &&Uuid| {
+            sum += lengths.get(*id).map_or(0, |length| length.unsigned_abs());
+            sum <= PACKED_AT_ONCE_MAX_BYTES
+        };
+        Ok(instance_ids.iter().take_while(fits).count().max(1))
+    }
+
+    async fn rows(&self, instance_ids: &[Uuid]) -> Result<Vec<Row>, DatabaseError> {
+        let (sql, list) = (BY_INSTANCE.on(self.dialect()), uuid_rows(instance_ids.iter().copied()));
+        Ok(on!(self, engine => sqlx::query_as(sql).bind(list).fetch_all(&engine.read).await?))
     }
 
     /// The header of one instance.

@@ -91,8 +91,8 @@ pub use error::DatabaseError;
 pub use forward::{
     Forward, ForwardFilter, ForwardItem, ForwardOutcome, ForwardRuleRow, NewForward, forward_conditions,
 };
-pub use header::HeaderRecord;
-pub use idempotency::{Claim, KeptAnswer, NewClaim};
+pub use header::{HeaderRecord, PackedHeader};
+pub use idempotency::{Claim, ClaimedForm, FormClaim, KeptAnswer, NewClaim};
 pub use ingest::{ConflictPolicy, NewInstance, Origin, StoreInstanceError, StoreOutcome};
 pub use instance::{Counts, InstanceKeys, StoredInstance};
 pub use keys::{
@@ -112,7 +112,7 @@ pub use quiet_study::Quiet;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
 pub use search::{
     Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
-    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey, StudyPlace,
+    SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey, StudyPlace, XrayConditions,
 };
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
@@ -121,4 +121,4 @@ pub use user::{NewUser, User};
 pub use worklist::{
     WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,
 };
-pub use xray_metadata::XrayMetadata;
+pub use xray_metadata::{FormOfXray, XrayMetadata};

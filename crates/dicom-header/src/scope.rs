@@ -16,7 +16,8 @@ pub(crate) enum Scope {
     ModalityLut,
     /// First item of VOI LUT Sequence.
     VoiLut,
-    /// The item of Shared Functional Groups Sequence, or the first of Per-frame Functional Groups Sequence.
+    /// The item of Shared Functional Groups Sequence, or the first of Per-frame Functional Groups Sequence. What each
+    /// frame says is read when it is shown (`model::functional_groups`): kept here, it would be kept twice.
     FunctionalGroups,
     /// First item of Pixel Value Transformation Sequence in functional groups.
     PixelValueTransformation,

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod event;
 pub mod forward;
 pub mod frame;
+pub mod functional_groups;
 pub mod host;
 pub mod instance;
 pub mod performed_step;

@@ -61,7 +61,8 @@ pub struct PixelModule {
     pub float_pixel_data: bool,
     /// Pixel Data is in (7FE0,0009) as 64-bit floats.
     pub double_float_pixel_data: bool,
-    /// Rescale Slope and Intercept at the top level or in the shared functional groups.
+    /// Rescale Slope and Intercept at the top level or in functional groups, of several frames those of the first; see
+    /// [`crate::functional_groups`].
     pub rescale: Option<Rescale>,
     /// Modality LUT Sequence (0028,3000), first item.
     pub modality_lut: Option<Lut>,

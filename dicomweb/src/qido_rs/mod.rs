@@ -7,9 +7,10 @@ pub(crate) mod request;
 mod response;
 
 use axum::{extract::State, http::HeaderMap, response::Response};
-use database::{Attribute, HeaderRecord, Level, SearchQuery, SearchResult};
+use database::{Attribute, Level, SearchQuery, SearchResult};
 use model::access::Action;
 use service::http::{bearer::Authenticated, problem::Problem};
+use uuid::Uuid;
 
 use self::{
     answer::{Remarks, Rows, respond},
@@ -23,6 +24,7 @@ use crate::{
     problems,
     resource::Resource,
     state::App,
+    urls::Urls,
 };
 
 /// `GET /studies`.
@@ -31,9 +33,10 @@ pub(crate) async fn search_studies(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    urls: Urls,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, (&acceptable, &headers), Level::Study).await
+    search(&app, &who, &resource, (&acceptable, &urls, &headers), Level::Study).await
 }
 
 /// `GET /studies/{study}/series` and `GET /series`.
@@ -42,9 +45,10 @@ pub(crate) async fn search_series(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    urls: Urls,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, (&acceptable, &headers), Level::Series).await
+    search(&app, &who, &resource, (&acceptable, &urls, &headers), Level::Series).await
 }
 
 /// `GET .../instances` below a series, a study, or everything.
@@ -53,16 +57,17 @@ pub(crate) async fn search_instances(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    urls: Urls,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    search(&app, &who, &resource, (&acceptable, &headers), Level::Instance).await
+    search(&app, &who, &resource, (&acceptable, &urls, &headers), Level::Instance).await
 }
 
 async fn search(
     app: &App,
     who: &Authenticated,
     resource: &Resource,
-    (acceptable, headers): (&Acceptable, &HeaderMap),
+    (acceptable, urls, headers): (&Acceptable, &Urls, &HeaderMap),
     level: Level,
 ) -> Result<Response, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
@@ -86,10 +91,10 @@ async fn search(
     };
     let found = app.database().search(&scope, &query).await.map_err(|error| problems::database(&error))?;
     let shape = Shape { study: resource.study.is_none(), series: resource.series.is_none() };
-    let rows = rows(app, &found, shape, &include).await?;
+    let rows = rows(app, urls, &found, shape, &include).await?;
     let seen = offset.saturating_add(rows.len() as u64);
     let remarks = Remarks {
-        more: found.more,
+        more: found.more || rows.len() < found.rows.len(),
         remaining: found.total.map(|total| total.saturating_sub(seen)),
         total: found.total,
         warning: request::warning(&not_matched),
@@ -101,45 +106,60 @@ async fn search(
 
 async fn rows(
     app: &App,
+    urls: &Urls,
     found: &SearchResult,
     shape: Shape,
     include: &IncludeFields,
 ) -> Result<Vec<DataSet>, Problem> {
-    let mut rows: Vec<DataSet> =
-        found.rows.iter().map(|found| row(found, shape, include, &app.urls)).collect();
+    let mut rows: Vec<DataSet> = found.rows.iter().map(|found| row(found, shape, include, urls)).collect();
     if !include.wants_header() {
         return Ok(rows);
     }
     // Only instances have a header of their own to take more attributes from.
-    let instances: Vec<(usize, uuid::Uuid)> = found
+    let instances: Vec<(usize, Uuid)> = found
         .rows
         .iter()
         .enumerate()
         .filter_map(|(index, found)| found.instance.as_ref().map(|instance| (index, instance.id)))
         .collect();
-    for batch in instances.chunks(HEADERS_AT_ONCE) {
-        let ids: Vec<uuid::Uuid> = batch.iter().map(|(_, id)| *id).collect();
-        let headers = app.database().headers(&ids).await.map_err(|error| problems::database(&error))?;
-        for (index, id) in batch {
-            if let Some(header) = headers.iter().find(|header| header.instance_id == *id) {
-                add_included(&mut rows[*index], header, include);
+    let (mut read, mut included_bytes) = (0, 0);
+    while read < instances.len() {
+        let ids: Vec<Uuid> = instances[read..].iter().take(HEADERS_AT_ONCE).map(|(_, id)| *id).collect();
+        let asked = app.database().first_headers(&ids).await;
+        let (headers, covered) = asked.map_err(|error| problems::database(&error))?;
+        let mut wanted = instances[read..].iter();
+        for header in headers {
+            let Some((index, _)) = wanted.find(|(_, id)| *id == header.instance_id()) else { break };
+            let json = header.json().map_err(|error| problems::database(&error))?;
+            included_bytes += add_included(&mut rows[*index], &json, include);
+            if included_bytes > INCLUDED_MAX_BYTES {
+                // The answer says that there is more.
+                rows.truncate(index + 1);
+                return Ok(rows);
             }
         }
+        read += covered;
     }
     Ok(rows)
 }
 
-/// Headers unpacked at once.
+/// Headers asked for at once.
 const HEADERS_AT_ONCE: usize = 64;
+/// Attributes from headers in one answer; the row that goes beyond it is the last.
+const INCLUDED_MAX_BYTES: usize = 16 << 20;
 
-fn add_included(row: &mut DataSet, header: &HeaderRecord, include: &IncludeFields) {
-    for key in TopLevelKeys::new(header.json.as_bytes()) {
+/// Gives how many bytes that were.
+fn add_included(row: &mut DataSet, header: &str, include: &IncludeFields) -> usize {
+    let mut bytes = 0;
+    for key in TopLevelKeys::new(header.as_bytes()) {
         if include.contains(key.tag)
-            && let Some(attribute) = header.json.get(key.value_start..key.value_end)
+            && let Some(attribute) = header.get(key.value_start..key.value_end)
             // Searches answer without bulk data.
             && !attribute.contains("\"BulkDataURI\":\"bulkdata/")
         {
             row.stored(key.tag, attribute);
+            bytes += attribute.len();
         }
     }
+    bytes
 }

@@ -48,6 +48,32 @@ async fn how_many_there_are() {
     assert_eq!(door.get("/studies/1.1/series?limit=1", "*/*").await.header(TOTAL_COUNT), "2");
 }
 
+/// `includefield=all` gives back what strangers have sent: an answer ends where it gets too long, and says so.
+#[tokio::test]
+async fn long_attributes_end_an_answer() {
+    let door = Door::open().await;
+    let mut long = Vec::from(*b"\xE1\x7F\x10\x00LO\x04\x00MINE");
+    for number in 0..80_u8 {
+        long.extend([0xE1, 0x7F, number, 0x10, b'U', b'T', 0, 0]);
+        long.extend(60_000_u32.to_le_bytes());
+        long.extend([b'0' + number % 10; 60_000]);
+    }
+    let files = (1..=6).map(|n| {
+        let sample = super::instances::Sample::new("1.1", "1.1.1", &format!("1.1.1.{n}"));
+        [sample.file(), long.clone()].concat()
+    });
+    door.store(&files.collect::<Vec<_>>()).await;
+    let answer = door.get("/instances?includefield=all", "*/*").await;
+    assert_eq!(instances(&answer), ["1.1.1.1", "1.1.1.2", "1.1.1.3", "1.1.1.4"]);
+    assert_eq!(answer.json()[3]["7FE1104F"]["vr"], "UT", "whole, but for the number of rows");
+    assert_eq!(answer.header(TOTAL_COUNT), "6");
+    assert_eq!(warnings(&answer), ["299 maxray \"There are 2 additional results that can be requested\""]);
+    let rest = door.get("/instances?includefield=all&offset=4", "*/*").await;
+    assert_eq!(instances(&rest), ["1.1.1.5", "1.1.1.6"]);
+    let metadata = door.get("/studies/1.1/metadata", "application/dicom+json").await.json();
+    assert_eq!(metadata.as_array().expect("all of them").len(), 6);
+}
+
 #[tokio::test]
 async fn counting_has_a_limit() {
     let config = DicomwebConfig { search_count_max: 3, ..DicomwebConfig::default() };

@@ -96,7 +96,7 @@ fn delay(header: &HeaderRecord) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use model::frame::FrameTable;
+    use model::{frame::FrameTable, functional_groups::FrameItems};
 
     use super::*;
 
@@ -107,6 +107,7 @@ mod tests {
             bulk_data: Vec::new(),
             pixel_module: None,
             frame_table: FrameTable::None,
+            frame_items: FrameItems::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! PS3.18 8.7.8: in which form and which transfer syntax each of the instances found goes out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use conversion::{Offer, Way};
 use database::StoredInstance;
@@ -61,11 +61,16 @@ pub async fn select(
         let mut converted: Vec<&mut Selected> =
             chunk.iter_mut().filter(|selected| selected.offer.way != Way::AsStored).collect();
         let ids: Vec<_> = converted.iter().map(|selected| selected.instance.id).collect();
-        let headers = app.database().headers(&ids).await.map_err(|error| problems::database(&error))?;
-        let headers: HashMap<_, _> = headers.into_iter().map(|header| (header.instance_id, header)).collect();
-        for selected in &mut converted {
-            let header = headers.get(&selected.instance.id).ok_or_else(Problem::not_found)?;
-            let offers = conversion::of(&selected.instance, header);
+        let mut headers = VecDeque::new();
+        for (selected, asked) in converted.iter_mut().zip(0..) {
+            if headers.is_empty() {
+                let found = app.database().first_headers(&ids[asked..]).await;
+                headers.extend(found.map_err(|error| problems::database(&error))?.0);
+            }
+            let header = headers.pop_front().filter(|header| header.instance_id() == selected.instance.id);
+            let header = header.ok_or_else(Problem::not_found)?;
+            let header = header.unpack().map_err(|error| problems::database(&error))?;
+            let offers = conversion::of(&selected.instance, &header);
             (form, selected.offer) = choose(acceptable, &offers, one)?;
             let stored = offers.iter().find(|offer| offer.way == Way::AsStored);
             let stored = stored.map(|offer| representation(offer, form));

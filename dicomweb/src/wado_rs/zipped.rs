@@ -9,7 +9,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use database::HeaderRecord;
+use database::DatabaseError;
 use futures_util::Stream;
 use model::SopInstanceUid;
 use service::http::problem::Problem;
@@ -99,18 +99,27 @@ fn files(
 
 /// What the directory says of these. Of their headers, which may be long, nothing is held while a file is sent.
 async fn members(app: &App, chunk: &[Selected]) -> Result<Vec<dicomdir::Member>, ReadError> {
-    let ids: Vec<Uuid> = chunk.iter().map(|selected| selected.instance.id).collect();
-    let found = app.database().headers(&ids).await.map_err(|error| {
+    let unreadable = |error: DatabaseError| {
         tracing::error!(%error, "a body was cut: headers could not be read");
         ReadError::Damaged("a header cannot be read")
-    })?;
-    let headers: HashMap<Uuid, HeaderRecord> =
-        found.into_iter().map(|header| (header.instance_id, header)).collect();
-    let member = |selected: &Selected| {
-        let header = headers.get(&selected.instance.id).ok_or(ReadError::Damaged("a header is gone"))?;
-        Ok(dicomdir::Member::new(selected.instance.sop_class_uid.as_str(), &header.json))
     };
-    chunk.iter().map(member).collect()
+    let ids: Vec<Uuid> = chunk.iter().map(|selected| selected.instance.id).collect();
+    let mut members = Vec::with_capacity(chunk.len());
+    while members.len() < chunk.len() {
+        let rest = members.len();
+        let (headers, covered) = app.database().first_headers(&ids[rest..]).await.map_err(unreadable)?;
+        for (selected, header) in chunk[rest..rest + covered].iter().zip(headers) {
+            if header.instance_id() != selected.instance.id {
+                break;
+            }
+            let json = header.json().map_err(unreadable)?;
+            members.push(dicomdir::Member::new(selected.instance.sop_class_uid.as_str(), &json));
+        }
+        if members.len() < rest + covered {
+            return Err(ReadError::Damaged("a header is gone"));
+        }
+    }
+    Ok(members)
 }
 
 /// SOP Instance UID of what is sent: another one when the image was compressed with loss (PS3.3 C.12.4.1.1).

@@ -126,9 +126,8 @@ async fn render(
 
 /// The frame to show: the representative one, else the middle one (PS3.3 C.7.6.6).
 fn choose_frame(state: &WorkerState, header: &HeaderRecord) -> Result<(PixelModule, usize, u64), Refusal> {
-    let Some(module) = header.pixel_module.clone() else {
-        return Err(Refusal::last("the instance has no pixel data"));
-    };
+    let no_pixels = || Refusal::last("the instance has no pixel data");
+    let module = header.pixel_module.as_ref().ok_or_else(no_pixels)?;
     let frames = header.frame_table.len();
     let representative =
         module.representative_frame_number.and_then(|number| (number as usize).checked_sub(1));
@@ -143,6 +142,7 @@ fn choose_frame(state: &WorkerState, header: &HeaderRecord) -> Result<(PixelModu
             state.config.frame_length_max_bytes
         )));
     }
+    let module = header.frame_module(index).ok_or_else(no_pixels)?;
     Ok((module, index, length_bytes))
 }
 

@@ -1,7 +1,8 @@
 //! What becomes of each kind of instance.
 
 use database::PreviewState;
-use rendering::wire::handle_request;
+use model::pixel::Rescale;
+use rendering::wire::{Request, handle_request};
 
 use super::{EXPLICIT, Kit, RLE, data_set, fragment, slope};
 
@@ -35,6 +36,36 @@ async fn a_compressed_instance_goes_through_the_decoder() {
     let id = kit.store("1.2.3.4.6", RLE, data_set("1.2.3.4.6", 4, 8, Some(fragment(&frame)))).await;
     let ended = kit.while_running(kit.preview(id)).await;
     assert!(matches!(&ended, PreviewState::Made(made) if (made.width, made.height) == (8, 4)), "{ended:?}");
+}
+
+/// The decoder of [`a_preview_is_made_with_what_the_frame_says`].
+fn with_values_of_the_frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::from_le_bytes(message[..4].try_into().expect("four bytes")) as usize;
+    let request: Request = serde_json::from_slice(&message[4..4 + length]).expect("a request");
+    assert_eq!(request.module.rescale, Some(Rescale { slope: 2.0, intercept: 0.0 }));
+    handle_request(message)
+}
+
+#[tokio::test]
+async fn a_preview_is_made_with_what_the_frame_says() {
+    let kit = Kit::open(with_values_of_the_frame).await;
+    let mut frame = vec![2, 0, 0, 0, 64, 0, 0, 0, 66, 0, 0, 0];
+    frame.resize(64, 0);
+    frame.extend([225, 0, 225, 7]);
+    // Rescale Slope 5 of the instance; in Per-frame Functional Groups and Pixel Value Transformation Sequence 2.
+    let mut rest = b"\x28\0\x53\x10DS\x02\x005 ".to_vec();
+    for sequence in [b"\0\x52\x30\x92", b"\x28\0\x45\x91"] {
+        rest.extend_from_slice(sequence);
+        rest.extend_from_slice(b"SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff");
+    }
+    rest.extend_from_slice(b"\x28\0\x53\x10DS\x02\x002 ");
+    for _ in 0..2 {
+        rest.extend_from_slice(b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0");
+    }
+    rest.extend(fragment(&frame));
+    let id = kit.store("1.2.3.4.11", RLE, data_set("1.2.3.4.11", 4, 8, Some(rest))).await;
+    let ended = kit.while_running(kit.preview(id)).await;
+    assert!(matches!(ended, PreviewState::Made(_)), "{ended:?}");
 }
 
 #[tokio::test]
