@@ -15,6 +15,7 @@ mod pipeline;
 mod region;
 mod resize;
 mod shape;
+mod shrink;
 mod transcode;
 pub mod wire;
 
@@ -26,6 +27,7 @@ pub use options::{ImageFormat, Output, RenderOptions, VoiFunction};
 pub use pipeline::{RenderedImage, render_frame};
 pub use region::Region;
 pub use shape::{FrameShape, Photometric};
+pub use shrink::{picture_size, shrink_picture};
 pub use transcode::{
     FrameDescription, Target, TranscodedFrame, is_decodable, is_lossy, targets, transcode_frame,
 };

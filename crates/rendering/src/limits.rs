@@ -6,6 +6,8 @@ pub const FRAME_DECODED_MAX_BYTES: u64 = 512 << 20;
 pub const ROWS_COLUMNS_MAX: u32 = 65_535;
 /// Longest side of a rendered picture, in pixels.
 pub const OUTPUT_SIDE_MAX_PIXELS: u32 = 4096;
+/// Longest side of a picture that was made before and is made smaller, in pixels: of a larger one the frame is rendered.
+pub const SHRUNK_SIDE_MAX_PIXELS: u32 = 1024;
 /// RLE makes at most 128 bytes of 2 (PS3.5 G.3.1).
 pub const RLE_RATIO_MAX: u64 = 64;
 /// Deflate makes at most 1,032 bytes of one (RFC 1951).

@@ -84,7 +84,7 @@ impl RenderOptions {
     }
 
     /// Width and height of the picture of a frame; without a wish the largest that is allowed.
-    pub(crate) fn target(&self, columns: u32, rows: u32) -> (u32, u32) {
+    pub fn target(&self, columns: u32, rows: u32) -> (u32, u32) {
         let (width_max, height_max) =
             self.size_max.unwrap_or((OUTPUT_SIDE_MAX_PIXELS, OUTPUT_SIDE_MAX_PIXELS));
         let enlarge = self.enlarge && self.size_max.is_some();

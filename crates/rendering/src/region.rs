@@ -11,6 +11,10 @@ pub struct Region {
     bottom: f64,
     /// Counted in pixels, else in shares of the width and height.
     pixels: bool,
+    /// Left and right change places.
+    flip_horizontally: bool,
+    /// Top and bottom change places.
+    flip_vertically: bool,
 }
 
 /// Pixels of an image.
@@ -26,14 +30,32 @@ impl Region {
     /// By shares of the width and height, 0 to 1. `None` when they are none, or in the wrong order.
     pub fn shares(left: f64, top: f64, right: f64, bottom: f64) -> Option<Self> {
         let within = [left, top, right, bottom].iter().all(|share| (0.0..=1.0).contains(share));
-        (within && left < right && top < bottom).then_some(Self { left, top, right, bottom, pixels: false })
+        let (flip_horizontally, flip_vertically) = (false, false);
+        let region = Self { left, top, right, bottom, pixels: false, flip_horizontally, flip_vertically };
+        (within && left < right && top < bottom).then_some(region)
     }
 
-    /// By pixels from the upper left corner. `None` when there is no area. What lies outside of the image is left out.
+    /// By pixels from the upper left corner: absolute values count, a negative width or height flips the picture (PS3.18
+    /// 8.3.5.1.3). `None` when there is no area. What lies outside of the image is left out.
     pub fn pixels(x: f64, y: f64, width: f64, height: f64) -> Option<Self> {
-        let finite = [x, y, width, height].iter().all(|number| number.is_finite() && *number >= 0.0);
-        let region = Self { left: x, top: y, right: x + width, bottom: y + height, pixels: true };
-        (finite && width > 0.0 && height > 0.0).then_some(region)
+        let (left, top) = (x.abs(), y.abs());
+        let region = Self {
+            left,
+            top,
+            right: left + width.abs(),
+            bottom: top + height.abs(),
+            pixels: true,
+            flip_horizontally: width < 0.0,
+            flip_vertically: height < 0.0,
+        };
+        // The sums too: what is not finite does not travel to the decoder process.
+        let finite = region.right.is_finite() && region.bottom.is_finite();
+        (finite && width.abs() > 0.0 && height.abs() > 0.0).then_some(region)
+    }
+
+    /// Whether the picture is flipped horizontally and vertically.
+    pub(crate) fn flips(self) -> (bool, bool) {
+        (self.flip_horizontally, self.flip_vertically)
     }
 
     /// The pixels of an image of this size, at least one; `None` when the region lies outside of it.
@@ -64,7 +86,11 @@ mod tests {
         assert_eq!(wide.cut(10, 10), Some(Cut { x: 8, y: 1, columns: 2, rows: 2 }));
         assert_eq!(Region::pixels(10.0, 0.0, 5.0, 5.0).expect("a region").cut(10, 10), None);
         assert_eq!(Region::shares(0.0, 0.5, 1.0, 0.5), None);
-        assert_eq!(Region::pixels(0.0, -1.0, 5.0, 5.0), None);
+        let turned = Region::pixels(-8.0, 1.0, -2.0, 2.0).expect("a region");
+        assert_eq!(turned.cut(10, 10), Some(Cut { x: 8, y: 1, columns: 2, rows: 2 }));
+        assert_eq!(turned.flips(), (true, false));
+        assert_eq!(Region::pixels(0.0, 0.0, -0.0, 5.0), None);
         assert_eq!(Region::pixels(0.0, 0.0, f64::NAN, 5.0), None);
+        assert_eq!(Region::pixels(f64::MAX, 0.0, f64::MAX, 5.0), None);
     }
 }

@@ -13,10 +13,10 @@ use crate::DicomwebConfig;
 
 const INSTANCE: &str = "/studies/1.1/series/1.1.1/instances/1.1.1.1";
 const PDF: &str = "1.2.840.10008.5.1.4.1.1.104.1";
-const VIDEO: &str = "1.2.840.10008.1.2.4.102";
+pub const VIDEO: &str = "1.2.840.10008.1.2.4.102";
 
 /// A Part 10 file of an encapsulated PDF.
-fn pdf(document: &[u8]) -> Vec<u8> {
+pub fn pdf(document: &[u8]) -> Vec<u8> {
     let mut file = vec![0; 128];
     file.extend_from_slice(b"DICM");
     let mut element = |tag: u32, vr: &str, value: &[u8]| {
@@ -144,6 +144,10 @@ async fn a_part_of_an_image() {
     assert_eq!(size("viewport=40,40").await, (40, 20));
     assert_eq!(size("viewport=40,40,0,0,2,2").await, (40, 40));
     assert_eq!(size("viewport=40,40,3,0,9,9").await, (20, 40));
+    // What is left out: from the corner, to the edge.
+    assert_eq!(size("viewport=40,40,,,2,2").await, (40, 40));
+    assert_eq!(size("viewport=40,40,3").await, (20, 40));
+    assert_eq!(size("viewport=40,40,,1").await, (40, 10));
     let outside = door.get(&format!("{INSTANCE}/rendered?viewport=9,9,4,0,1,1"), "image/png").await;
     assert_eq!(outside.status, StatusCode::BAD_REQUEST);
     let thumbnail = door.get(&format!("{INSTANCE}/thumbnail?viewport=9,9,0,0,1,1"), "image/png").await;

@@ -29,6 +29,7 @@ pub(crate) async fn retrieve_rendered_set(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
+    let warning = render::annotation(&acceptable)?;
     let output = render::output(&acceptable, Form::Multipart)?;
     let instances = find(&app, &scope, &resource).await?;
     let is_image = |instance: &StoredInstance| {
@@ -43,7 +44,7 @@ pub(crate) async fn retrieve_rendered_set(
     let boundary = fingerprint.finish();
     let entity_tag = boundary.entity_tag();
     if conditional::is_known(&headers, &entity_tag) {
-        return Ok(conditional::not_modified(&entity_tag));
+        return Ok(render::warned(conditional::not_modified(&entity_tag), warning));
     }
     let mut first = Err(render::not_renderable("there is no image"));
     for instance in images.by_ref() {
@@ -58,7 +59,8 @@ pub(crate) async fn retrieve_rendered_set(
     let content_type = writer.content_type();
     let guard = StreamGuard::new(app.database(), &who, &scope, resource.study()?);
     let body = parts(app, output, first, images.collect(), writer);
-    Ok(guard.cover(stream::respond(&content_type, &entity_tag, None, body)))
+    let response = guard.cover(stream::respond(&content_type, &entity_tag, None, body));
+    Ok(render::warned(response, warning))
 }
 
 async fn picture(

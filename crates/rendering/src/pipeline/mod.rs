@@ -53,10 +53,11 @@ pub(crate) fn render_decoded(
     options: &RenderOptions,
     target: (u32, u32),
 ) -> Result<RenderedImage, RenderError> {
-    if options.region.is_some() {
+    if let Some(region) = options.region {
         let cut = options.cut(decoded.columns, decoded.rows)?;
         let options = RenderOptions { region: None, ..options.clone() };
-        return render_decoded(&decoded.part(cut)?, module, &options, target);
+        let picture = render_decoded(&decoded.part(cut)?, module, &options, target)?;
+        return Ok(flip(picture, region.flips()));
     }
     let smaller = (target.0.min(decoded.columns), target.1.min(decoded.rows));
     let picture = match decoded.photometric {
@@ -67,6 +68,23 @@ pub(crate) fn render_decoded(
         _ => colour::render(decoded, smaller)?,
     };
     Ok(if smaller == target { picture } else { resize(&picture, target.0, target.1) })
+}
+
+/// Left and right, top and bottom change places.
+fn flip(mut picture: RenderedImage, (horizontally, vertically): (bool, bool)) -> RenderedImage {
+    let pixel = usize::from(picture.channels).max(1);
+    let row = (picture.width as usize * pixel).max(1);
+    if vertically {
+        picture.samples.reverse();
+        picture.samples.chunks_exact_mut(row).for_each(<[u8]>::reverse);
+    }
+    if horizontally {
+        for row in picture.samples.chunks_exact_mut(row) {
+            row.reverse();
+            row.chunks_exact_mut(pixel).for_each(<[u8]>::reverse);
+        }
+    }
+    picture
 }
 
 fn wrong_length() -> RenderError {

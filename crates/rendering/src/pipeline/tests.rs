@@ -205,3 +205,27 @@ fn a_region_is_cut_out() {
     let outside = RenderOptions { region: crate::Region::pixels(4.0, 0.0, 1.0, 1.0), ..options };
     assert!(matches!(render(&image, &frame, &outside), Err(RenderError::InvalidOptions(_))));
 }
+
+#[test]
+fn a_negative_size_flips() {
+    let window = Some((128.0, 256.0, VoiFunction::Linear));
+    let turned = |image: &PixelModule, width: f64, height: f64| {
+        let frame: Vec<u8> = (0..6).map(|n| n * 40).collect();
+        let region = crate::Region::pixels(0.0, 0.0, width, height);
+        let options = RenderOptions { window, region, ..RenderOptions::default() };
+        render(image, &frame, &options).expect("renders").samples
+    };
+    let grey = PixelModule { rows: 2, ..module(3, 8, 8) };
+    let plain = turned(&grey, 3.0, 2.0);
+    assert!(plain.is_sorted_by(|a, b| a < b), "six levels: {plain:?}");
+    for (width, height, order) in
+        [(-3.0, 2.0, [2, 1, 0, 5, 4, 3]), (3.0, -2.0, [3, 4, 5, 0, 1, 2]), (-3.0, -2.0, [5, 4, 3, 2, 1, 0])]
+    {
+        let expected = order.map(|index: usize| plain[index]);
+        assert_eq!(turned(&grey, width, height), expected, "{width} x {height}");
+    }
+    let photometric_interpretation = "RGB".into();
+    let colour = PixelModule { samples_per_pixel: 3, photometric_interpretation, ..module(2, 8, 8) };
+    assert_eq!(turned(&colour, -2.0, 1.0), [120, 160, 200, 0, 40, 80]);
+    assert_eq!(turned(&colour, -2.0, -1.0), [120, 160, 200, 0, 40, 80]);
+}
