@@ -94,6 +94,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_parameter_has_names_with_a_plus() {
+        let of_parts = "multipart/related;type=application/dicom";
+        for (value, essence, of) in [
+            ("application/dicom+json".to_owned(), "application/dicom+json", None),
+            (format!("{of_parts}+xml"), "multipart/related", Some("application/dicom+xml")),
+            (format!("{of_parts}%2Bxml"), "multipart/related", Some("application/dicom+xml")),
+        ] {
+            let acceptable = extract(&format!("/studies?accept={value}"), &[]).await.expect("valid");
+            let found = &acceptable.accept.ranges[0].media_type;
+            assert_eq!((found.essence.as_str(), found.parameter("type")), (essence, of), "{value}");
+        }
+    }
+
+    #[tokio::test]
     async fn metadata_for_everyone_but_those_who_want_xml() {
         let tail = "multipart/related; type=application/octet-stream; transfer-syntax=*";
         for accept in [tail, "*/*", "application/json", "text/html,*/*;q=0.8", "application/dicom+json"] {

@@ -102,13 +102,12 @@ pub(crate) async fn watch(State(app): State<App>, request: Request, next: Next) 
     if template.ends_with("/wado")
         && let Ok(query) = UriQuery::from_request_parts(&mut parts, &app).await
     {
-        resource = query.resource().unwrap_or_default();
-        if query.wants_instance() {
-            kind = Kind::Instances;
-        }
+        (resource, kind) = (query.resource().unwrap_or_default(), query.kind());
     }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let response = next.run(Request::from_parts(parts, body)).await;
+    // WADO-URI: what is given of a list of media types depends on the instance, and its handler says it.
+    let kind = response.extensions().get::<Kind>().copied().unwrap_or(kind);
     let looked = Look { kind, who: &who, resource: &resource, query: &query };
     let found = response.extensions().get::<Found>().map_or(0, |found| found.0);
     match record(&app, &looked, response.status(), found).await {

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use axum::{
     body::Body,
-    extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::Response,
 };
@@ -21,8 +20,8 @@ use crate::{
     media_type::{CSV, DICOM, DICOM_JSON, DICOM_XML, OCTET_STREAM, Representation},
     multipart::Fingerprint,
     router,
-    state::App,
-    wado_rs::{render::FORMATS, zipped::ZIP},
+    urls::Urls,
+    wado_rs::{document, render::FORMATS, zipped::ZIP},
 };
 
 /// Web Application Description Language, the form of PS3.18 8.9.4.
@@ -79,14 +78,16 @@ pub(crate) fn operation(method: &Method, template: &str) -> Option<Operation> {
             ("RetrieveInstances", gives, &["accept"])
         }
         Kind::Rendered if template.ends_with("/wado") => {
-            let gives = std::iter::once(DICOM).chain(FORMATS).map(str::to_owned).collect();
-            ("RetrieveURI", gives, &URI_QUERY)
+            let gives = FORMATS.into_iter().chain(document::MEDIA_TYPES).chain([DICOM]);
+            ("RetrieveURI", gives.map(str::to_owned).collect(), &URI_QUERY)
         }
         Kind::Rendered => ("RetrieveRendered", pictures(), &["accept", "window", "viewport", "quality"]),
         Kind::Capabilities => ("RetrieveCapabilities", vec![WADL.to_owned(), JSON.to_owned()], &["accept"]),
         Kind::Content => match template.rsplit('/').next()? {
             "metadata" => {
-                ("RetrieveMetadata", vec![DICOM_JSON.to_owned(), multipart(DICOM_XML)], &["accept"])
+                let mut gives = vec![DICOM_JSON.to_owned(), multipart(DICOM_XML)];
+                gives.extend(template.contains("{instance}").then(|| DICOM_XML.to_owned()));
+                ("RetrieveMetadata", gives, &["accept"])
             }
             "thumbnail" => ("RetrieveThumbnail", pictures(), &["accept", "viewport"]),
             last => {
@@ -147,15 +148,15 @@ pub(crate) fn resources() -> Vec<(&'static str, Vec<Operation>)> {
 
 /// `GET` and `OPTIONS` of the door itself.
 pub(crate) async fn retrieve_capabilities(
-    State(app): State<App>,
     who: Authenticated,
     acceptable: Acceptable,
+    urls: Urls,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     who.authorize(Action::ReadStudy)?;
     let offers = [WADL, JSON].map(Representation::plain);
     let media_type = acceptable.choose(&offers)?.media_type.clone();
-    let document = if media_type == JSON { json_document(app.urls.base()) } else { wadl(app.urls.base()) };
+    let document = if media_type == JSON { json_document(urls.base()) } else { wadl(urls.base()) };
     let mut fingerprint = Fingerprint::new("capabilities");
     fingerprint.add(document.as_bytes());
     let entity_tag = fingerprint.finish().entity_tag();

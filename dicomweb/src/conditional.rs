@@ -3,9 +3,10 @@
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use bytes::Bytes;
+use service::http::problem::Problem;
 
 /// Stored content does not change under its entity tag, but who may see it does: ask again, every time.
 pub const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -59,10 +60,10 @@ pub fn wanted(headers: &HeaderMap, entity_tag: &str, total: u64) -> Wanted {
     }
 }
 
-/// 416.
+/// 416, which says how long the whole is.
 pub fn not_satisfiable(total: u64) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+    let detail = format!("there are {total} bytes, counted from 0: ask for a range that begins within them");
+    let mut response = Problem::new(StatusCode::RANGE_NOT_SATISFIABLE).detail(detail).into_response();
     set(&mut response, header::CONTENT_RANGE, &format!("bytes */{total}"));
     response
 }

@@ -9,8 +9,8 @@ pub const MOUNT_PATH: &str = "/dicomweb";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DicomwebConfig {
-    /// URL of this door as clients see it, as in `https://xray.example.org/dicomweb`. Empty: URLs in answers begin
-    /// with `/dicomweb`. The Host header is never believed: some clients send a wrong one.
+    /// URL of this door as clients see it, as in `https://xray.example.org/dicomweb`. Empty: URLs in answers begin as the
+    /// proxy says or the client asked, or with `/dicomweb` where that is not known; see `urls`.
     pub public_url: String,
     /// Origins of web viewers served from elsewhere, as in `https://viewer.example.org`; `*` for any. Empty: none.
     pub cors_allowed_origins: Vec<String>,

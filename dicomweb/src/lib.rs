@@ -8,6 +8,7 @@
 mod acceptable;
 mod audit;
 mod capabilities;
+mod compressed;
 mod conditional;
 mod config;
 mod delete;
@@ -32,6 +33,6 @@ mod wado_uri;
 mod zip;
 
 pub use config::{DicomwebConfig, DicomwebConfigError, MOUNT_PATH};
-pub use router::{route_paths, router};
+pub use router::{mounts, route_paths, router};
 pub use state::DicomwebState;
 pub use stow_rs::spool::SpoolConfig;

@@ -3,6 +3,9 @@
 /// Most pairs in one query.
 pub const PAIRS_MAX: usize = 256;
 
+/// Parameters whose values are media types, as in `application/dicom+json`.
+const MEDIA_TYPES: [&str; 2] = ["accept", "contentType"];
+
 /// Why a query cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum QueryStringError {
@@ -26,18 +29,31 @@ pub fn parse(query: Option<&str>) -> Result<Vec<(String, String)>, QueryStringEr
         if pairs.len() == PAIRS_MAX {
             return Err(QueryStringError::TooMany);
         }
-        pairs.push((name, decode(value)?));
+        let is_media_types = MEDIA_TYPES.iter().any(|known| name.eq_ignore_ascii_case(known));
+        let value = if is_media_types { decode_media_types(value)? } else { decode(value)? };
+        pairs.push((name, value));
     }
     Ok(pairs)
 }
 
 /// Decodes `%XX`, and `+` as a space.
 pub fn decode(text: &str) -> Result<String, QueryStringError> {
+    decode_with(text, |_| b' ')
+}
+
+/// Decodes `%XX`, and leaves a `+` where it can be one (PS3.18 8.3.3.1). No word of a list of media types begins with
+/// it: there it is the space of who encodes queries as forms.
+fn decode_media_types(text: &str) -> Result<String, QueryStringError> {
+    decode_with(text, |before| if before.is_none_or(|byte| b" ,;=".contains(byte)) { b' ' } else { b'+' })
+}
+
+/// `plus` is told what stands before a `+`.
+fn decode_with(text: &str, plus: impl Fn(Option<&u8>) -> u8) -> Result<String, QueryStringError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
+        let decoded = match byte {
+            b'+' => plus(bytes.last()),
             b'%' => {
                 let digit = |byte: Option<u8>| {
                     byte.and_then(|byte| char::from(byte).to_digit(16)).ok_or(QueryStringError::Encoding)
@@ -47,7 +63,8 @@ pub fn decode(text: &str) -> Result<String, QueryStringError> {
                 (high * 16 + low) as u8
             }
             other => other,
-        });
+        };
+        bytes.push(decoded);
     }
     String::from_utf8(bytes).map_err(|_| QueryStringError::Encoding)
 }
@@ -62,6 +79,19 @@ mod tests {
             parse(Some("PatientName=*x%2A&00100020=%2ax*&includefield=a%2Cb&q=a+b%20c")).expect("valid");
         let values: Vec<&str> = pairs.iter().map(|(_, value)| value.as_str()).collect();
         assert_eq!(values, ["*x*", "*x*", "a,b", "a b c"]);
+    }
+
+    #[test]
+    fn a_plus_is_part_of_a_media_type() {
+        for (query, expected) in [
+            ("accept=application/dicom+json", "application/dicom+json"),
+            ("ACCEPT=application/dicom%2Bjson", "application/dicom+json"),
+            ("contentType=application/dicom+json", "application/dicom+json"),
+            ("accept=a/b;+type=%22application/dicom+xml%22,+c/d", "a/b; type=\"application/dicom+xml\", c/d"),
+            ("accepted=a+b", "a b"),
+        ] {
+            assert_eq!(parse(Some(query)).expect("valid")[0].1, expected, "{query}");
+        }
     }
 
     #[test]

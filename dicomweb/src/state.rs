@@ -9,8 +9,7 @@ use database::Database;
 use service::identity::Authenticator;
 
 use crate::{
-    audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, urls::Urls,
-    wado_rs::frame_cache::FrameCache,
+    audit::ReadAudit, config::DicomwebConfig, stow_rs::spool::SpoolConfig, wado_rs::frame_cache::FrameCache,
 };
 
 /// What this door is given.
@@ -38,7 +37,6 @@ pub(crate) struct Shared {
     pub converter: Converter,
     pub config: DicomwebConfig,
     pub spool: Arc<SpoolConfig>,
-    pub urls: Urls,
     pub audit: ReadAudit,
     pub frame_cache: FrameCache,
 }
@@ -49,8 +47,8 @@ impl App {
         let DicomwebState { archive, authenticator, converter, config, spool } = state;
         let spool = Arc::new(spool);
         let audit = ReadAudit::default();
-        let (urls, frame_cache) = (Urls::new(&config), FrameCache::new(config.frame_cache_max_bytes));
-        Self(Arc::new(Shared { archive, authenticator, converter, config, spool, urls, audit, frame_cache }))
+        let frame_cache = FrameCache::new(config.frame_cache_max_bytes);
+        Self(Arc::new(Shared { archive, authenticator, converter, config, spool, audit, frame_cache }))
     }
 
     pub fn database(&self) -> &Database {

@@ -1,10 +1,13 @@
 //! PS3.18 9, the URI Service: one instance, or a picture of it, by its UIDs in the query.
 
+use std::cmp::Reverse;
+
 use axum::{
     extract::{FromRequestParts, State},
     http::HeaderMap,
     response::Response,
 };
+use database::HeaderRecord;
 use http::request::Parts;
 use model::{SeriesInstanceUid, SopInstanceUid, StudyInstanceUid, access::Action, uid::UidError};
 use rendering::{Output, Region, RenderOptions, VoiFunction};
@@ -12,12 +15,13 @@ use service::http::{bearer::Authenticated, problem::Problem};
 
 use crate::{
     acceptable::Acceptable,
-    media_type::{Accept, DICOM, Representation},
+    audit::Kind,
+    media_type::{Accept, DICOM, Representation, choose},
     problems, query_string,
     resource::Resource,
     state::App,
     wado_rs::{
-        find_one, header,
+        document, find_one, guard, header,
         instances::respond as respond_instances,
         render::{self, FORMATS},
         rendered,
@@ -55,9 +59,52 @@ impl UriQuery {
         })
     }
 
-    /// Whether the instance itself is asked for, not a picture of it.
-    pub(crate) fn wants_instance(&self) -> bool {
-        self.value("contentType").is_some_and(|types| types.to_ascii_lowercase().contains(DICOM))
+    /// What is asked for before anything else: the instance itself, or what it shows.
+    pub(crate) fn kind(&self) -> Kind {
+        let wanted = self.value("contentType").and_then(|_| self.wanted().ok());
+        let first = wanted.as_ref().and_then(|accept| accept.ranges.first());
+        let is_instance = first.is_some_and(|range| range.quality > 0 && range.media_type.is(DICOM));
+        if is_instance { Kind::Instances } else { Kind::Rendered }
+    }
+
+    /// Acceptable media types: those of `contentType` in their order, or else those of Accept.
+    fn wanted(&self) -> Result<Accept, Problem> {
+        let Some(types) = self.value("contentType") else {
+            return Accept::parse(self.accept.iter().map(String::as_str)).map_err(problems::accept);
+        };
+        let mut accept = Accept::parse([types]).map_err(problems::accept)?;
+        accept.ranges.sort_by_key(|range| Reverse(range.quality));
+        Ok(accept)
+    }
+
+    /// Which of the offers is sent: of a list in `contentType` the first that can be.
+    fn choose<'a>(
+        &self,
+        accept: &Accept,
+        offers: &'a [Representation],
+    ) -> Result<&'a Representation, Problem> {
+        let index = if self.value("contentType").is_some() {
+            let mut wanted = accept.ranges.iter().filter(|range| range.quality > 0);
+            wanted.find_map(|range| {
+                // Its transfer syntax has a parameter of its own.
+                if range.media_type.is(DICOM) {
+                    return offers.iter().position(|offer| offer.media_type == DICOM);
+                }
+                choose(&Accept { ranges: vec![range.clone()] }, offers)
+            })
+        } else {
+            choose(accept, offers)
+        };
+        index.and_then(|index| offers.get(index)).ok_or_else(|| problems::not_acceptable(offers))
+    }
+
+    /// Index of the frame that is asked for.
+    fn frame(&self) -> Result<Option<usize>, Problem> {
+        match self.number("frameNumber", 1.0, f64::from(u32::MAX))? {
+            Some(number) if number.fract() == 0.0 => Ok(Some(number as usize - 1)),
+            Some(_) => Err(refused("frameNumber", "a whole number from 1")),
+            None => Ok(None),
+        }
     }
 
     fn number(&self, name: &'static str, least: f64, most: f64) -> Result<Option<f64>, Problem> {
@@ -96,19 +143,54 @@ pub(crate) async fn retrieve_by_uri(
         }
     }
     let resource = query.resource()?;
-    if query.wants_instance() {
-        let acceptable = Acceptable { accept: part10(&query)?, query: Vec::new() };
-        return respond_instances(app, who, resource, acceptable, headers).await;
+    if query.kind() == Kind::Instances {
+        return instance(app, who, resource, &query, headers).await;
     }
-    let output = output(&query)?;
-    let instance = find_one(&app, &who, &resource).await?;
-    let header = header(&app, &instance).await?;
-    let index = match query.number("frameNumber", 1.0, f64::from(u32::MAX))? {
-        Some(number) if number.fract() == 0.0 => number as usize - 1,
-        Some(_) => return Err(refused("frameNumber", "a whole number from 1")),
-        None => rendered::representative(&header),
-    };
-    rendered::respond(&app, &headers, &instance, &header, index, output).await
+    let (wanted, frame) = (query.wanted()?, query.frame()?);
+    let (options, quality) = looks(&query)?;
+    let found = find_one(&app, &who, &resource).await?;
+    let carried = document::media_type(&found);
+    let pictures = carried.map_or_else(|| FORMATS.to_vec(), |media_type| vec![media_type]);
+    let offers: Vec<Representation> =
+        pictures.into_iter().chain([DICOM]).map(Representation::plain).collect();
+    let chosen = query.choose(&wanted, &offers)?;
+    if chosen.media_type == DICOM {
+        return instance(app, who, resource, &query, headers).await;
+    }
+    let header = header(&app, &found).await?;
+    if let Some(media_type) = carried {
+        let (guard, all) = (guard(&app, &who, &resource)?, Acceptable::default());
+        let sent = document::respond(&app, &all, &headers, &found, &header, media_type).await?;
+        return Ok(guard.cover(sent));
+    }
+    let index = index_of(frame, &header)?;
+    let output = Output { options, format: render::format_of(&chosen.media_type, quality) };
+    rendered::respond(&app, &headers, &found, &header, index, output).await
+}
+
+/// The instance itself.
+async fn instance(
+    app: App,
+    who: Authenticated,
+    resource: Resource,
+    query: &UriQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let acceptable = Acceptable { accept: part10(query)?, query: Vec::new() };
+    let mut response = respond_instances(app, who, resource, acceptable, headers).await?;
+    response.extensions_mut().insert(Kind::Instances);
+    Ok(response)
+}
+
+/// PS3.18 9.5.2: a frame that the instance does not have is the client's mistake.
+fn index_of(frame: Option<usize>, header: &HeaderRecord) -> Result<usize, Problem> {
+    let Some(index) = frame else { return Ok(rendered::representative(header)) };
+    let frames = header.frame_table.len().max(1);
+    if index < frames {
+        Ok(index)
+    } else {
+        Err(refused("frameNumber", &format!("a whole number from 1 to {frames}")))
+    }
 }
 
 fn refused(name: &str, message: &str) -> Problem {
@@ -127,17 +209,9 @@ fn part10(query: &UriQuery) -> Result<Accept, Problem> {
     Accept::parse([field.as_str()]).map_err(problems::accept)
 }
 
-/// PS3.18 9.1.2.2: how the picture should look.
-fn output(query: &UriQuery) -> Result<Output, Problem> {
-    let fields: Vec<&str> = match query.value("contentType") {
-        Some(types) => vec![types],
-        None => query.accept.iter().map(String::as_str).collect(),
-    };
-    let accept = Accept::parse(fields).map_err(problems::accept)?;
-    let acceptable = Acceptable { accept, query: Vec::new() };
+/// PS3.18 9.1.2.2: how the picture should look, and its quality.
+fn looks(query: &UriQuery) -> Result<(RenderOptions, u8), Problem> {
     let quality = query.number("imageQuality", 1.0, 100.0)?.map_or(JPEG_QUALITY, |quality| quality as u8);
-    let offers = FORMATS.map(Representation::plain);
-    let format = render::format_of(&acceptable.choose(&offers)?.media_type, quality);
     let side = |name| query.number(name, 1.0, f64::from(render::SIDE_MAX_PIXELS));
     let (rows, columns) = (side("rows")?, side("columns")?);
     let most = f64::from(render::SIDE_MAX_PIXELS);
@@ -153,7 +227,7 @@ fn output(query: &UriQuery) -> Result<Output, Problem> {
     let region = query.value("region").map(region).transpose()?;
     let options = RenderOptions { window, size_max, enlarge: size_max.is_some(), region };
     options.check().map_err(|error| Problem::bad_request(error.to_string()))?;
-    Ok(Output { options, format })
+    Ok((options, quality))
 }
 
 /// Left, top, right, bottom as shares of the width and height (PS3.18 9.1.2.2.3).
@@ -168,8 +242,6 @@ fn region(text: &str) -> Result<Region, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use rendering::ImageFormat;
-
     use super::*;
 
     fn query(pairs: &[(&str, &str)]) -> UriQuery {
@@ -179,21 +251,48 @@ mod tests {
 
     #[test]
     fn wishes() {
-        let plain = output(&query(&[])).expect("valid");
-        assert_eq!(plain.format, ImageFormat::Jpeg { quality: 90 });
+        let (plain, quality) = looks(&query(&[])).expect("valid");
+        assert_eq!((plain.window, plain.size_max, quality), (None, None, 90));
         let all = query(&[
-            ("contentType", "image/png"),
+            ("imageQuality", "20"),
             ("rows", "100"),
             ("columns", "50"),
             ("WINDOWCENTER", "40"),
             ("windowWidth", "400"),
             ("region", "0.25,0,0.75,1"),
         ]);
-        let output = output(&all).expect("valid");
-        assert_eq!(output.format, ImageFormat::Png);
-        assert_eq!(output.options.size_max, Some((50, 100)));
-        assert_eq!(output.options.window, Some((40.0, 400.0, VoiFunction::Linear)));
-        assert_eq!(output.options.region, Region::shares(0.25, 0.0, 0.75, 1.0));
+        let (options, quality) = looks(&all).expect("valid");
+        assert_eq!((options.size_max, quality), (Some((50, 100)), 20));
+        assert_eq!(options.window, Some((40.0, 400.0, VoiFunction::Linear)));
+        assert_eq!(options.region, Region::shares(0.25, 0.0, 0.75, 1.0));
+    }
+
+    #[test]
+    fn media_types_have_an_order() {
+        let image = ["image/jpeg", "image/png", DICOM].map(Representation::plain);
+        let document = ["application/pdf", DICOM].map(Representation::plain);
+        for (types, of_image, of_document) in [
+            ("image/png,image/jpeg", Some("image/png"), None),
+            ("image/jpeg,application/dicom", Some("image/jpeg"), Some(DICOM)),
+            ("application/dicom,image/jpeg", Some(DICOM), Some(DICOM)),
+            ("application/dicom;transfer-syntax=*", Some(DICOM), Some(DICOM)),
+            ("image/jpeg;q=0.5,application/dicom", Some(DICOM), Some(DICOM)),
+            ("application/dicom;q=0, image/*", Some("image/jpeg"), None),
+            ("application/pdf, */*", Some("image/jpeg"), Some("application/pdf")),
+            ("application/dicom+json", None, None),
+            ("video/mpeg", None, None),
+        ] {
+            let query = query(&[("contentType", types)]);
+            let wanted = query.wanted().expect(types);
+            for (offers, expected) in [(&image[..], of_image), (&document[..], of_document)] {
+                let chosen = query.choose(&wanted, offers);
+                let chosen = chosen.map(|offer| offer.media_type.as_str()).map_err(|problem| problem.status);
+                assert_eq!(chosen, expected.ok_or(406), "{types}");
+            }
+            let is_first = of_image == Some(DICOM);
+            assert_eq!(query.kind(), if is_first { Kind::Instances } else { Kind::Rendered }, "{types}");
+        }
+        assert_eq!(query(&[("contentType", "nonsense")]).wanted().expect_err("no media type").status, 400);
     }
 
     #[test]
@@ -210,9 +309,8 @@ mod tests {
             ("region", "0,0,1,2"),
             ("region", "NaN,0,1,1"),
         ] {
-            assert_eq!(output(&query(&[(name, value)])).expect_err(value).status, 400, "{name}={value}");
+            assert_eq!(looks(&query(&[(name, value)])).expect_err(value).status, 400, "{name}={value}");
         }
-        assert_eq!(output(&query(&[("contentType", "video/mpeg")])).expect_err("none").status, 406);
         assert_eq!(part10(&query(&[("transferSyntax", "1.2;q=0")])).expect_err("no UID").status, 400);
     }
 }

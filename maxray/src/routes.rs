@@ -8,7 +8,7 @@ use crate::{parts::Parts, roles::Role, settings::Settings};
 
 /// The routes of the doors, beside those of `health`.
 pub fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Router) -> Router {
-    let dicomweb = dicomweb::router(dicomweb::DicomwebState {
+    let dicomweb = dicomweb::mounts(dicomweb::DicomwebState {
         archive: archive.clone(),
         authenticator: parts.authenticator.clone(),
         converter: parts.converter.clone(),
@@ -37,7 +37,9 @@ pub fn router(settings: &Settings, archive: &Archive, parts: &Parts, health: Rou
         router = router.route("/", get(|| async { Redirect::temporary("/docs") })).merge(doctor_api);
     }
     if settings.has(Role::Dicomweb) {
-        router = router.nest("/dicomweb", dicomweb);
+        for (path, door) in dicomweb {
+            router = router.nest(path, door);
+        }
     }
     let router = limits::harden(router);
     if settings.http.tls.is_enabled() { limits::over_tls_only(router) } else { router }

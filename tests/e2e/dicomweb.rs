@@ -143,6 +143,23 @@ async fn searches_say_the_same_in_every_form() {
     assert!(output.starts_with("equal ") && values > 1_000, "{output}");
 }
 
+/// PS3.18 8.9: what this door can do is told where it is mounted, with a slash behind it too.
+#[tokio::test]
+async fn capabilities_with_a_slash_and_without() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let mut told = Vec::new();
+    for path in ["/dicomweb", "/dicomweb/"] {
+        for method in [reqwest::Method::GET, reqwest::Method::OPTIONS] {
+            let request = service.request(method.clone(), path).header("Accept", "application/json");
+            let answer = request.send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::OK, "{method} {path}");
+            told.push(answer.text().await.expect("a body"));
+        }
+    }
+    assert!(told[0].contains("/studies/{study}") && told.iter().all(|body| *body == told[0]), "{told:?}");
+}
+
 /// The calls of OHIF 3 in their order, from the list to the pixels and the thumbnail.
 #[tokio::test]
 async fn what_ohif_asks_for() {
@@ -166,6 +183,8 @@ async fn what_ohif_asks_for() {
     let series = qido::rows(&viewer, &series).await;
     assert_eq!(series[0]["00201209"]["Value"][0], 1);
     assert_eq!(series[0]["0020000D"]["Value"][0], study_instance_uid.as_str());
+    let place = format!("/dicomweb/studies/{study_instance_uid}/series/{series_instance_uid}");
+    assert_eq!(qido::text(&series[0], "00081190"), platform.url(&place));
 
     let instance = format!(
         "/dicomweb/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}"

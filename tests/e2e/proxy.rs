@@ -17,6 +17,7 @@ use tests::{
     nodes::Nodes,
     operator::free_port,
     platform::{Options, Platform},
+    qido,
     scu::{self, Association, AssociationError, Proposal},
     synthetic::{CR_IMAGE_STORAGE, Synthetic},
     wait,
@@ -128,6 +129,10 @@ async fn haproxy_stands_in_front_of_three_nodes() {
         json!(first.study_instance_uid)
     );
     ledger.check(&viewer, "through the proxy").await;
+    // Retrieve URL leads to the proxy, which took TLS off.
+    let studies = qido::rows(&viewer, "/studies").await;
+    let place = proxy.url(&format!("/dicomweb/studies/{}", first.study_instance_uid));
+    assert_eq!(qido::text(&studies[0], "00081190"), place);
     let mut stored = 0;
     for node in nodes.all() {
         let answer = node.client().get(node.url("/metrics")).send().await.expect("an answer");

@@ -219,7 +219,7 @@ mod tests {
     }
 
     fn json_row(found: &SearchRow, shape: Shape, include: &IncludeFields) -> Value {
-        let urls = Urls::new(&DicomwebConfig::default());
+        let urls = Urls::new(&DicomwebConfig::default(), None);
         serde_json::from_str(&row(found, shape, include, &urls).to_json()).expect("JSON")
     }
 

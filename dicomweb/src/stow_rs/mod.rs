@@ -25,6 +25,7 @@ use crate::{
     multipart::{BodyLimits, LimitedBody, MultipartReader},
     resource::Resource,
     state::App,
+    urls::Urls,
 };
 
 /// `POST /studies` and `POST /studies/{study}`.
@@ -33,6 +34,7 @@ pub(crate) async fn store_instances(
     who: Authenticated,
     resource: Resource,
     acceptable: Acceptable,
+    urls: Urls,
     request: Request,
 ) -> Result<Response, Problem> {
     let scope = who.authorize(Action::StoreInstance)?;
@@ -40,7 +42,7 @@ pub(crate) async fn store_instances(
     let payload = request::payload(request.headers(), length_max_bytes)?;
     let limits = BodyLimits { length_max_bytes, idle_timeout_ms: app.config.store_idle_timeout_ms };
     let body = LimitedBody::new(request.into_body().into_data_stream(), limits);
-    let mut storing = Storing::new(&app, (&who, &scope), resource.study);
+    let mut storing = Storing::new(&app, &urls, (&who, &scope), resource.study);
     let reader = |boundary: &str, body| {
         MultipartReader::new(body, boundary, app.config.store_request_parts_max).map_err(Interrupted)
     };
@@ -66,7 +68,7 @@ pub(crate) async fn store_instances(
         return Err(Problem::bad_request("the request has no instance in it").kind("multipart"));
     }
     let study_url = match response.single_study() {
-        Some(study) => format!("{}/studies/{study}", app.urls.base()),
+        Some(study) => format!("{}/studies/{study}", urls.base()),
         None => String::new(),
     };
     let mut response = response.into_response(&study_url, prefers_xml(&acceptable.accept));

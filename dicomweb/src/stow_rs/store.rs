@@ -15,6 +15,7 @@ use super::{
 use crate::{
     multipart::{LimitedBody, MultipartError, MultipartReader},
     state::App,
+    urls::Urls,
 };
 
 /// Failure Reason of a part that is no instance: cannot understand (PS3.18 table I.2-2).
@@ -33,6 +34,7 @@ pub(super) struct Interrupted(pub MultipartError);
 /// The instances of one request on their way in.
 pub(super) struct Storing<'a> {
     app: &'a App,
+    urls: &'a Urls,
     origin: Origin,
     expected_study: Option<StudyInstanceUid>,
     commits: JoinSet<(usize, Outcome)>,
@@ -53,6 +55,7 @@ pub(super) type MaybeIdentity = Option<(String, String)>;
 impl<'a> Storing<'a> {
     pub fn new(
         app: &'a App,
+        urls: &'a Urls,
         (who, scope): (&Authenticated, &Scope),
         expected_study: Option<StudyInstanceUid>,
     ) -> Self {
@@ -65,7 +68,7 @@ impl<'a> Storing<'a> {
             source_address: who.source_address.clone(),
             request_id: request_id::current().unwrap_or_default(),
         };
-        Self { app, origin, expected_study, commits: JoinSet::new(), outcomes: Vec::new() }
+        Self { app, urls, origin, expected_study, commits: JoinSet::new(), outcomes: Vec::new() }
     }
 
     /// Stores one part after the other.
@@ -169,7 +172,7 @@ impl<'a> Storing<'a> {
         }
         let index = self.outcomes.len();
         self.outcomes.push(None);
-        let urls = self.app.urls.clone();
+        let urls = self.urls.clone();
         let identity = identity(&writer);
         self.commits.spawn(async move {
             let outcome = match writer.commit().await {

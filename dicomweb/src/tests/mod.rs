@@ -2,16 +2,21 @@
 
 mod access;
 mod audit;
+mod compressed;
 mod conformance;
+mod frame_values;
 mod instances;
 mod rendered;
+mod rendered_frames;
 mod retrieve;
 mod search;
 mod search_answers;
 mod store;
 mod store_metadata;
+mod thumbnails;
 mod transcode;
 mod uri;
+mod urls;
 mod viewers;
 
 use archive::{Archive, ArchiveConfig};

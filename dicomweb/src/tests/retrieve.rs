@@ -177,6 +177,45 @@ async fn ranges_of_a_frame_fit_together() {
     assert_eq!(joined, whole.body);
     let past = door.get_with(&path, &[(header::ACCEPT, STORED), (header::RANGE, "bytes=9999-")]).await;
     assert_eq!(past.status, StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(past.header(header::CONTENT_RANGE), format!("bytes */{}", whole.body.len()));
+    assert_eq!(past.header(header::CONTENT_TYPE), "application/problem+json");
+    assert_eq!(past.json()["status"], 416);
+}
+
+/// 65 MiB: more than is put together in memory.
+#[tokio::test]
+async fn ranges_of_a_frame_that_is_too_long_for_memory() {
+    let length = 65 << 20;
+    let mut frame = vec![0_u8; length];
+    frame[..5].copy_from_slice(b"first");
+    frame[length / 2..length / 2 + 4].copy_from_slice(b"half");
+    frame[length - 4..].copy_from_slice(b"last");
+    let sample =
+        Sample { transfer_syntax: JPEG_2000, frames: vec![frame], ..Sample::new("1.1", "1.1.1", "1.1.1.1") };
+    let door = with(&[sample]).await;
+    let path = format!("{INSTANCE}/frames/1");
+    let part = async |accept: &str, range: &str| {
+        let part = door.get_with(&path, &[(header::ACCEPT, accept), (header::RANGE, range)]).await;
+        assert_eq!(part.status, StatusCode::PARTIAL_CONTENT, "{accept} {range}");
+        assert_eq!(part.header(header::CONTENT_LENGTH), part.body.len().to_string());
+        part
+    };
+    let half = part("image/jp2", &format!("bytes={}-{}", length / 2, length / 2 + 3)).await;
+    assert_eq!(half.body, "half");
+    let expected = format!("bytes {}-{}/{length}", length / 2, length / 2 + 3);
+    assert_eq!(half.header(header::CONTENT_RANGE), expected);
+    assert_eq!(part("image/jp2", "bytes=0-4").await.body, "first");
+    assert_eq!(part("image/jp2", "bytes=-4").await.body, "last");
+    let start = part(STORED, "bytes=0-199").await;
+    assert!(
+        start.body.starts_with(b"--maxray-") && start.body.windows(9).any(|bytes| bytes == b"\r\n\r\nfirst")
+    );
+    let end = part(STORED, "bytes=-99").await;
+    assert!(end.body.ends_with(b"--\r\n") && end.body.windows(6).any(|bytes| bytes == b"last\r\n"));
+    let past = format!("bytes={length}-");
+    let past = door.get_with(&path, &[(header::ACCEPT, "image/jp2"), (header::RANGE, past.as_str())]).await;
+    assert_eq!(past.status, StatusCode::RANGE_NOT_SATISFIABLE);
+    assert_eq!(past.header(header::CONTENT_RANGE), format!("bytes */{length}"));
 }
 
 #[tokio::test]
@@ -233,4 +272,31 @@ async fn metadata_as_xml() {
     let json = door.get("/studies/1.1/metadata", "application/dicom+json").await;
     let xml = door.get("/studies/1.1/metadata", "multipart/related; type=\"application/dicom+xml\"").await;
     assert_ne!(json.header(header::ETAG), xml.header(header::ETAG));
+    // Several documents have no form without parts.
+    for path in ["/studies/1.1/metadata", "/studies/1.1/series/1.1.1/metadata"] {
+        assert_eq!(parts(&door.get(path, "application/dicom+xml").await).len(), 70, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_one_instance_in_the_form_asked_for() {
+    let door = with(&[Sample::new("1.1", "1.1.1", "1.1.1.1")]).await;
+    let path = format!("{INSTANCE}/metadata");
+    let one = door.get(&path, "application/dicom+xml").await;
+    assert_eq!((one.status, one.header(header::CONTENT_TYPE)), (StatusCode::OK, "application/dicom+xml"));
+    let found = parts(&door.get(&path, "multipart/related; type=\"application/dicom+xml\"").await);
+    assert_eq!(found, [("application/dicom+xml".to_owned(), one.body.to_vec())]);
+    // PS3.18 8.3.3.1: for clients that cannot set a field.
+    let of_parts = "multipart/related; type=\"application/dicom+xml\"";
+    for (accept, content_type) in [
+        ("application/dicom+json", "application/dicom+json"),
+        ("application/dicom%2Bxml", "application/dicom+xml"),
+        ("multipart/related;type=application/dicom%2Bxml", of_parts),
+        ("multipart/related;type=application/dicom+xml", of_parts),
+        ("multipart/related;+type=%22application/dicom+xml%22", of_parts),
+    ] {
+        let answer = door.get(&format!("{path}?accept={accept}"), "image/png").await;
+        assert_eq!(answer.status, StatusCode::OK, "{accept}");
+        assert!(answer.header(header::CONTENT_TYPE).starts_with(content_type), "{accept}");
+    }
 }

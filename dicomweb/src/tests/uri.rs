@@ -7,6 +7,7 @@ use model::access::Role;
 use super::{
     Door,
     instances::{EXPLICIT, RLE, Sample, rle_frame},
+    rendered::{VIDEO, pdf},
 };
 use crate::{MOUNT_PATH, capabilities::resources};
 
@@ -31,6 +32,8 @@ async fn pictures_by_uri() {
         ("&contentType=image/png&rows=4&columns=4&frameNumber=2", "image/png", b"\x89PNG"),
         ("&contentType=image%2Fjpeg&windowCenter=5&windowWidth=9&imageQuality=20", "image/jpeg", b"\xff\xd8"),
         ("&region=0.0,0.0,0.5,1.0&contentType=image/png", "image/png", b"\x89PNG"),
+        ("&contentType=image/jpeg,application/dicom", "image/jpeg", b"\xff\xd8"),
+        ("&contentType=video/mpeg,image/png,image/jpeg", "image/png", b"\x89PNG"),
     ] {
         let answer = door.get(&format!("{URI}{query}"), "*/*").await;
         assert_eq!(answer.status, StatusCode::OK, "{query}: {:?}", answer.body);
@@ -41,13 +44,15 @@ async fn pictures_by_uri() {
     let half = door.get(&format!("{URI}&region=0,0,0.5,1&contentType=image/png"), "*/*").await;
     assert_eq!(half.body[16..24], [0, 0, 0, 2, 0, 0, 0, 2]);
     for (query, status) in [
-        ("&frameNumber=3", 404),
+        ("&frameNumber=3", 400),
         ("&frameNumber=0", 400),
         ("&frameNumber=1.5", 400),
         ("&rows=x", 400),
         ("&region=0,0,2,2", 400),
         ("&anonymize=yes", 400),
         ("&contentType=video/mpeg", 406),
+        ("&contentType=application/dicom+json", 406),
+        ("&contentType=application/dicom%2Bjson", 406),
     ] {
         let answer = door.get(&format!("{URI}{query}"), "*/*").await;
         assert_eq!(answer.status.as_u16(), status, "{query}");
@@ -63,6 +68,47 @@ async fn pictures_by_uri() {
     }
     let absent = URI.replace("1.1.1.1", "1.1.1.9");
     assert_eq!(door.get(&absent, "*/*").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn an_image_of_one_frame_has_the_first_alone() {
+    let door = Door::open().await;
+    assert_eq!(door.store(&[Sample::new("1.1", "1.1.1", "1.1.1.1").file()]).await.status, StatusCode::OK);
+    for (number, status) in [(1, 200), (2, 400)] {
+        let answer = door.get(&format!("{URI}&frameNumber={number}"), "*/*").await;
+        assert_eq!(answer.status.as_u16(), status, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn documents_and_video_by_uri() {
+    let document = b"%PDF-1.7 and a page".to_vec();
+    let stream: Vec<u8> = (0..=255).collect();
+    let video = Sample {
+        transfer_syntax: VIDEO,
+        frames: vec![stream.clone()],
+        ..Sample::new("1.1", "1.1.1", "1.1.1.1")
+    };
+    for (file, media_type, content) in
+        [(pdf(&document), "application/pdf", document), (video.file(), "video/mp4", stream)]
+    {
+        let door = Door::open().await;
+        assert_eq!(door.store(&[file]).await.status, StatusCode::OK);
+        for types in ["", media_type, &format!("image/jpeg,{media_type},application/dicom")] {
+            let answer = door.get(&format!("{URI}&contentType={types}"), "*/*").await;
+            assert_eq!(answer.status, StatusCode::OK, "{types}: {:?}", answer.body);
+            assert_eq!(answer.header(header::CONTENT_TYPE), media_type, "{types}");
+            assert_eq!(answer.header(header::CONTENT_DISPOSITION), "attachment", "{types}");
+            assert_eq!(answer.body, content, "{types}");
+        }
+        let picture = door.get(&format!("{URI}&contentType=image/jpeg"), "*/*").await;
+        assert_eq!(picture.status, StatusCode::NOT_ACCEPTABLE, "{media_type}");
+        // There is no picture, so it is the instance; and the trail says which of them it was.
+        let instance = door.get(&format!("{URI}&contentType=image/jpeg,application/dicom"), "*/*").await;
+        assert_eq!(&instance.body[128..132], b"DICM", "{media_type}");
+        let mut trail = door.archive.database().audit_page(0, 100).await.expect("audit");
+        assert_eq!(trail.pop().expect("a record").record.action, "retrieve_instances", "{media_type}");
+    }
 }
 
 #[tokio::test]

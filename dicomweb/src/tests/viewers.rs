@@ -113,14 +113,28 @@ async fn other_origins_only_when_configured() {
     let allowed = door.send(ask("https://viewer.example")).await;
     assert_eq!(allowed.header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "https://viewer.example");
     let fields = allowed.header(header::ACCESS_CONTROL_ALLOW_HEADERS);
-    for field in ["authorization", "accept", "content-type", "range"] {
-        assert!(fields.contains(field), "{fields}");
+    for field in ["authorization", "accept", "content-type", "range", "if-range", "if-none-match"] {
+        assert!(fields.split(',').any(|name| name.trim() == field), "{fields}");
+    }
+    let methods = allowed.header(header::ACCESS_CONTROL_ALLOW_METHODS);
+    for method in ["GET", "HEAD", "POST", "DELETE"] {
+        assert!(methods.contains(method), "{methods}");
     }
     let other = door.send(ask("https://evil.example")).await;
     assert_eq!(other.header(header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
     let fields = door.get_with("/studies", &[(header::ORIGIN, "https://viewer.example")]).await;
     let exposed = fields.header(header::ACCESS_CONTROL_EXPOSE_HEADERS);
-    for field in ["content-type", "content-range", "content-length", "etag", "warning", "x-total-count"] {
+    for field in [
+        "content-type",
+        "content-disposition",
+        "content-range",
+        "content-length",
+        "accept-ranges",
+        "etag",
+        "retry-after",
+        "warning",
+        "x-total-count",
+    ] {
         assert!(exposed.contains(field), "{exposed}");
     }
     let closed = Door::open().await;
@@ -128,6 +142,24 @@ async fn other_origins_only_when_configured() {
         closed.send(ask("https://viewer.example")).await.header(header::ACCESS_CONTROL_ALLOW_ORIGIN),
         ""
     );
+}
+
+/// PS3.18 8.9: OPTIONS asks for them, unless a browser asks what it may do.
+#[tokio::test]
+async fn capabilities_by_options_also_where_other_origins_are_configured() {
+    let any = DicomwebConfig { cors_allowed_origins: vec!["*".into()], ..DicomwebConfig::default() };
+    for config in [DicomwebConfig::default(), any] {
+        let door = Door::with(config).await;
+        let request = Request::builder()
+            .method(Method::OPTIONS)
+            .uri("/")
+            .header(header::AUTHORIZATION, door.token(Role::Service, None))
+            .header(header::ACCEPT, "application/json")
+            .body(Body::empty());
+        let answer = door.send(request.expect("request")).await;
+        assert_eq!((answer.status, answer.header(header::ALLOW)), (StatusCode::OK, "GET, HEAD, OPTIONS"));
+        assert!(answer.json()["resources"].as_array().is_some_and(|found| !found.is_empty()));
+    }
 }
 
 #[tokio::test]

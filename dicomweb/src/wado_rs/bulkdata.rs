@@ -114,13 +114,14 @@ async fn value(
 }
 
 /// The part of a piece of `length` bytes at `start` that is sent, counted from the start of the piece.
-fn overlap(sent: &Range<u64>, start: u64, length: u64) -> Range<u64> {
+pub(super) fn overlap(sent: &Range<u64>, start: u64, length: u64) -> Range<u64> {
     let from = sent.start.clamp(start, start + length) - start;
     let to = sent.end.clamp(start, start + length) - start;
     from..to
 }
 
-fn slice(piece: &Bytes, sent: &Range<u64>, start: u64) -> Bytes {
+/// The bytes of a piece at `start` that are sent.
+pub(super) fn slice(piece: &Bytes, sent: &Range<u64>, start: u64) -> Bytes {
     let overlap = overlap(sent, start, piece.len() as u64);
     piece.slice(overlap.start as usize..overlap.end as usize)
 }

@@ -32,6 +32,18 @@ const PIXEL_DATA: &str = "7FE00010";
 /// An item tag and its length.
 const ITEM_HEADER_BYTES: u64 = 8;
 
+/// All that [`media_type`] gives.
+pub const MEDIA_TYPES: [&str; 8] = [
+    "application/pdf",
+    "text/xml",
+    "model/stl",
+    "model/obj",
+    "model/mtl",
+    "video/mpeg",
+    "video/mp4",
+    "video/H265",
+];
+
 /// The media type of an instance that is rendered by giving what it carries; `None` for images.
 pub fn media_type(instance: &StoredInstance) -> Option<&'static str> {
     match (instance.sop_class_uid.as_str(), instance.transfer_syntax_uid.as_str()) {

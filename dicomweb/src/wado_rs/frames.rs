@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use archive::{ByteStream, ReadError};
-use axum::{
-    extract::State,
-    http::{HeaderMap, header},
-    response::Response,
-};
+use axum::{extract::State, http::HeaderMap, response::Response};
 use bytes::{Bytes, BytesMut};
 use database::{HeaderRecord, StoredInstance};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
@@ -17,12 +13,12 @@ use service::http::{bearer::Authenticated, problem::Problem};
 use super::{
     find_one,
     frame_payload::{Offer, media_type, offers, swap, swap_bytes},
-    guard, header as header_of, made, read_problem, stream,
+    guard, header as header_of, kept_frame, made, read_problem, stream,
     transcode::{self, TranscodeError},
 };
 use crate::{
     acceptable::Acceptable,
-    conditional::{self, Wanted},
+    conditional,
     media_type::{Form, Representation},
     multipart::{Boundary, Fingerprint, MultipartWriter, Part},
     problems,
@@ -32,7 +28,7 @@ use crate::{
 
 /// Most frames in one request.
 pub(crate) const FRAMES_MAX: usize = 4096;
-/// Longest frame that is put together in memory, which allows ranges of the answer; a longer one is streamed.
+/// Longest frame that is put together in memory because it is not kept as it is sent; a longer one has no ranges.
 const WHOLE_LENGTH_MAX_BYTES: u64 = 64 << 20;
 /// Up to this it is always put together: memory of this length is there already, and of more has to be had page by page.
 const PASSED_ON_FROM_BYTES: u64 = 1 << 20;
@@ -129,7 +125,7 @@ impl Frames {
         let total: u64 = lengths.iter().sum();
         let writer = MultipartWriter::new(boundary, self.part().media_type);
         match (self.indexes.as_slice(), self.sent.form) {
-            ([index], form) if self.is_put_together(total, headers) => {
+            ([index], form) if self.is_put_together(total) => {
                 let frame = self.frame(*index).await.map_err(|error| read_problem(&error))?;
                 let (content_type, body) = match form {
                     Form::SinglePart => (self.part().content_type(), frame),
@@ -137,33 +133,32 @@ impl Frames {
                 };
                 Ok(conditional::ranged(headers, &entity_tag, &content_type, body))
             }
+            ([index], _) if kept_frame::lies_as_sent(&self) => {
+                kept_frame::respond(&self, (*index, total), &writer, &entity_tag, headers).await
+            }
             (_, Form::SinglePart) => {
                 let content_type = self.part().content_type();
                 let body = self.bare().await?;
-                let response = stream::respond(&content_type, &entity_tag, Some(total), body);
-                Ok(takes_ranges(response, total))
+                Ok(stream::respond(&content_type, &entity_tag, Some(total), body))
             }
             (_, Form::Multipart) => {
                 let delimiters = self.indexes.iter().enumerate();
                 let delimiters = delimiters.map(|(n, _)| writer.part_start(n == 0, self.part()).len() as u64);
                 let length = total + delimiters.sum::<u64>() + writer.end().len() as u64;
                 let content_type = writer.content_type();
-                let is_one = self.indexes.len() == 1;
                 let body = self.parts(writer).await?;
-                let response = stream::respond(&content_type, &entity_tag, Some(length), body);
-                Ok(if is_one { takes_ranges(response, total) } else { response })
+                Ok(stream::respond(&content_type, &entity_tag, Some(length), body))
             }
         }
     }
 
-    /// Whether one frame is made whole before it is sent: when it is short, asked for in part, or to be swapped.
-    fn is_put_together(&self, length: u64, headers: &HeaderMap) -> bool {
-        length <= PASSED_ON_FROM_BYTES
-            || length <= WHOLE_LENGTH_MAX_BYTES && (headers.contains_key(header::RANGE) || self.word() > 1)
+    /// Whether one frame is made whole before it is sent: when it is short, or kept in another way.
+    fn is_put_together(&self, length: u64) -> bool {
+        length <= PASSED_ON_FROM_BYTES || length <= WHOLE_LENGTH_MAX_BYTES && !kept_frame::lies_as_sent(self)
     }
 
     /// Bytes whose order is turned round.
-    fn word(&self) -> usize {
+    pub(super) fn word(&self) -> usize {
         swap_bytes(&self.instance, &self.header, &self.sent)
     }
 
@@ -233,23 +228,14 @@ impl Frames {
         })
     }
 
-    async fn open(&self, index: usize) -> Result<ByteStream, ReadError> {
+    /// One frame with its beginning read.
+    pub(super) async fn open(&self, index: usize) -> Result<ByteStream, ReadError> {
         if self.word() > 1 {
             let frame = self.frame(index).await?;
             return Ok(futures_util::stream::once(async { Ok(frame) }).boxed());
         }
-        let mut opened = self.app.archive.stream_frame(&self.instance, &self.header, index).await?;
-        let beginning = opened.next().await.transpose()?;
-        Ok(futures_util::stream::iter(beginning.map(Ok)).chain(opened).boxed())
+        kept_frame::begun(self.app.archive.stream_frame(&self.instance, &self.header, index).await?).await
     }
-}
-
-/// The whole, which says where a range of it would be taken.
-fn takes_ranges(response: Response, length: u64) -> Response {
-    if length > WHOLE_LENGTH_MAX_BYTES {
-        return response;
-    }
-    conditional::partial(response, Wanted::Whole, length)
 }
 
 pub(super) fn wrap(writer: &MultipartWriter, part: Part<'_>, frame: &[u8]) -> Bytes {

@@ -1,6 +1,7 @@
 //! PS3.18 10.4, Retrieve Transaction. One file a kind of resource.
 
 pub(crate) mod bulkdata;
+pub(crate) mod document;
 pub(crate) mod frames;
 pub(crate) mod instances;
 pub(crate) mod metadata;
@@ -9,9 +10,9 @@ pub(crate) mod rendered_set;
 pub(crate) mod thumbnail;
 
 mod animated;
-mod document;
 pub(crate) mod frame_cache;
 mod frame_payload;
+mod kept_frame;
 mod made;
 pub(crate) mod render;
 mod select;
@@ -47,7 +48,7 @@ pub(crate) async fn find_one(
 }
 
 /// What cuts a long answer when its reader may not read the study any more.
-fn guard(app: &App, who: &Authenticated, resource: &Resource) -> Result<StreamGuard, Problem> {
+pub(crate) fn guard(app: &App, who: &Authenticated, resource: &Resource) -> Result<StreamGuard, Problem> {
     let scope = who.authorize(Action::ReadStudy)?;
     Ok(StreamGuard::new(app.database(), who, &scope, resource.study()?))
 }

@@ -107,8 +107,8 @@ def check_frames(client, sent):
         return len(numbers)
     metadata = client.retrieve_instance_metadata(*identity(sent))
     uri = metadata["7FE00010"]["BulkDataURI"]
-    url = uri if uri.startswith("http") else client.protocol + "://" + client.host + f":{client.port}" + uri
-    (value,) = client.retrieve_bulkdata(url)
+    assert uri.startswith(client.base_url + "/studies/"), uri
+    (value,) = client.retrieve_bulkdata(uri)
     assert value[: len(sent.PixelData)] == sent.PixelData[: len(value)]
     return len(numbers)
 

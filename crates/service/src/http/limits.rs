@@ -21,7 +21,7 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Listen without TLS on an address that other machines reach: behind a proxy with TLS, or in a trusted network.
     pub insecure: bool,
-    /// Proxies that may say by PROXY protocol whom they speak for.
+    /// Proxies that may say by PROXY protocol whom they speak for, and by `Forwarded` or `X-Forwarded-*` at which URL.
     pub proxies: Vec<Network>,
     /// Connections at once; more are closed at once.
     pub connections_max: u32,

@@ -2,6 +2,7 @@
 
 pub mod bearer;
 mod first_request;
+pub mod forwarded;
 pub mod guard;
 pub mod health;
 pub mod json;

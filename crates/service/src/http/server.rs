@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{first_request::FirstRequest, limits::HttpConfig, problem::Problem};
+use super::{first_request::FirstRequest, forwarded::Arrival, limits::HttpConfig, problem::Problem};
 use crate::{
     proxy_protocol,
     shutdown::Shutdown,
@@ -51,8 +51,8 @@ struct Door {
 }
 
 /// Serves `router` on `listener` until the shutdown begins, and then until running requests have ended or
-/// `http.drain_timeout_ms` is over. Handlers find `ConnectInfo<SocketAddr>`, and a [`PeerCertificate`] when the peer
-/// showed one.
+/// `http.drain_timeout_ms` is over. Handlers find `ConnectInfo<SocketAddr>`, an [`Arrival`], and a [`PeerCertificate`]
+/// when the peer showed one.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -120,9 +120,11 @@ async fn connection(door: Arc<Door>, mut stream: TcpStream, peer: SocketAddr, _p
         Ok(address) => address,
         Err(error) => return tracing::warn!(%peer, %error, "a proxy does not say whom it speaks for"),
     };
-    let Some(tls) = &door.tls else { return serve_stream(&door, stream, address, None).await };
+    let is_from_proxy = door.proxies.iter().any(|proxy| proxy.contains(peer.ip()));
+    let arrival = Arrival { is_encrypted: door.tls.is_some(), is_from_proxy };
+    let Some(tls) = &door.tls else { return serve_stream(&door, stream, (address, arrival), None).await };
     match tls.accept(stream, door.header_timeout).await {
-        Ok((stream, peer)) => serve_stream(&door, stream, address, peer).await,
+        Ok((stream, peer)) => serve_stream(&door, stream, (address, arrival), peer).await,
         Err(HandshakeError::Closed) => {}
         Err(error) => tracing::debug!(%address, %error, "no HTTP connection"),
     }
@@ -131,13 +133,14 @@ async fn connection(door: Arc<Door>, mut stream: TcpStream, peer: SocketAddr, _p
 async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     door: &Door,
     stream: S,
-    address: SocketAddr,
+    (address, arrival): (SocketAddr, Arrival),
     peer: Option<PeerCertificate>,
 ) {
     let (stream, begun) = FirstRequest::within(stream, door.header_timeout);
     let service = service_fn(|mut request: Request<Incoming>| {
         begun.mark();
         request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(arrival);
         if let Some(peer) = &peer {
             request.extensions_mut().insert(peer.clone());
         }
