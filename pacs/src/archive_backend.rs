@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use archive::{Archive, Form, InstanceWriter, Origin, StoreError};
+use archive::{Archive, Form, InstanceWriter, Origin, StoreError, StoreOutcome};
 use bytes::Bytes;
 use conversion::Converter;
 use database::{AuditActor, AuditRecord};
@@ -37,6 +37,9 @@ impl House {
     /// request for storage commitment that is kept.
     pub fn new(converter: Converter, identification: Identification, commitments: Arc<Notify>) -> Self {
         let registry = Registry::new(converter.archive().database().clone());
+        // An alarm that asks for an increase needs a number before it.
+        metrics::counter!("maxray_instances_stored_total", "door" => DOOR, "outcome" => "conflict")
+            .increment(0);
         Self { converter, identification, registry, commitments }
     }
 
@@ -167,6 +170,15 @@ impl InstanceSink for InstanceWriter {
             warnings = ?stored.warnings,
             "instance stored"
         );
+        // The sender hears of success, for all of it is kept: somebody has to look which of the two is right.
+        if let StoreOutcome::Conflict { id } = stored.outcome {
+            tracing::warn!(
+                xray_id = %id,
+                study_instance_uid = %stored.study_instance_uid,
+                sop_instance_uid = %stored.sop_instance_uid,
+                "other content came under a known SOP Instance UID: it is kept beside the first, and not shown"
+            );
+        }
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use crate::{
         lookup::{Ending, Looked, Lookup, NotOpened, Opened},
         response::{Counts, Refused},
     },
+    retrieve::begun::{begun, even},
 };
 
 /// What a peer is told about failures that are not its own: the operator's log says more.
@@ -69,6 +70,7 @@ impl House {
         } else {
             return Err(unreadable(instance, &ReadError::Damaged("the data set has an odd number of bytes")));
         };
+        let data_set = begun(data_set).await.map_err(|error| unreadable(instance, &error))?;
         Ok(Opened { transfer_syntax: instance.transfer_syntax_uid.clone(), data_set })
     }
 
@@ -101,7 +103,11 @@ impl House {
                 patience: Patience::Unlimited,
             };
             match conversion::open(outgoing, offer.way).await {
-                Ok(data_set) => return Ok(Opened { transfer_syntax, data_set }),
+                Ok(data_set) => {
+                    let data_set =
+                        begun(even(data_set)).await.map_err(|error| unreadable(instance, &error))?;
+                    return Ok(Opened { transfer_syntax, data_set });
+                }
                 Err(TranscodeError::NotPossible(reason)) => {
                     tracing::warn!(reason, sop_instance_uid = %instance.sop_instance_uid, "not converted");
                 }

@@ -121,7 +121,7 @@ impl<B: Backend> Door<B> {
                 return end;
             }
         };
-        let Established { peer, agreement, rights, permit, operations_max } = established;
+        let Established { peer, agreement, rights, permit } = established;
         *place = Place::Association { _permit: permit };
         fail_point::pass(Point::K2Associated);
         let _active = Active::begin();
@@ -146,7 +146,7 @@ impl<B: Backend> Door<B> {
             backend: Arc::clone(&self.backend),
             tally: Tally::default(),
             message_id: 0,
-            outstanding: Outstanding::new(operations_max),
+            outstanding: Outstanding::new(agreement.operations_max),
         };
         let end = association.serve(&self.stopping).await;
         let Tally { instances_stored, instances_refused, instances_sent, data_set_bytes } = association.tally;
@@ -211,8 +211,7 @@ impl<B: Backend> Door<B> {
         upper_layer.send_pdu(&answer).await?;
         upper_layer.establish(agreement.peer_pdu_length_max);
         metrics::counter!("maxray_dimse_associations_accepted_total").increment(1);
-        let operations_max = operations_window.unwrap_or(1);
-        Ok(Established { peer, agreement, rights, permit, operations_max })
+        Ok(Established { peer, agreement, rights, permit })
     }
 }
 
@@ -237,8 +236,6 @@ struct Established {
     agreement: Agreement,
     rights: Rights,
     permit: Permit,
-    /// Operations that the peer may have outstanding at once.
-    operations_max: u16,
 }
 
 /// The place that a connection takes among those that are allowed.

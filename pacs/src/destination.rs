@@ -96,10 +96,13 @@ impl<'a> Destination<'a> {
                 self.failures = 0;
                 offered
             }
-            // It is the association's, and the next instance needs another one.
+            // The next instance needs another association.
             Err(error) => {
                 tracing::warn!(%error, destination = %self.callee.title, "an instance was not sent");
-                self.failures += 1;
+                // What cannot be read to its end says nothing of the destination.
+                if !matches!(error, ScuError::DataSet(_) | ScuError::OddLength) {
+                    self.failures += 1;
+                }
                 if let Some(broken) = self.open.take() {
                     broken.abort(&error).await;
                 }

@@ -127,6 +127,30 @@ async fn too_many_associations_are_turned_away_for_now() {
 }
 
 #[tokio::test]
+async fn other_content_under_a_known_uid_is_told_to_the_operator() {
+    const COUNTER: &str = "maxray_instances_stored_total{door=\"dimse\",outcome=\"conflict\"}";
+    let platform = Platform::start(Options::default()).await;
+    let metrics = async || {
+        let answer = platform.client().get(platform.url("/metrics")).send().await.expect("an answer");
+        answer.text().await.expect("metrics")
+    };
+    assert!(metrics().await.contains(&format!("{COUNTER} 0")), "an increase needs a number before it");
+    let first = Synthetic::cr("CANARY-PATIENT", 64, 64);
+    let other = Synthetic { seed: first.seed + 1, ..first.clone() };
+    let mut association = associate(&platform, "MAXRAY").expect("accepted");
+    let proposal = Proposal::new(CR_IMAGE_STORAGE, EXPLICIT_VR_LITTLE_ENDIAN);
+    for instance in [&first, &first, &other] {
+        let stored = association.store(&proposal, &instance.sop_instance_uid, &instance.data_set());
+        assert_eq!(stored.expect("answered"), 0);
+    }
+    association.release().expect("released");
+    let log = platform.log();
+    assert_eq!(log.matches("other content came under a known SOP Instance UID").count(), 1, "{log}");
+    assert!(!log.contains("CANARY-PATIENT"), "a patient in the log");
+    assert!(metrics().await.contains(&format!("{COUNTER} 1")));
+}
+
+#[tokio::test]
 async fn a_stop_aborts_idle_associations() {
     let mut platform = Platform::start(Options::default()).await;
     let mut idle = associate(&platform, "MAXRAY").expect("accepted");

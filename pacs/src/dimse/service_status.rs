@@ -31,7 +31,11 @@ pub const C_ECHO: Statuses = &[
 
 /// PS3.4 B.2.3. What the archive says stands in `archive::StoreError`.
 pub const C_STORE: Statuses = &[
-    (SUCCESS, "stored, or stored already"),
+    (
+        SUCCESS,
+        "stored, or stored already; other content under a known SOP Instance UID is kept beside the first and not shown, unless \
+         `archive.conflict_policy` refuses it",
+    ),
     (
         PROCESSING_FAILURE,
         "the archive could not store it now, or it is not known whether it did: send it again",

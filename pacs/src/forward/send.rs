@@ -19,6 +19,7 @@ use crate::{
     backoff::{milliseconds, wait_after},
     call::can_be_called,
     destination::{Destination, Offered},
+    dimse::status,
     store_scu::ScuError,
 };
 
@@ -28,7 +29,7 @@ const BATCH: u32 = 50;
 const LEASE: TimeDelta = TimeDelta::seconds(30);
 /// Which is said so often.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
-/// Refused: out of resources (PS3.4 table B.2-1): another time it may do.
+/// Refused: out of resources (PS3.4 table B.2-1).
 const OUT_OF_RESOURCES: std::ops::RangeInclusive<u16> = 0xA700..=0xA7FF;
 
 /// How attempts ended.
@@ -179,12 +180,11 @@ impl Forwarder {
     }
 
     fn outcome(&self, forward: &Forward, offered: Offered) -> ForwardOutcome {
-        use crate::dimse::status::is_success;
         match offered {
-            Offered::Answered(status) if is_success(status) => ForwardOutcome::Sent,
+            Offered::Answered(status) if status::is_success(status) => ForwardOutcome::Sent,
             Offered::Answered(status) => {
                 let why = format!("it was refused with status 0x{status:04X}");
-                let for_good = !OUT_OF_RESOURCES.contains(&status);
+                let for_good = !may_pass(status);
                 let refusals = u32::try_from(forward.refusals).unwrap_or_default() + 1;
                 if for_good && refusals >= self.config.refusals_max {
                     return ForwardOutcome::Dead(why);
@@ -227,5 +227,26 @@ impl Forwarder {
             left.lock().await.retain(|one| one.id != id);
         }
         Ok(())
+    }
+}
+
+/// Another time the same instance may be taken: it says something of the destination and nothing of the instance (PS3.7 Annex C).
+fn may_pass(status: u16) -> bool {
+    OUT_OF_RESOURCES.contains(&status)
+        || [status::PROCESSING_FAILURE, status::NOT_AUTHORIZED, status::RESOURCE_LIMITATION].contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_the_destination_may_pass() {
+        for status in [0x0110, 0x0124, 0x0213, 0xA700, 0xA7FF] {
+            assert!(may_pass(status), "{status:#06x}");
+        }
+        for status in [0x0111, 0x0117, 0x0122, 0x0211, 0x0212, 0xA800, 0xA900, 0xC000, 0xCFFF] {
+            assert!(!may_pass(status), "{status:#06x}");
+        }
     }
 }

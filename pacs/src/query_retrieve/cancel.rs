@@ -50,8 +50,9 @@ impl Cancel {
         Ok(())
     }
 
-    /// Takes note of a command. Nobody has negotiated asynchronous operations (PS3.7 D.3.3.3): until this one has its
-    /// last response, cancels are all that may come.
+    /// Takes note of a command. On an association that has contexts for such operations one is outstanding at a time,
+    /// whatever window was proposed ([`crate::upper_layer::negotiation::negotiate`]): until this one has its last response,
+    /// cancels are all that may come.
     pub fn read(&mut self, command: &CommandSet) -> Result<(), End> {
         if command.command_field != command_field::C_CANCEL_RQ || command.has_data_set {
             return Err(End::Aborting(AbortReason::UnexpectedPduParameter));

@@ -16,7 +16,7 @@ use crate::{
     upper_layer::{End, framing::Transport, negotiation::PresentationContext},
 };
 
-/// Longest Identifier: a list of 512 UIDs is 33 KiB.
+/// Longest Identifier: a list of 4,000 UIDs of the greatest length, a request for as many instances.
 const IDENTIFIER_LENGTH_MAX_BYTES: usize = 256 * 1024;
 /// Elements and items of it.
 const ELEMENTS_MAX: u64 = 4096;

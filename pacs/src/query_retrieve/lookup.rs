@@ -80,7 +80,7 @@ pub enum Ending {
 pub struct Opened {
     /// The transfer syntax of the data set.
     pub transfer_syntax: TransferSyntaxUid,
-    /// The data set; of even length.
+    /// The data set; of even length, its beginning read.
     pub data_set: ByteStream,
 }
 

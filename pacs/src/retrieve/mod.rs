@@ -1,6 +1,7 @@
 //! PS3.4 C.4.2 and C.4.3: what C-MOVE and C-GET have in common.
 
 pub(crate) mod ahead;
+pub(crate) mod begun;
 pub mod selection;
 pub mod sub_operations;
 

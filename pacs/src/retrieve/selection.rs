@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use database::{
-    Attribute, Condition, InstanceKeys, Level, Matching, MatchingRules, Order, SearchQuery, SearchRow,
-    StoredInstance,
+    Attribute, Condition, InstanceKeys, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order,
+    SearchQuery, SearchRow, StoredInstance,
 };
 use model::{StudyInstanceUid, access::Scope};
 
@@ -38,39 +38,124 @@ pub async fn select<L: Lookup>(
     instances_max: u64,
 ) -> Result<Vec<StoredInstance>, Refused> {
     check_hierarchy(model, options, identifier)?;
-    let mut query = SearchQuery {
-        level: Level::Study,
-        conditions: conditions(identifier)?,
-        order: Order::OldestFirst,
-        limit: PAGE_ROWS,
-        ..SearchQuery::default()
-    };
-    let series = identifier.values(QueryLevel::Series.unique_key());
-    let images = identifier.values(QueryLevel::Image.unique_key());
-    let mut patients = Patients::of(identifier);
-    let mut instances = Vec::new();
-    loop {
-        let found = lookup.search(scope, &query).await?;
-        query.offset += found.rows.len() as u64;
-        let studies = patients.studies(found.rows)?;
-        if !studies.is_empty() {
-            let keys = InstanceKeys { studies: &studies, series: &series, instances: &images };
-            // One more than is allowed tells that there are too many.
-            let limit = (instances_max + 1).saturating_sub(instances.len() as u64);
-            let mut page = lookup.instances(scope, keys, limit).await?;
-            let places: HashMap<&str, usize> =
-                studies.iter().enumerate().map(|(place, uid)| (uid.as_str(), place)).collect();
-            page.sort_by_key(|one| places.get(one.study_instance_uid.as_str()).copied());
-            instances.append(&mut page);
-        }
-        if instances.len() as u64 > instances_max {
-            let comment = format!("more than {instances_max} instances");
-            return Err(Refused::saying(status::MATCHES_NOT_COUNTED, comment));
-        }
-        if !found.more {
-            return Ok(instances);
+    let named = named(identifier);
+    if named.len() as u64 > instances_max {
+        return Err(too_many(instances_max));
+    }
+    let parts = parts(identifier, &named)?;
+    let is_in_parts = parts.len() > 1;
+    let mut found = Found { patients: Patients::of(identifier), instances: Vec::new(), instances_max };
+    for part in parts {
+        found.add(lookup, scope, part).await?;
+    }
+    if is_in_parts {
+        put_in_order(&mut found.instances);
+    }
+    Ok(found.instances)
+}
+
+fn too_many(instances_max: u64) -> Refused {
+    Refused::saying(status::MATCHES_NOT_COUNTED, format!("more than {instances_max} instances"))
+}
+
+/// What is named by the unique key of the level, each UID once: nothing is sent twice.
+fn named(identifier: &Identifier) -> Vec<&str> {
+    let mut named = identifier.values(identifier.level.unique_key());
+    if identifier.level != QueryLevel::Patient {
+        let mut seen = HashSet::new();
+        named.retain(|uid| seen.insert(*uid));
+    }
+    named
+}
+
+/// As many UIDs of the level as one search takes, and what else is asked for.
+struct Part<'a> {
+    conditions: Vec<Condition>,
+    series: Vec<&'a str>,
+    images: Vec<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    fn of(identifier: &'a Identifier, named: &[&'a str]) -> Result<Self, Refused> {
+        let uids = |level: QueryLevel| {
+            if level == identifier.level { named.to_vec() } else { identifier.values(level.unique_key()) }
+        };
+        Ok(Self {
+            conditions: conditions(identifier, named)?,
+            series: uids(QueryLevel::Series),
+            images: uids(QueryLevel::Image),
+        })
+    }
+}
+
+/// A list of UIDs may be as long as an Identifier (PS3.4 C.4.2.2.1 has no bound), what one search takes is bounded.
+fn parts<'a>(identifier: &'a Identifier, named: &[&'a str]) -> Result<Vec<Part<'a>>, Refused> {
+    if named.is_empty() {
+        // Which is refused.
+        return Ok(vec![Part::of(identifier, named)?]);
+    }
+    named.chunks(MATCHING_UIDS_MAX).map(|uids| Part::of(identifier, uids)).collect()
+}
+
+/// What has been found by now.
+struct Found<'a> {
+    patients: Patients<'a>,
+    instances: Vec<StoredInstance>,
+    instances_max: u64,
+}
+
+impl Found<'_> {
+    /// Adds what a part names.
+    async fn add<L: Lookup>(&mut self, lookup: &L, scope: &Scope, part: Part<'_>) -> Result<(), Refused> {
+        let Part { conditions, series, images } = part;
+        let order = Order::OldestFirst;
+        let mut query = SearchQuery {
+            level: Level::Study,
+            conditions,
+            order,
+            limit: PAGE_ROWS,
+            ..SearchQuery::default()
+        };
+        loop {
+            let found = lookup.search(scope, &query).await?;
+            query.offset += found.rows.len() as u64;
+            let studies = self.patients.studies(found.rows)?;
+            if !studies.is_empty() {
+                let keys = InstanceKeys { studies: &studies, series: &series, instances: &images };
+                // One more than is allowed tells that there are too many.
+                let limit = (self.instances_max + 1).saturating_sub(self.instances.len() as u64);
+                let mut page = lookup.instances(scope, keys, limit).await?;
+                let places: HashMap<&str, usize> =
+                    studies.iter().enumerate().map(|(place, uid)| (uid.as_str(), place)).collect();
+                page.sort_by_key(|one| places.get(one.study_instance_uid.as_str()).copied());
+                self.instances.append(&mut page);
+            }
+            if self.instances.len() as u64 > self.instances_max {
+                return Err(too_many(self.instances_max));
+            }
+            if !found.more {
+                return Ok(());
+            }
         }
     }
+}
+
+/// As if one search had found all of them: a study's together, by series number and instance number.
+fn put_in_order(instances: &mut [StoredInstance]) {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for one in instances.iter() {
+        let next = places.len();
+        places.entry(one.study_instance_uid.to_string()).or_insert(next);
+    }
+    let place = |one: &StoredInstance| places.get(one.study_instance_uid.as_str()).copied();
+    instances.sort_by(|one, other| (place(one), in_study(one)).cmp(&(place(other), in_study(other))));
+}
+
+/// What a study's instances are sorted by: missing numbers last.
+fn in_study(one: &StoredInstance) -> (bool, Option<i32>, &str, bool, Option<i32>, &str) {
+    let (series, instance) = (one.series_number, one.instance_number);
+    let (series_uid, instance_uid) = (one.series_instance_uid.as_str(), one.sop_instance_uid.as_str());
+    (series.is_none(), series, series_uid, instance.is_none(), instance, instance_uid)
 }
 
 /// Whose studies are asked for, when a Patient ID is.
@@ -115,8 +200,8 @@ fn only<'a>(values: &[&'a str]) -> Option<&'a str> {
     if let [value] = values { Some(value) } else { None }
 }
 
-/// Conditions of the unique keys. That of the level itself has to be there, or everything would be sent.
-fn conditions(identifier: &Identifier) -> Result<Vec<Condition>, Refused> {
+/// Conditions of the unique keys, that of the level for these values: it has to be there, or everything would be sent.
+fn conditions(identifier: &Identifier, named: &[&str]) -> Result<Vec<Condition>, Refused> {
     let attributes = [
         (QueryLevel::Patient, Attribute::PatientID),
         (QueryLevel::Study, Attribute::StudyInstanceUID),
@@ -126,7 +211,7 @@ fn conditions(identifier: &Identifier) -> Result<Vec<Condition>, Refused> {
     let mut conditions = Vec::new();
     for (level, attribute) in attributes.into_iter().filter(|(level, _)| *level <= identifier.level) {
         let key = level.unique_key();
-        let values = identifier.values(key);
+        let values = if level == identifier.level { named.to_vec() } else { identifier.values(key) };
         let wrong = |why: &str| {
             let comment = format!("{}: {why}", attribute.keyword());
             Refused::saying(status::IDENTIFIER_DOES_NOT_MATCH, comment).at(key)
@@ -159,44 +244,4 @@ fn conditions(identifier: &Identifier) -> Result<Vec<Condition>, Refused> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::query_retrieve::identifier::Key;
-
-    fn named(level: QueryLevel, keys: &[(u32, &str)]) -> Result<Vec<Attribute>, u16> {
-        let key = |value: &str| Key { value: value.to_owned(), item: BTreeMap::new() };
-        let keys = keys.iter().map(|(tag, value)| (*tag, key(value))).collect();
-        let identifier = Identifier { level, keys, character_set: String::new() };
-        let found = conditions(&identifier).map_err(|refused| refused.status)?;
-        Ok(found.into_iter().map(|condition| condition.attribute).collect())
-    }
-
-    #[test]
-    fn what_names_nothing_retrieves_nothing() {
-        const REFUSED: Result<Vec<Attribute>, u16> = Err(status::IDENTIFIER_DOES_NOT_MATCH);
-        for level in [QueryLevel::Patient, QueryLevel::Study, QueryLevel::Series, QueryLevel::Image] {
-            for value in ["", " ", "*", "\\"] {
-                let found = named(level, &[(level.unique_key(), value)]);
-                if level == QueryLevel::Patient && value == "*" {
-                    // No Patient ID is a pattern: it is compared as it stands.
-                    assert_eq!(found, Ok(vec![Attribute::PatientID]));
-                } else {
-                    assert_eq!(found, REFUSED, "{level:?} {value}");
-                }
-            }
-        }
-        assert_eq!(named(QueryLevel::Patient, &[(0x0010_0020, "1\\2")]), REFUSED);
-        assert_eq!(
-            named(QueryLevel::Patient, &[(0x0010_0020, "1"), (ISSUER_OF_PATIENT_ID, "A\\B")]),
-            REFUSED
-        );
-        let lower = [(0x0020_000D, "1.2"), (0x0020_000E, "1.3"), (0x0010_0020, "P")];
-        assert_eq!(
-            named(QueryLevel::Study, &lower),
-            Ok(vec![Attribute::PatientID, Attribute::StudyInstanceUID]),
-            "keys of deeper levels do not count"
-        );
-    }
-}
+mod tests;

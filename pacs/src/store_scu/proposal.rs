@@ -1,10 +1,10 @@
 //! PS3.8 7.1 as a requestor: what is proposed, and what of it the peer takes.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use dicom_dictionary_std::uids;
 use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, MAXIMUM_PDU_SIZE, Pdu, PresentationContextProposed,
-    PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu,
+    AssociationAC, AssociationRQ, PresentationContextProposed, PresentationContextResultReason,
+    RequestorRoles, UserVariableItem,
 };
 use model::{
     AeTitle, SopClassUid, TransferSyntaxUid,
@@ -16,6 +16,7 @@ use crate::{
     transfer_syntaxes::trim_uid,
     upper_layer::{
         End,
+        acceptance::parse_acceptance,
         negotiation::{APPLICATION_CONTEXT_NAME, PRESENTATION_CONTEXTS_MAX, own_user_variables},
         pdu::{AbortReason, PEER_PDU_LENGTH_MIN_BYTES, PduType},
     },
@@ -93,13 +94,7 @@ pub fn read_answer(pdu_type: PduType, body: Bytes) -> Result<AssociationAC, ScuE
         let [_, result, source_, reason] = *body.first_chunk().ok_or(invalid())?;
         return Err(ScuError::Rejected { result, source_, reason });
     }
-    let mut header = BytesMut::with_capacity(6);
-    header.put_slice(&[2, 0]);
-    header.put_u32(body.len() as u32);
-    match read_pdu(header.freeze().chain(body), MAXIMUM_PDU_SIZE, false) {
-        Ok(Some(Pdu::AssociationAC(answer))) => Ok(answer),
-        _ => Err(invalid()),
-    }
+    parse_acceptance(body).ok_or_else(invalid)
 }
 
 fn invalid() -> ScuError {

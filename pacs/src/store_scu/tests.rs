@@ -89,8 +89,8 @@ async fn answered_with(peer: &mut DuplexStream, pdu_type: u8) -> Vec<u8> {
     said
 }
 
-/// A-ASSOCIATE-AC: the first context is accepted.
-fn acceptance() -> Vec<u8> {
+/// A-ASSOCIATE-AC: the first context is accepted; `more` are other items.
+fn acceptance(more: &[u8]) -> Vec<u8> {
     let item =
         |kind: u8, content: &[u8]| [&[kind, 0][..], &(content.len() as u16).to_be_bytes(), content].concat();
     let context = [&[1, 0, 0, 0][..], &item(0x40, EXPLICIT.as_bytes())].concat();
@@ -100,10 +100,24 @@ fn acceptance() -> Vec<u8> {
         &[0; 32],
         &item(0x10, b"1.2.840.10008.3.1.1.1"),
         &item(0x21, &context),
+        more,
         &item(0x50, &item(0x51, &[0, 0, 0x40, 0])),
     ]
     .concat();
     [&[2, 0][..], &(body.len() as u32).to_be_bytes(), &body].concat()
+}
+
+/// PS3.8 9.3.1 and 9.3.3.2: a context that is rejected without a Transfer Syntax sub-item, and an item of a type that nobody knows.
+#[tokio::test(start_paused = true)]
+async fn what_need_not_be_in_an_acceptance_ends_no_association() {
+    let (ours, mut peer) = tokio::io::duplex(1 << 16);
+    let asked = tokio::spawn(ask(ours));
+    assert_eq!(read_pdu(&mut peer).await.0, 1);
+    let more = [0x21, 0, 0, 4, 3, 0, 3, 0, 0x60, 0, 0, 1, 0];
+    peer.write_all(&acceptance(&more)).await.expect("written");
+    let association = asked.await.expect("no panic").expect("an association");
+    let Proposal { sop_class_uid, transfer_syntax_uids, .. } = proposals().remove(0);
+    assert!(!association.accepts(&sop_class_uid, &transfer_syntax_uids[0]), "it was rejected");
 }
 
 /// Sta5 of PS3.8 table 9-10.
@@ -133,7 +147,7 @@ async fn every_pdu_type_as_an_answer_to_the_release() {
         let (ours, mut peer) = tokio::io::duplex(1 << 16);
         let asked = tokio::spawn(async move { ask(ours).await.expect("accepted").release().await });
         assert_eq!(read_pdu(&mut peer).await.0, 1);
-        peer.write_all(&acceptance()).await.expect("written");
+        peer.write_all(&acceptance(&[])).await.expect("written");
         assert_eq!(read_pdu(&mut peer).await, (5, vec![0; 4]));
         if pdu_type == 5 {
             peer.write_all(&RELEASE_RQ).await.expect("written");

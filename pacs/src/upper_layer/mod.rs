@@ -3,6 +3,7 @@
 //! It is our own and not dicom-ul's, which hides the peer's items, cannot name this implementation, closes silently on
 //! broken PDUs and copies every fragment three times. dicom-ul's types still read and write the A-ASSOCIATE PDUs.
 
+pub mod acceptance;
 pub mod extended;
 pub mod framing;
 pub mod message;

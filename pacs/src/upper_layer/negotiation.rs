@@ -59,7 +59,8 @@ pub struct NegotiationRules {
     pub pdu_length_max_bytes: u32,
     /// The peer hears that its user identity was proved.
     pub confirms_identity: bool,
-    /// Operations that the peer may have outstanding at once, when it has asked for more than one.
+    /// Operations that the peer may have outstanding at once, when it has asked for more than one; one, when a context that is
+    /// accepted is for operations that can be cancelled.
     pub operations_window: Option<u16>,
 }
 
@@ -70,6 +71,8 @@ pub struct Agreement {
     pub contexts: Vec<PresentationContext>,
     /// Longest P-DATA-TF that the peer takes; 0 is no limit.
     pub peer_pdu_length_max: u32,
+    /// Operations that the peer may have outstanding at once.
+    pub operations_max: u16,
 }
 
 /// Called and calling AE title, when the request is for DICOM at all.
@@ -108,8 +111,15 @@ pub fn negotiate(request: &AssociationRQ, rules: &NegotiationRules) -> Result<(A
         results.push(PresentationContextResult { id: proposed.id, reason, transfer_syntax });
         contexts.extend(outcome);
     }
-    let answer = encode_answer(request, results, answer_extended(request, &mut contexts), rules)?;
-    Ok((Agreement { contexts, peer_pdu_length_max }, answer))
+    let mut extended = answer_extended(request, &mut contexts);
+    // The window is that of the whole association (PS3.7 D.3.3.3).
+    let one_at_a_time = contexts.iter().any(|context| context.service.can_be_cancelled());
+    let operations_window = rules.operations_window.map(|most| if one_at_a_time { 1 } else { most });
+    let item = |window| UserVariableItem::Unknown(OPERATIONS_WINDOW_ITEM, operations_window::encode(window));
+    extended.extend(operations_window.map(item));
+    let answer = encode_answer(request, results, extended, rules)?;
+    let operations_max = operations_window.unwrap_or(1);
+    Ok((Agreement { contexts, peer_pdu_length_max, operations_max }, answer))
 }
 
 fn peer_pdu_length_max(request: &AssociationRQ) -> Result<u32, Refusal> {
@@ -204,8 +214,6 @@ fn encode_answer(
 ) -> Result<Vec<u8>, Refusal> {
     let mut user_variables = own_user_variables(rules.pdu_length_max_bytes);
     user_variables.extend(extended);
-    let window = rules.operations_window.map(operations_window::encode);
-    user_variables.extend(window.map(|window| UserVariableItem::Unknown(OPERATIONS_WINDOW_ITEM, window)));
     if rules.confirms_identity {
         let confirmation = EMPTY_SERVER_RESPONSE.to_vec();
         user_variables.push(UserVariableItem::Unknown(USER_IDENTITY_ANSWER_ITEM, confirmation));

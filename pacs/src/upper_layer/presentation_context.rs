@@ -24,6 +24,13 @@ pub enum Service {
     StorageCommitment,
 }
 
+impl Service {
+    /// Its operations may take long and listen for C-CANCEL meanwhile: another command has to wait for their last response.
+    pub fn can_be_cancelled(self) -> bool {
+        matches!(self, Self::QueryRetrieve(..) | Self::Worklist)
+    }
+}
+
 /// An accepted presentation context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentationContext {

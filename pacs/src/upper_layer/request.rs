@@ -10,13 +10,13 @@ use super::{
     user_identity::{USER_IDENTITY_ITEM, UserIdentity},
 };
 
-/// Protocol-version, reserved, two titles, reserved: what comes before the items (PS3.8 table 9-11).
-const FIXED_FIELDS_LENGTH_BYTES: usize = 68;
+/// Protocol-version, reserved, two titles, reserved: what comes before the items (PS3.8 tables 9-11 and 9-17).
+pub(super) const FIXED_FIELDS_LENGTH_BYTES: usize = 68;
 /// Type, reserved byte and length in front of every item.
-const ITEM_HEADER_LENGTH_BYTES: usize = 4;
-const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
+pub(super) const ITEM_HEADER_LENGTH_BYTES: usize = 4;
+pub(super) const APPLICATION_CONTEXT_ITEM: u8 = 0x10;
 const PRESENTATION_CONTEXT_ITEM: u8 = 0x20;
-const USER_INFORMATION_ITEM: u8 = 0x50;
+pub(super) const USER_INFORMATION_ITEM: u8 = 0x50;
 /// Maximum length, implementation class, role selection, implementation version, extended negotiation (PS3.7 D.3.3.1,
 /// .2, .4, .5).
 const SUB_ITEMS_READ: [u8; 5] = [0x51, 0x52, 0x54, 0x55, 0x56];
@@ -113,7 +113,7 @@ fn without_ignored_items(mut body: Bytes, read_here: &mut ReadHere) -> Option<By
 }
 
 /// Takes the next item with its header off the front; nothing when its length runs past the end.
-fn split_item(items: &mut Bytes) -> Option<(u8, Bytes)> {
+pub(super) fn split_item(items: &mut Bytes) -> Option<(u8, Bytes)> {
     let [item_type, _reserved, length @ ..] = *items.first_chunk::<ITEM_HEADER_LENGTH_BYTES>()?;
     let length = ITEM_HEADER_LENGTH_BYTES + usize::from(u16::from_be_bytes(length));
     (length <= items.len()).then(|| (item_type, items.split_to(length)))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use database::AuditOutcome;
-use tests::scu::{Context, Dcmtk, padded, provider_role};
+use tests::scu::{Context, Dcmtk, padded, provider_role, send_files};
 
 use super::*;
 
@@ -57,7 +57,7 @@ async fn the_next_instance_is_read_while_an_answer_is_awaited() {
     let first = dialogue.message();
     tokio::time::sleep(LONG_ENOUGH_TO_READ).await;
     for object in platform.stored_objects() {
-        std::fs::remove_file(object).expect("removed");
+        platform.remove_object(&object);
     }
     dialogue.answer_store(&first, 0);
     assert_eq!(dialogue.message().status(), 0xff00);
@@ -247,6 +247,30 @@ async fn more_than_one_retrieval_may_have_is_refused_before_anything_is_sent() {
     assert_eq!(moving.responses().1.status(), 0xa701);
 }
 
+/// PS3.4 C.4.2.2.1 has no bound for a list of UIDs; what is named twice is sent once.
+#[tokio::test]
+async fn a_list_may_be_as_long_as_an_identifier() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let few = Synthetic::cr("P1", 8, 8).series(3);
+    store(&platform, &few);
+    let mut uids: Vec<String> = (0..1200).map(|number| format!("1.2.3.{number}")).collect();
+    for (place, index) in [(0, 2), (600, 1), (1202, 0), (1203, 2)] {
+        uids.insert(place, few[index].sop_instance_uid.clone());
+    }
+    let list = uids.join("\\");
+    let keys = [
+        (INSTANCE_UID, list.as_bytes()),
+        (LEVEL, &b"IMAGE"[..]),
+        (STUDY_UID, few[0].study_instance_uid.as_bytes()),
+        (SERIES_UID, few[0].series_instance_uid.as_bytes()),
+    ];
+    let mut dialogue = open(&platform, "GETSCU", &[(&few[0].sop_class_uid, EXPLICIT)]);
+    let (received, pending, last) = get(&mut dialogue, &keys, |_| 0);
+    assert_eq!((received.len(), pending.len(), last.status()), (3, 2, 0));
+    assert_eq!((last.number(0x1021), last.number(0x1022)), (Some(3), Some(0)));
+    dialogue.release();
+}
+
 /// A receiver that does not take the stored transfer syntax gets the instance in one that it takes: the same values, the
 /// same pixels.
 #[tokio::test]
@@ -280,4 +304,23 @@ async fn what_is_not_taken_as_it_is_stored_is_converted_without_loss() {
     let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
     assert_eq!((last.status(), received.len()), (0, 1));
     assert!(received[&one.sop_instance_uid].windows(4).any(|bytes| bytes == b"\xff\x4f\xff\x51"));
+}
+
+/// A value of odd length, and the byte that made the whole even when it came: written anew, the byte is not there any more.
+#[tokio::test]
+async fn what_would_be_odd_when_it_is_converted_is_padded() {
+    let platform = platform(Options::default(), &[("GETSCU", RETRIEVES)]).await;
+    let series = Synthetic::cr("P1", 8, 8).series(3);
+    let mut files: Vec<Vec<u8>> = series.iter().map(Synthetic::part10).collect();
+    // Data Set Trailing Padding.
+    files[1].extend_from_slice(b"\xfc\xff\xfc\xffOB\0\0\x03\0\0\0abc");
+    assert_eq!(send_files(platform.dicom(), &files).expect("an association"), [0; 3]);
+    let mut dialogue = open(&platform, "GETSCU", &[(&series[0].sop_class_uid, IMPLICIT)]);
+    let keys = [(LEVEL, &b"STUDY"[..]), (STUDY_UID, series[0].study_instance_uid.as_bytes())];
+    let (received, _, last) = get(&mut dialogue, &keys, |_| 0);
+    assert_eq!((received.len(), last.status()), (3, 0));
+    let mut expected = series[1].clone().with_transfer_syntax(IMPLICIT).data_set();
+    expected.extend_from_slice(b"\xfc\xff\xfc\xff\x03\0\0\0abc\0");
+    assert!(received[&series[1].sop_instance_uid] == expected, "not what was sent");
+    dialogue.release();
 }

@@ -236,3 +236,26 @@ async fn sub_operations_are_counted_and_can_be_cancelled() {
     let there = find(&target, STUDY_FIND, &[(LEVEL, b"STUDY"), (0x0020_1208, b"")], &[]).0;
     assert_eq!(texts(&there, 0x0020_1208), ["40"]);
 }
+
+/// What breaks off costs an association each time, and says nothing of the destination.
+#[tokio::test]
+async fn instances_that_break_off_do_not_take_the_others_along() {
+    let options = Options::default().with("MAXRAY_WORKER__PREVIEWS", "false");
+    let source = platform(options, &[("MOVESCU", RETRIEVES)]).await;
+    let target = Platform::start(Options::default()).await;
+    destination(&source, "TARGET", target.dicom().port());
+    let series = Synthetic::cr("P1", 1200, 1000).series(5);
+    store(&source, &series[..4]);
+    for path in source.stored_objects() {
+        let mut object = source.read_object(&path);
+        // Behind what is read before the command goes out.
+        let at = object.len() - 200_000;
+        object[at] ^= 1;
+        source.write_object(&path, &object);
+    }
+    store(&source, &series[4..]);
+    let (_, last) = move_study(&source, "TARGET", &series[0].study_instance_uid);
+    assert_eq!((last.status(), last.number(0x1021), last.number(0x1022)), (0xb000, Some(1), Some(4)));
+    let reader = target.user("reader", "service").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 1);
+}

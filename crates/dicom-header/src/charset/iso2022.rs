@@ -77,7 +77,7 @@ fn decode_high(bytes: &[u8], high: Option<HighSet>, out: &mut String) -> usize {
 }
 
 /// Where the initial code elements are in force again (PS3.5 6.1.2.5.3).
-fn is_separator(byte: u8, text: Text) -> bool {
+pub(super) fn is_separator(byte: u8, text: Text) -> bool {
     match byte {
         b'\t' | b'\n' | 0x0c | b'\r' => true,
         b'\\' => text != Text::Single,

@@ -5,6 +5,8 @@ use encoding_rs::{
     ISO_8859_7, ISO_8859_8, ISO_8859_15, WINDOWS_874, WINDOWS_1254,
 };
 
+use super::iso2022::ESCAPE;
+
 /// What bytes 0x21 to 0x7E mean (code element G0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LowSet {
@@ -128,6 +130,13 @@ impl LowSet {
 }
 
 impl HighSet {
+    /// The escape sequence that makes it G1; none of the sets of two bytes, which nobody here writes.
+    pub(super) fn designation(self) -> Option<[u8; 3]> {
+        let parts = b"ABCDLGFHMbT".iter().map(|last| [ESCAPE, b'-', *last]);
+        let mut known = parts.chain([[ESCAPE, b')', b'I']]);
+        known.find(|sequence| escape(sequence) == Some((CodeElement::High(self), sequence.len())))
+    }
+
     pub(super) fn is_double_byte(self) -> bool {
         matches!(self, Self::KsX1001 | Self::Gb2312)
     }

@@ -8,7 +8,15 @@ const COMMIT_TIME: Duration = Duration::from_secs(1);
 
 /// A peer that would like to have so many operations outstanding, and what the answer says.
 async fn associated_with(memory: &Memory, invoked: Option<u16>) -> (TestPeer, Option<Vec<u8>>) {
-    let mut request = proposal();
+    associated_by(memory, proposal(), invoked).await
+}
+
+/// The same with other contexts.
+async fn associated_by(
+    memory: &Memory,
+    mut request: AssociationRQ,
+    invoked: Option<u16>,
+) -> (TestPeer, Option<Vec<u8>>) {
     let window = invoked.map(|invoked| [invoked.to_be_bytes(), [0, 7]].concat());
     request.user_variables.extend(window.map(|window| UserVariableItem::Unknown(0x53, window)));
     let config = PacsConfig { operations_max: 4, ..PacsConfig::default() };
@@ -56,6 +64,27 @@ async fn what_is_agreed_on_is_bounded() {
         let (_, window) = associated_with(&Memory::default(), invoked).await;
         assert_eq!(window, expected.map(|agreed| vec![0, agreed, 0, 1]), "{invoked:?}");
     }
+}
+
+/// While a query runs nothing but its cancel may come: who asks for no limit, as dcm4che does, is not to take it for one.
+#[tokio::test(start_paused = true)]
+async fn with_a_context_for_queries_one_follows_the_other() {
+    let mut request = proposal();
+    request.presentation_contexts.push(PresentationContextProposed {
+        id: 5,
+        abstract_syntax: "1.2.840.10008.5.1.4.1.2.2.1".into(),
+        transfer_syntaxes: vec![IMPLICIT.into()],
+    });
+    let memory = slow();
+    let (mut peer, window) = associated_by(&memory, request, Some(0)).await;
+    assert_eq!(window, Some(vec![0, 1, 0, 1]));
+    for id in 1..=2 {
+        send_store(&mut peer, id, &format!("1.2.{id}"), b"abcd").await;
+    }
+    for id in 1..=2 {
+        assert_eq!(answered(&mut peer).await.0, id);
+    }
+    assert_eq!(memory.commits.lock().unwrap().1, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,8 +84,34 @@ fn a_broken_or_second_window_breaks_the_request_and_one_is_answered() {
     assert_eq!(parsed(vec![window(&[0, 9, 0, 1]), window(&[0, 9, 0, 1])]).err(), Some(INVALID));
     let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN])];
     let rules = NegotiationRules { operations_window: Some(4), ..NegotiationRules::default() };
-    let (_, answered) = answer(&request(contexts, Vec::new()), &rules);
+    let (agreement, answered) = answer(&request(contexts, Vec::new()), &rules);
     assert!(answered.user_variables.contains(&window(&[0, 4, 0, 1])));
+    assert_eq!(agreement.operations_max, 4);
+}
+
+#[test]
+fn what_can_be_cancelled_is_outstanding_alone() {
+    const MPPS: &str = uids::MODALITY_PERFORMED_PROCEDURE_STEP;
+    const WORKLIST: &str = uids::MODALITY_WORKLIST_INFORMATION_MODEL_FIND;
+    const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
+    const MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
+    let window = |agreed: u8| UserVariableItem::Unknown(0x53, vec![0, agreed, 0, 1]);
+    let rules = NegotiationRules { operations_window: Some(4), ..NegotiationRules::default() };
+    for (class, syntax, expected) in [
+        (uids::VERIFICATION, IMPLICIT_VR_LITTLE_ENDIAN, 4),
+        (MPPS, IMPLICIT_VR_LITTLE_ENDIAN, 4),
+        (FIND, IMPLICIT_VR_LITTLE_ENDIAN, 1),
+        (GET, IMPLICIT_VR_LITTLE_ENDIAN, 1),
+        (MOVE, IMPLICIT_VR_LITTLE_ENDIAN, 1),
+        (WORKLIST, IMPLICIT_VR_LITTLE_ENDIAN, 1),
+        // Asked for, and not accepted.
+        (FIND, JPEG_BASELINE, 4),
+    ] {
+        let contexts: &[(&str, &[&str])] = &[(CT, &[IMPLICIT_VR_LITTLE_ENDIAN]), (class, &[syntax])];
+        let (agreement, answered) = answer(&request(contexts, Vec::new()), &rules);
+        assert_eq!(u16::from(expected), agreement.operations_max, "{class}");
+        assert!(answered.user_variables.contains(&window(expected)), "{class}");
+    }
 }
 
 #[test]
