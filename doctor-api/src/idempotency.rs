@@ -3,6 +3,11 @@
 //! The claim of a key goes with the request to the database, whose transaction notes in it that the effect is
 //! committed: see `database::Claim`. Answers that hold a secret are not kept, and of requests only a keyed hash is: their
 //! bodies hold passwords.
+//!
+//! A form with a file is known by its fields and the content of its file. Both are hashed as they come: the operation says which form it
+//! is when it has come whole, before it stores anything ([`claim_form`]).
+
+use std::{pin::pin, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -11,12 +16,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use database::{AuditRecord, Claim, KeptAnswer, NewClaim};
+use database::{AuditRecord, Claim, ClaimedForm, FormClaim, KeptAnswer, NewClaim};
 use model::access::{Grant, Principal};
 use service::http::{bearer::Authenticated, problem::Problem};
 use uuid::Uuid;
 
-use crate::{audit, errors, policy::Caller, state::AppState};
+use crate::{audit, errors, policy::Caller, state::AppState, xrays::hash_form};
 
 /// The header.
 const KEY: &str = "idempotency-key";
@@ -26,6 +31,11 @@ const KEY_LENGTH_MAX: usize = 200;
 const ANSWER_LENGTH_MAX_BYTES: usize = 1 << 20;
 /// Headers of an answer that are kept.
 const KEPT_HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
+
+/// The operation that takes a form with a file.
+const OF_FORMS: &str = "/xrays";
+/// Time between two words that a request is still being carried out. A claim of which nothing is heard for a minute is taken over.
+const RENEWED_EVERY: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(15) };
 
 /// Operations whose answers hold a secret that is shown once.
 pub const SECRET: &[&str] = &[
@@ -63,12 +73,25 @@ async fn carry_out(state: &AppState, request: Request, next: Next) -> Result<Res
     let caller = Caller::from(who);
     let key = key(&parts.headers)?;
     refuse_borrowed_token(state, &caller).await?;
-    let (body, request_hmac) = fingerprint(state, &caller.principal, &parts, body).await?;
+    let path = parts.extensions.get::<MatchedPath>().cloned();
+    let template = path.as_ref().map_or("", MatchedPath::as_str);
+    let is_form = template == OF_FORMS && is_multipart(&parts.headers);
+    let line = line(&caller.principal, &parts);
+    let (body, request_hmac) = if is_form {
+        (body, state.doctor_keys.fingerprint_of(line.as_bytes()))
+    } else {
+        fingerprint(state, &line, body).await?
+    };
     let new = NewClaim { user_id: caller.principal.user_id, key, request_hmac };
-    let template = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let claim = match state.database().claim_idempotency_key(&new).await.map_err(errors::database)? {
         Claim::Yours(claim) => claim,
-        Claim::Answered { answer, subject } => {
+        Claim::Answered { answer, subject, form_hmac } => {
+            if is_form {
+                let form = hash_form(Request::from_parts(parts, body), state).await?;
+                if form_hmac.as_deref() != Some(state.doctor_keys.fingerprint_of(&form).as_slice()) {
+                    return Err(other_request());
+                }
+            }
             let record = AuditRecord::success(&caller.actor(), "replay_answer").about(subject);
             audit::written(state, record.saying(format!("POST {template}"))).await?;
             return Ok(again(answer));
@@ -77,10 +100,52 @@ async fn carry_out(state: &AppState, request: Request, next: Next) -> Result<Res
         Claim::Running => return Err(running()),
         Claim::OtherRequest => return Err(other_request()),
     };
-    let secret = SECRET.contains(&template);
     parts.extensions.insert(ClaimOfRequest(claim));
-    let response = next.run(Request::from_parts(parts, body)).await;
-    finish(state, claim, response, secret).await
+    let response = renewing(state, claim, next.run(Request::from_parts(parts, body))).await;
+    // A form that is refused is looked at anew when it comes again.
+    let kept = response.status().is_success() || (response.status() == StatusCode::CONFLICT && !is_form);
+    let secret = SECRET.contains(&template);
+    if !kept || (secret && response.status().is_success()) {
+        // What had an effect stays claimed.
+        state.database().release_claim(claim).await.map_err(errors::database)?;
+        return Ok(response);
+    }
+    keep(state, claim, response).await
+}
+
+/// Carries a request out, and says meanwhile that somebody is still at it.
+async fn renewing(state: &AppState, claim: Uuid, work: impl Future<Output = Response>) -> Response {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            response = &mut work => return response,
+            () = renew(state, claim) => {}
+        }
+    }
+}
+
+async fn renew(state: &AppState, claim: Uuid) {
+    tokio::time::sleep(RENEWED_EVERY).await;
+    if let Err(error) = state.database().renew_claim(claim).await {
+        tracing::warn!(%error, "it could not be said that a request is still being carried out");
+    }
+}
+
+/// Says which form a claim is for, when that has come whole and before anything of it is stored.
+///
+/// # Errors
+/// 422 when the key came with another form, 409 when another attempt is at it by now.
+pub async fn claim_form(
+    state: &AppState,
+    claim: Uuid,
+    form_sha256: &[u8; 32],
+) -> Result<ClaimedForm, Problem> {
+    let form_hmac = state.doctor_keys.fingerprint_of(form_sha256);
+    match state.database().claim_form(claim, &form_hmac).await.map_err(errors::database)? {
+        FormClaim::Yours(form) => Ok(form),
+        FormClaim::OtherForm => Err(other_request()),
+        FormClaim::TakenOver => Err(running()),
+    }
 }
 
 fn key(headers: &HeaderMap) -> Result<String, Problem> {
@@ -106,28 +171,19 @@ async fn refuse_borrowed_token(state: &AppState, caller: &Caller) -> Result<(), 
     }
 }
 
-/// What makes a request the same: as what the account sends it, method, path, query and body. An account that became
-/// another role's or another doctor's does not get what was answered to the former. Of a body in parts, which is not held
-/// in memory, its length: the boundary between the parts differs each time.
-async fn fingerprint(
-    state: &AppState,
-    who: &Principal,
-    parts: &Parts,
-    body: Body,
-) -> Result<(Body, [u8; 32]), Problem> {
-    let text = |name| {
-        parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default()
-    };
+/// What makes a request the same beside its body: as what the account sends it, method, path and query. An account that became another
+/// role's or another doctor's does not get what was answered to the former.
+fn line(who: &Principal, parts: &Parts) -> String {
     let sender = format!("{} {:?} {:?}", who.role.as_str(), who.doctor_id, who.grant);
-    let line = format!("{sender}\n{} {}\n", parts.method, parts.uri);
-    if text(header::CONTENT_TYPE).to_ascii_lowercase().starts_with("multipart/") {
-        let length = text(header::CONTENT_LENGTH);
-        if length.is_empty() {
-            let detail = "a form with an Idempotency-Key needs a Content-Length, by which it is known again";
-            return Err(Problem::new(StatusCode::LENGTH_REQUIRED).detail(detail));
-        }
-        return Ok((body, state.doctor_keys.fingerprint_of(format!("{line}{length}").as_bytes())));
-    }
+    format!("{sender}\n{} {}\n", parts.method, parts.uri)
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("multipart/"))
+}
+
+async fn fingerprint(state: &AppState, line: &str, body: Body) -> Result<(Body, [u8; 32]), Problem> {
     let length_max = state.config.body_length_max_bytes;
     let bytes = to_bytes(body, length_max).await.map_err(|_| {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE)
@@ -137,20 +193,9 @@ async fn fingerprint(
     Ok((Body::from(bytes), state.doctor_keys.fingerprint_of(&whole)))
 }
 
-/// Keeps what was done or refused for good; what may go better next time gives the key back.
-async fn finish(
-    state: &AppState,
-    claim: Uuid,
-    response: Response,
-    secret: bool,
-) -> Result<Response, Problem> {
+/// Keeps an answer, and gives it.
+async fn keep(state: &AppState, claim: Uuid, response: Response) -> Result<Response, Problem> {
     let status = response.status();
-    let settled = status.is_success() || status == StatusCode::CONFLICT;
-    if !settled || (secret && status.is_success()) {
-        // What had an effect stays claimed.
-        state.database().release_claim(claim).await.map_err(errors::database)?;
-        return Ok(response);
-    }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, ANSWER_LENGTH_MAX_BYTES).await.map_err(|error| Problem::internal(&error))?;
     let headers: Vec<(&str, &str)> = KEPT_HEADERS

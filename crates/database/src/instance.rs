@@ -218,6 +218,21 @@ impl Database {
         }))
     }
 
+    /// Whether a study was begun by this account.
+    pub async fn is_study_begun_by(
+        &self,
+        study: &StudyInstanceUid,
+        user_id: Uuid,
+    ) -> Result<bool, DatabaseError> {
+        const SQL: &str = "SELECT id FROM study WHERE study_instance_uid = $1 AND uploaded_by = $2";
+        let found: Option<Uuid> = on!(self, engine => sqlx::query_scalar(SQL)
+            .bind(study.as_str())
+            .bind(user_id)
+            .fetch_optional(&engine.read)
+            .await?);
+        Ok(found.is_some())
+    }
+
     /// Every instance after `after` in the order of ids, hidden conflict versions too: for checks of the whole store.
     pub async fn all_instances(
         &self,

@@ -75,7 +75,12 @@ impl House {
     /// Time stands still: what comes back with time does not come back, however slow the machine is.
     pub async fn frozen() -> Self {
         let now = Clock::system().now();
-        Self::build(DoctorApiConfig::default(), Clock::from_fn(move || now), PatientService::off()).await
+        Self::at(Clock::from_fn(move || now)).await
+    }
+
+    /// At the time that this clock shows.
+    pub async fn at(clock: Clock) -> Self {
+        Self::build(DoctorApiConfig::default(), clock, PatientService::off()).await
     }
 
     /// With a Patient Service to ask.

@@ -2,17 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    body::Body,
-    http::{Request, StatusCode, header},
-};
+use axum::http::{StatusCode, header};
 use model::access::Role;
 use serde_json::{Value, json};
 
-use super::{
-    house::{Answer, House},
-    part10,
-};
+use super::house::{Answer, House};
 use crate::idempotency::SECRET;
 
 async fn send(house: &House, path: &str, token: &str, key: &str, body: Value) -> Answer {
@@ -185,32 +179,4 @@ async fn a_token_in_other_hands_has_no_keys() {
     assert_eq!(send(&house, &path, &token, "k1", body.clone()).await.status, StatusCode::CREATED);
     assert_eq!(send(&house, &path, &viewer, "k1", body).await.status, StatusCode::FORBIDDEN);
     assert!(house.trail().await.contains(&"use_idempotency_key refused".to_owned()));
-}
-
-#[tokio::test]
-async fn a_form_of_unknown_length_has_no_key() {
-    let house = House::open().await;
-    let (_, token) = house.account(Role::Service, None).await;
-    let mut form = b"--edge\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{}\r\n--edge\r\n\
-        Content-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n"
-        .to_vec();
-    form.extend(part10::file("P1", "1.2.3", "1.2.3.1", "1.2.3.1.1"));
-    form.extend_from_slice(b"\r\n--edge--\r\n");
-    let upload = async |length: Option<usize>| {
-        let mut request = Request::post("/xrays")
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
-            .header(header::CONTENT_TYPE, "multipart/form-data; boundary=edge")
-            .header("idempotency-key", "k1");
-        if let Some(length) = length {
-            request = request.header(header::CONTENT_LENGTH, length);
-        }
-        house.call(request.body(Body::from(form.clone())).expect("request")).await
-    };
-    let unknown = upload(None).await;
-    assert_eq!(unknown.status, StatusCode::LENGTH_REQUIRED, "{:?}", unknown.body);
-    assert!(unknown.json()["detail"].as_str().expect("detail").contains("Content-Length"));
-    let first = upload(Some(form.len())).await;
-    assert_eq!(first.status, StatusCode::CREATED, "{:?}", first.body);
-    let again = upload(Some(form.len())).await;
-    assert_eq!((again.status, again.header("idempotency-replayed")), (StatusCode::CREATED, "true"));
 }

@@ -9,6 +9,7 @@ mod consultations;
 mod devices;
 mod doctors;
 mod events;
+mod forms_again;
 mod forwarding;
 mod house;
 mod idempotency;

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use model::access::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{house::House, part10};
 
@@ -71,6 +71,47 @@ async fn many_looks_at_previews_are_one_audit_record_and_every_download_is_one()
         rows.iter().filter(|row| row.record.action == action && of_study(&row.record)).count()
     };
     assert_eq!((count("read_preview"), count("download_xray")), (1, 3));
+}
+
+#[tokio::test]
+async fn what_people_say_counts_in_lists_and_a_wrong_time_is_taken_back() {
+    let house = House::open().await;
+    let (_, token) = house.account(Role::Service, None).await;
+    // Both of the second of January and of a chest, as their data sets say.
+    let ((said, _), (silent, _)) = (house.store("P1", 1).await, house.store("P1", 2).await);
+    let path = format!("/xrays/{said}");
+    let patch = async |version: &str, patch: Value| {
+        let answer = house.with_header(("PATCH", &path), &token, ("if-match", version), patch).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        answer.json()
+    };
+    let assert_found = async |query: &str, expected: Value| {
+        let list = house.get(&format!("/xrays?patient_id=P1&{query}"), &token).await.json();
+        let ids = list["items"].as_array().expect("items").iter().map(|item| item["id"].clone());
+        assert_eq!(Value::Array(ids.collect()), expected, "{query}");
+    };
+    let time = "2026-05-03T09:00:00Z";
+    patch("\"0\"", json!({ "body_part": "HAND", "captured_at": time })).await;
+    for (query, expected) in [
+        ("body_part=HAND", json!([said])),
+        ("body_part=CHEST", json!([silent])),
+        ("from=2026-01-02", json!([said, silent])),
+        ("from=2026-05-03", json!([said])),
+        ("from=2026-05-04", json!([])),
+    ] {
+        assert_found(query, expected).await;
+    }
+    let list = house.get("/xrays?patient_id=P1", &token).await.json();
+    for (number, id) in [said, silent].into_iter().enumerate() {
+        let single = house.get(&format!("/xrays/{id}"), &token).await.json();
+        assert_eq!(list["items"][number]["said"], single["said"]);
+    }
+    let kept = patch("\"1\"", json!({ "notes": "seen" })).await;
+    assert_eq!(kept["captured_at"], time, "what is left out stays");
+    let taken_back = patch("\"2\"", json!({ "captured_at": null })).await;
+    assert_eq!((&taken_back["captured_at"], &taken_back["notes"]), (&Value::Null, &json!("seen")));
+    assert_found("from=2026-05-03", json!([])).await;
+    assert_found("from=2026-01-02", json!([said, silent])).await;
 }
 
 #[tokio::test]

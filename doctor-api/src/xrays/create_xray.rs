@@ -1,15 +1,13 @@
 //! `POST /xrays`: an X-ray, or a picture of one, with what people say of it.
 
-use std::time::Duration;
-
 use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use database::{LinkOutcome, Origin, StoreOutcome, StoredInstance, XrayMetadata as KeptMetadata};
+use database::{FormOfXray, StoredInstance, XrayMetadata as KeptMetadata};
 use model::{
-    SeriesInstanceUid, SopInstanceUid, StudyInstanceUid,
+    StudyInstanceUid,
     access::{Action, Extent, Scope},
     clinical::Consultation,
 };
@@ -19,7 +17,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    upload::{Capture, Received, Upload, XrayForm, XrayMetadata, data_set, read_picture},
+    store_upload::{StoredUpload, store_upload},
+    upload::{Received, Upload, XrayForm, XrayMetadata},
     view::XrayLinks,
 };
 use crate::{
@@ -31,10 +30,7 @@ use crate::{
     policy::{Permit, UploadXray},
     state::AppState,
 };
-use archive::{ExpectedPatient, Form, Stored};
 
-/// Longest wait until a picture is decoded.
-const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest code string and longest name of a paramedic in characters (PS3.5 6.2, CS and PN).
 const CODE_LENGTH_MAX: usize = 16;
 const NAME_LENGTH_MAX: usize = 64;
@@ -62,6 +58,10 @@ pub struct UploadedXray {
 /// DICOM is stored as it is; what a doctor uploads has to be of the consultation's patient. A JPEG, a PNG or a TIFF becomes a
 /// Secondary Capture instance: turned the right way up as its Exif says, which is not kept, so that nothing tells where it
 /// was taken.
+///
+/// With an `Idempotency-Key` it is stored once however often the form comes, also when an attempt broke off, and what is left to do of the
+/// form is done by the next one. Forms are the same when their fields and the content of their files are: with another one the key is
+/// refused (422, `idempotency-key-reused`).
 #[utoipa::path(
     post,
     path = "/xrays",
@@ -88,27 +88,24 @@ pub async fn create_xray(
         Ok(consultation) => consultation,
         Err(refused) => return Err(received.passed_over(refused).await),
     };
-    let metadata = kept(&received.metadata);
-    let stored = if received.is_dicom() {
-        store_dicom(&state, &permit, received, consultation.as_ref()).await?
-    } else {
-        store_picture(&state, &permit, received, consultation.as_ref()).await?
-    };
+    let said = kept(&received.metadata);
+    let upload = store_upload(&state, &permit, received, consultation.as_ref()).await?;
     is_recorded();
-    let (id, status) = match stored.outcome {
-        StoreOutcome::Stored { id } => (id, StatusCode::CREATED),
-        StoreOutcome::Duplicate { id } => (id, StatusCode::OK),
-        StoreOutcome::Conflict { .. } => {
-            let detail =
-                "another X-ray has its SOP Instance UID; this one is kept, hidden, for an administrator";
-            return Err(Problem::conflict(detail).kind("instance-conflict"));
-        }
+    let (id, is_new) = upload.id().ok_or_else(in_conflict)?;
+    let found = state.database().instance_by_id(&Scope::internal(), id).await.map_err(errors::database)?;
+    if found.is_none() && !is_new {
+        // It was in conflict when it came first, and is hidden.
+        return Err(in_conflict());
+    }
+    let earlier = found.as_ref().is_some_and(|xray| upload.is_of_earlier_attempt(xray.stored_at));
+    let linked = if upload.is_applied() {
+        is_linked(&state, &permit, consultation.as_ref(), &upload.stored.study_instance_uid).await?
+    } else {
+        let xray = if is_new { found } else { describable(&state, &permit, found, earlier).await? };
+        keep(&state, &permit, consultation.as_ref(), &upload, xray.as_ref().map(|xray| (xray, &said))).await?
     };
-    let linked = link(&state, &permit, consultation.as_ref(), &stored).await?;
-    let metadata = KeptMetadata { consultation_id: metadata.consultation_id.filter(|_| linked), ..metadata };
-    // What was there already may be somebody else's: of that is said what the caller may say later, too.
-    let own = if status == StatusCode::CREATED { &Scope::internal() } else { &permit.scope };
-    keep_metadata(&state, &permit, (own, id), metadata).await?;
+    let status = if is_new || earlier { StatusCode::CREATED } else { StatusCode::OK };
+    let StoredUpload { stored, .. } = upload;
     let body = UploadedXray {
         id,
         study_instance_uid: stored.study_instance_uid.into(),
@@ -119,6 +116,11 @@ pub async fn create_xray(
     };
     let location = format!("/xrays/{id}");
     Ok(at(&location, (status, Json(body)).into_response()))
+}
+
+fn in_conflict() -> Problem {
+    let detail = "another X-ray has its SOP Instance UID; this one is kept, hidden, for an administrator";
+    Problem::conflict(detail).kind("instance-conflict")
 }
 
 fn check(received: &Received, scope: &Scope) -> Result<(), Problem> {
@@ -182,117 +184,60 @@ async fn consultation(
     Ok(Some(found))
 }
 
-fn origin(permit: &Permit<UploadXray>) -> Origin {
-    Origin {
-        door: "rest",
-        calling_ae: None,
-        called_ae: None,
-        user_id: Some(permit.caller.principal.user_id),
-        own_studies_only: !permit.scope.is_everything(),
-        source_address: permit.caller.source_address.clone(),
-        request_id: permit.caller.request_id.clone(),
-    }
-}
-
-async fn store_dicom(
+/// What was there already may be somebody else's: of that is said what the caller may say later, too. What an earlier attempt stored is
+/// in a study that the caller began.
+async fn describable(
     state: &AppState,
     permit: &Permit<UploadXray>,
-    mut received: Received,
-    consultation: Option<&Consultation>,
-) -> Result<Stored, Problem> {
-    let mut writer = state.archive.store_instance(origin(permit), Form::Part10 { expected_study: None });
-    // A doctor adds to the own consultation's patient alone; whoever made the X-ray may have mistaken the consultation.
-    if let (Some(of), Extent::Doctor { .. }) = (consultation, permit.scope.extent()) {
-        let (patient_id, issuer_of_patient_id) = (of.patient_id.clone(), of.issuer_of_patient_id.clone());
-        writer = writer.of_patient(ExpectedPatient { patient_id, issuer_of_patient_id });
+    found: Option<StoredInstance>,
+    earlier: bool,
+) -> Result<Option<StoredInstance>, Problem> {
+    let Some(xray) = found else { return Ok(None) };
+    let (database, user) = (state.database(), permit.caller.principal.user_id);
+    let own = earlier
+        && database.is_study_begun_by(&xray.study_instance_uid, user).await.map_err(errors::database)?;
+    if own {
+        return Ok(Some(xray));
     }
-    while let Some(bytes) = received.next().await? {
-        if let Err(error) = writer.write(bytes).await {
-            return Err(received.passed_over(errors::store(&error)).await);
-        }
-    }
-    // Before the commit: of a form that was cut off nothing is stored.
-    received.end().await?;
-    writer.commit().await.map_err(|error| errors::store(&error))
+    database.instance_by_id(&permit.scope, xray.id).await.map_err(errors::database)
 }
 
-async fn store_picture(
-    state: &AppState,
-    permit: &Permit<UploadXray>,
-    received: Received,
-    consultation: Option<&Consultation>,
-) -> Result<Stored, Problem> {
-    let now = state.clock.now();
-    let metadata = &received.metadata;
-    let (patient_id, issuer, name) = match consultation {
-        Some(of) => (&of.patient_id, &of.issuer_of_patient_id, &of.patient_name),
-        None => (&metadata.patient_id, &metadata.issuer_of_patient_id, &metadata.patient_name),
-    };
-    let of = Capture {
-        study: StudyInstanceUid::from_uuid(Uuid::now_v7()),
-        series: SeriesInstanceUid::from_uuid(Uuid::now_v7()),
-        sop: SopInstanceUid::from_uuid(Uuid::now_v7()),
-        patient_id: patient_id.clone(),
-        issuer_of_patient_id: issuer.clone(),
-        patient_name: name.replace('\\', " "),
-        captured_at: metadata.captured_at.unwrap_or(now),
-        stored_at: now,
-        operator: metadata.paramedic.clone(),
-        body_part: metadata.body_part.clone(),
-        view: metadata.view.clone(),
-        laterality: metadata.laterality.clone(),
-        study_description: "Uploaded picture".to_owned(),
-    };
-    let file = received.whole(state.config.picture_length_max_bytes).await?;
-    // Kept until it is stored: the data set is as long as the pixels.
-    let turn = tokio::time::timeout(TURN_TIMEOUT, state.picture_decodes.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
-        return Err(Problem::unavailable("too many pictures at the same time"));
-    };
-    let picture = read_picture(state.converter.decoder(), file).await.map_err(|why| {
-        let mut checks = Checks::new();
-        checks.refuse("file", why);
-        checks.finish().err().unwrap_or_else(Problem::unprocessable)
-    })?;
-    let (transfer_syntax, bytes) = data_set(&of, &picture);
-    drop(picture);
-    let form = Form::DataSet { transfer_syntax, expected: None };
-    let mut writer = state.archive.store_instance(origin(permit), form);
-    writer.write(bytes.into()).await.map_err(|error| errors::store(&error))?;
-    writer.commit().await.map_err(|error| errors::store(&error))
-}
-
-/// A picture is its consultation's patient's; a DICOM file may be another's, and is not linked then.
-async fn link(
+/// Links it and keeps what is said of it, both or neither. A picture is its consultation's patient's; a DICOM file may be another's, and is
+/// not linked then.
+async fn keep(
     state: &AppState,
     permit: &Permit<UploadXray>,
     consultation: Option<&Consultation>,
-    stored: &Stored,
+    upload: &StoredUpload,
+    said: Option<(&StoredInstance, &KeptMetadata)>,
 ) -> Result<bool, Problem> {
-    let Some(consultation) = consultation else { return Ok(false) };
-    let scope = permit.caller.principal.authorize(Action::LinkStudy).map_err(|_| Problem::forbidden())?;
-    let actor = permit.caller.actor();
-    let linked =
-        state.database().link_study(&scope, consultation.id, &stored.study_instance_uid, &actor).await;
-    Ok(match linked.map_err(errors::database)? {
-        LinkOutcome::Linked | LinkOutcome::AlreadyLinked => true,
-        LinkOutcome::ConsultationNotFound | LinkOutcome::StudyNotFound | LinkOutcome::PatientDiffers => false,
-    })
+    let scope = linking_scope(permit, consultation)?;
+    let consultation = scope.as_ref().zip(consultation.map(|consultation| consultation.id));
+    let study_instance_uid = &upload.stored.study_instance_uid;
+    let form = FormOfXray { study_instance_uid, consultation, said };
+    let kept = state.database().keep_form_of_xray(form, &permit.caller.actor()).await;
+    kept.map_err(errors::database)
 }
 
-async fn keep_metadata(
+/// Whether it is linked still, when an earlier attempt has seen to it.
+async fn is_linked(
     state: &AppState,
     permit: &Permit<UploadXray>,
-    (scope, id): (&Scope, Uuid),
-    metadata: KeptMetadata,
-) -> Result<(), Problem> {
-    let found = state.database().instance_by_id(scope, id).await.map_err(errors::database)?;
-    let Some(stored): Option<StoredInstance> = found else { return Ok(()) };
-    let version = state.database().xray_metadata(id).await.map_err(errors::database)?.version;
-    if version > 0 {
-        // Sent again: what was said first, or changed since, stays.
-        return Ok(());
-    }
-    let written = state.database().write_xray_metadata(&stored, &metadata, &permit.caller.actor()).await;
-    written.map(drop).map_err(errors::database)
+    consultation: Option<&Consultation>,
+    study: &StudyInstanceUid,
+) -> Result<bool, Problem> {
+    let (Some(scope), Some(of)) = (linking_scope(permit, consultation)?, consultation) else {
+        return Ok(false);
+    };
+    let links = state.database().linked_studies(&scope, of.id).await.map_err(errors::database)?;
+    Ok(links.iter().any(|link| link.study.study.study_instance_uid == *study))
+}
+
+/// For an X-ray with a consultation.
+fn linking_scope(
+    permit: &Permit<UploadXray>,
+    consultation: Option<&Consultation>,
+) -> Result<Option<Scope>, Problem> {
+    let scope = consultation.map(|_| permit.caller.principal.authorize(Action::LinkStudy));
+    scope.transpose().map_err(|_| Problem::forbidden())
 }

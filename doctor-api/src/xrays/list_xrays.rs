@@ -1,15 +1,18 @@
 //! `GET /xrays`: the X-rays of a study or of a patient.
 
 use axum::extract::State;
-use chrono::NaiveDate;
-use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow};
+use chrono::{NaiveDate, NaiveTime};
+use database::{Attribute, Condition, Level, Matching, SearchQuery, SearchRow, XrayConditions, XrayMetadata};
 use model::{StudyInstanceUid, access::Action};
 use serde::{Deserialize, Serialize};
 use service::http::{json::Json, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::view::{PatientBody, SeriesBody, XraySummary};
+use super::{
+    update_xray::SaidOfXray,
+    view::{PatientBody, SeriesBody, XraySummary},
+};
 use crate::{
     audit::{self, Looked},
     errors,
@@ -36,9 +39,9 @@ pub struct XrayQuery {
     patient_id: Option<String>,
     /// Of the studies that are linked to this consultation.
     consultation_id: Option<Uuid>,
-    /// Body Part Examined (0018,0015).
+    /// Of this body part as people say (`said.body_part`); where nobody does, Body Part Examined (0018,0015).
     body_part: Option<String>,
-    /// Study Date (0008,0020) is this day or later.
+    /// Made on this day of UTC or later as people say (`said.captured_at`); where nobody does, Study Date (0008,0020).
     from: Option<NaiveDate>,
     /// Most rows of the page.
     #[param(minimum = 1, maximum = 1000)]
@@ -60,6 +63,8 @@ pub struct ListedXray {
     study_date: String,
     /// Study Description (0008,1030).
     study_description: String,
+    /// What people say of it.
+    said: SaidOfXray,
     /// Its series.
     series: SeriesBody,
     /// Whose it is.
@@ -86,6 +91,7 @@ pub async fn list_xrays(
         query.study_instance_uid.is_some() || query.patient_id.is_some() || query.consultation_id.is_some();
     checks.require(narrowed, "study_instance_uid", "is needed, or else patient_id or consultation_id");
     checks.line("body_part", query.body_part.as_deref().unwrap_or_default(), BODY_PART_LENGTH_MAX);
+    checks.time("from", query.from.map(|from| from.and_time(NaiveTime::MIN).and_utc()));
     if let Some(Err(error)) = query.study_instance_uid.as_deref().map(StudyInstanceUid::parse) {
         checks.refuse("study_instance_uid", error.to_string());
     }
@@ -102,7 +108,9 @@ pub async fn list_xrays(
         offset: page.offset,
         ..SearchQuery::default()
     };
-    let found = state.database().search(&permit.scope, &search).await.map_err(errors::database)?;
+    let of_xrays = XrayConditions { body_part: query.body_part.clone(), from: query.from };
+    let found = state.database().search_xrays(&permit.scope, &search, &of_xrays).await;
+    let found = found.map_err(errors::database)?;
     let study = found.rows.first().map(|row| row.study.study_instance_uid.as_str());
     let study = study.or(query.study_instance_uid.as_deref()).unwrap_or_default();
     let what = Looked {
@@ -116,6 +124,12 @@ pub async fn list_xrays(
     let same_patient = |row: &SearchRow| {
         query.patient_id.as_ref().is_none_or(|patient_id| row.patient.patient_id == *patient_id)
     };
+    let ids: Vec<Uuid> = found.rows.iter().filter_map(|row| Some(row.instance.as_ref()?.id)).collect();
+    let mut said = state.database().xray_metadata_of(&ids).await.map_err(errors::database)?;
+    let show = |row: SearchRow| {
+        let of = row.instance.as_ref().and_then(|instance| said.remove(&instance.id));
+        show(row, of.unwrap_or_default())
+    };
     let items = found.rows.into_iter().filter(same_patient).filter_map(show).collect();
     Ok(Json(Page { items, limit: page.limit, offset: page.offset, more: found.more }))
 }
@@ -128,17 +142,11 @@ async fn conditions(
     let equals = [
         (Attribute::StudyInstanceUID, query.study_instance_uid.clone()),
         (Attribute::PatientID, query.patient_id.clone()),
-        (Attribute::BodyPartExamined, query.body_part.clone()),
     ];
     let equals = equals.into_iter().filter_map(|(attribute, value)| {
         value.map(|value| Condition { attribute, matching: Matching::Equals(value) })
     });
     let mut conditions: Vec<Condition> = equals.collect();
-    if let Some(from) = query.from {
-        let from = Some(from.format("%Y%m%d").to_string());
-        let matching = Matching::Range { from, to: None };
-        conditions.push(Condition { attribute: Attribute::StudyDate, matching });
-    }
     if let Some(id) = query.consultation_id {
         // Whoever may see no consultations finds none.
         let linked = match permit.caller.principal.authorize(Action::ReadConsultation) {
@@ -152,12 +160,13 @@ async fn conditions(
     Ok(conditions)
 }
 
-fn show(row: SearchRow) -> Option<ListedXray> {
+fn show(row: SearchRow, said: XrayMetadata) -> Option<ListedXray> {
     Some(ListedXray {
         xray: row.instance?.into(),
         study_instance_uid: row.study.study_instance_uid.into(),
         study_date: row.study.study_date,
         study_description: row.study.study_description,
+        said: said.into(),
         series: row.series?.attributes.into(),
         patient: row.patient.into(),
     })

@@ -6,9 +6,11 @@ pub mod download_xray;
 pub mod get_preview;
 pub mod get_xray;
 pub mod list_xrays;
+mod store_upload;
 pub mod update_xray;
 mod upload;
 pub mod view;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub use self::upload::check_picture;
+pub use self::upload::hash_form;

@@ -6,7 +6,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use database::{DatabaseError, XrayMetadata};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -28,8 +28,10 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct XrayPatch {
-    /// When it was made.
-    captured_at: Option<DateTime<Utc>>,
+    /// When it was made; `null` takes a wrong time back.
+    #[serde(default)]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    captured_at: CapturedAt,
     /// Who made it.
     #[schema(max_length = 64)]
     paramedic: Option<String>,
@@ -44,6 +46,22 @@ pub struct XrayPatch {
     /// In their words.
     #[schema(max_length = 2000)]
     notes: Option<String>,
+}
+
+/// A time that may be taken back.
+#[derive(Debug, Default)]
+enum CapturedAt {
+    /// It was left out.
+    #[default]
+    AsItIs,
+    /// This, or none.
+    Now(Option<DateTime<Utc>>),
+}
+
+impl<'de> Deserialize<'de> for CapturedAt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Now)
+    }
 }
 
 /// What people say of an X-ray.
@@ -115,7 +133,9 @@ pub async fn update_xray(
     if expected_version(&headers)? != said.version {
         return Err(changed_meanwhile());
     }
-    said.captured_at = patch.captured_at.or(said.captured_at);
+    if let CapturedAt::Now(captured_at) = patch.captured_at {
+        said.captured_at = captured_at;
+    }
     for (field, new) in [
         (&mut said.paramedic, patch.paramedic),
         (&mut said.body_part, patch.body_part),

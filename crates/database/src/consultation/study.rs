@@ -1,7 +1,12 @@
 //! Which studies belong to a consultation.
 
 use chrono::{DateTime, Utc};
-use model::{StudyInstanceUid, access::Scope, clinical::ConsultationStatus, event::Event};
+use model::{
+    StudyInstanceUid,
+    access::Scope,
+    clinical::{Consultation, ConsultationStatus},
+    event::Event,
+};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -37,6 +42,12 @@ pub struct LinkedStudy {
     pub linked_at: DateTime<Utc>,
 }
 
+/// A consultation that takes studies, and which ones whoever links may see.
+pub(crate) struct LinkTo {
+    consultation: Consultation,
+    reach: Reach,
+}
+
 #[derive(sqlx::FromRow)]
 struct Candidate {
     id: Uuid,
@@ -53,44 +64,30 @@ impl Database {
         study_instance_uid: &StudyInstanceUid,
         actor: &AuditActor,
     ) -> Result<LinkOutcome, DatabaseError> {
-        const SQL: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
-            VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let Some(to) = self.link_to(scope, consultation_id).await? else {
+            return Ok(LinkOutcome::ConsultationNotFound);
+        };
+        let mut tx = self.begin().await?;
+        let outcome = to.link(&mut tx, study_instance_uid).await?;
+        if outcome == LinkOutcome::Linked {
+            insert_audit(&mut tx, &[to.record(study_instance_uid, actor)]).await?;
+            self.commit(tx).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// The consultation, when it is in reach and takes studies.
+    pub(crate) async fn link_to(
+        &self,
+        scope: &Scope,
+        consultation_id: Uuid,
+    ) -> Result<Option<LinkTo>, DatabaseError> {
         let consultation = match self.consultation(scope, consultation_id).await? {
             Some(found) if !ENDED_UNHELD.contains(&found.status) => found,
-            _ => return Ok(LinkOutcome::ConsultationNotFound),
+            _ => return Ok(None),
         };
         let reach = self.study_reach(scope, 2).await?;
-        let mut tx = self.begin().await?;
-        let Some(study) = study_in_reach(&mut tx, &reach, study_instance_uid).await? else {
-            return Ok(LinkOutcome::StudyNotFound);
-        };
-        let same_patient = !study.patient_id.is_empty()
-            && study.patient_id == consultation.patient_id
-            && (consultation.issuer_of_patient_id.is_empty()
-                || consultation.issuer_of_patient_id == study.issuer_of_patient_id);
-        if !same_patient {
-            return Ok(LinkOutcome::PatientDiffers);
-        }
-        let now = tx.now;
-        let linked = on_tx!(tx, connection => sqlx::query(SQL)
-            .bind(consultation_id)
-            .bind(study.id)
-            .bind(now)
-            .execute(connection)
-            .await?
-            .rows_affected());
-        if linked == 0 {
-            return Ok(LinkOutcome::AlreadyLinked);
-        }
-        let uid = study_instance_uid.to_string();
-        insert_events(&mut tx, &[Event::StudyLinked { consultation_id, study_instance_uid: uid }]).await?;
-        let record = AuditRecord::success(actor, "link_study")
-            .of_consultation(consultation_id)
-            .of_study(study_instance_uid)
-            .about(consultation_id);
-        insert_audit(&mut tx, &[record]).await?;
-        self.commit(tx).await?;
-        Ok(LinkOutcome::Linked)
+        Ok(Some(LinkTo { consultation, reach }))
     }
 
     /// Unlinks a study; false when it was not linked to a consultation in reach.
@@ -154,6 +151,51 @@ impl Database {
             .into_iter()
             .filter_map(|(id, linked_at)| studies.remove(&id).map(|study| LinkedStudy { study, linked_at }))
             .collect())
+    }
+}
+
+impl LinkTo {
+    /// Links a study of the same patient. Its record is the caller's to write.
+    pub(crate) async fn link(
+        &self,
+        tx: &mut Tx,
+        study_instance_uid: &StudyInstanceUid,
+    ) -> Result<LinkOutcome, DatabaseError> {
+        const SQL: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
+            VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+        let Self { consultation, reach } = self;
+        let Some(study) = study_in_reach(tx, reach, study_instance_uid).await? else {
+            return Ok(LinkOutcome::StudyNotFound);
+        };
+        let same_patient = !study.patient_id.is_empty()
+            && study.patient_id == consultation.patient_id
+            && (consultation.issuer_of_patient_id.is_empty()
+                || consultation.issuer_of_patient_id == study.issuer_of_patient_id);
+        if !same_patient {
+            return Ok(LinkOutcome::PatientDiffers);
+        }
+        let now = tx.now;
+        let linked = on_tx!(tx, connection => sqlx::query(SQL)
+            .bind(consultation.id)
+            .bind(study.id)
+            .bind(now)
+            .execute(connection)
+            .await?
+            .rows_affected());
+        if linked == 0 {
+            return Ok(LinkOutcome::AlreadyLinked);
+        }
+        let (consultation_id, uid) = (consultation.id, study_instance_uid.to_string());
+        insert_events(tx, &[Event::StudyLinked { consultation_id, study_instance_uid: uid }]).await?;
+        Ok(LinkOutcome::Linked)
+    }
+
+    /// That a study was linked.
+    pub(crate) fn record(&self, study_instance_uid: &StudyInstanceUid, actor: &AuditActor) -> AuditRecord {
+        AuditRecord::success(actor, "link_study")
+            .of_consultation(self.consultation.id)
+            .of_study(study_instance_uid)
+            .about(self.consultation.id)
     }
 }
 

@@ -1,5 +1,6 @@
 //! RFC 7578, the form in which an X-ray comes: `metadata` (JSON) first, then `file`.
 
+use aws_lc_rs::digest;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
@@ -89,6 +90,8 @@ pub struct Received {
     around: Around,
     multipart: Multipart<'static>,
     field: Field<'static>,
+    /// Of what came so far.
+    hash: digest::Context,
 }
 
 /// Reads up to the file.
@@ -100,6 +103,16 @@ impl FromRequest<AppState> for XrayForm {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         receive(request, state).await.map(Self)
     }
+}
+
+/// What makes a form the same: its fields and the content of its file. Reads it to its end and keeps nothing.
+///
+/// # Errors
+/// As for a form that is taken.
+pub async fn hash_form(request: Request, state: &AppState) -> Result<[u8; 32], Problem> {
+    let mut received = receive(request, state).await?;
+    while received.next().await?.is_some() {}
+    received.end().await
 }
 
 /// # Errors
@@ -116,17 +129,21 @@ async fn receive(request: Request, state: &AppState) -> Result<Received, Problem
     let stream = bounded(request.into_body().into_data_stream(), around.clone());
     let mut multipart = Multipart::with_constraints(stream, boundary, constraints);
     let mut metadata = None;
+    let mut hash = digest::Context::new(&digest::SHA256);
     loop {
         let field = multipart.next_field().await.map_err(|error| malformed(&error))?;
         let Some(field) = field else { return Err(refused("file", "is required")) };
         match (field.name(), metadata.take()) {
             (Some("metadata"), None) => {
                 let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
+                // With its length: so it is clear where the file begins.
+                hash.update(&(bytes.len() as u64).to_be_bytes());
+                hash.update(&bytes);
                 metadata = Some(json::parse::<XrayMetadata>(&bytes)?);
             }
             (Some("file"), Some(metadata)) => {
                 around.file_begins();
-                let mut received = Received { metadata, head: Vec::new(), around, multipart, field };
+                let mut received = Received { metadata, head: Vec::new(), around, multipart, field, hash };
                 received.read_head().await?;
                 return Ok(received);
             }
@@ -158,12 +175,20 @@ fn malformed(error: &multer::Error) -> Problem {
 impl Received {
     async fn read_head(&mut self) -> Result<(), Problem> {
         while self.head.len() < DICM_AT + 4 {
-            match self.field.chunk().await.map_err(|error| malformed(&error))? {
+            match self.chunk().await? {
                 Some(chunk) => self.head.extend_from_slice(&chunk),
                 None => break,
             }
         }
         Ok(())
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        let chunk = self.field.chunk().await.map_err(|error| malformed(&error))?;
+        if let Some(chunk) = &chunk {
+            self.hash.update(chunk);
+        }
+        Ok(chunk)
     }
 
     /// Whether the file is DICOM (PS3.10 7.1).
@@ -183,7 +208,7 @@ impl Received {
         if !self.head.is_empty() {
             return Ok(Some(std::mem::take(&mut self.head).into()));
         }
-        self.field.chunk().await.map_err(|error| malformed(&error))
+        self.chunk().await
     }
 
     /// Reads on and keeps nothing, for a while: who is still sending would otherwise find the connection broken, and not hear why.
@@ -194,8 +219,8 @@ impl Received {
         refused
     }
 
-    /// All of a picture.
-    pub async fn whole(mut self, length_max_bytes: usize) -> Result<Vec<u8>, Problem> {
+    /// All of a picture, and what makes its form the same.
+    pub async fn whole(mut self, length_max_bytes: usize) -> Result<(Vec<u8>, [u8; 32]), Problem> {
         let mut file = Vec::new();
         while let Some(bytes) = self.next().await? {
             if file.len() + bytes.len() > length_max_bytes {
@@ -204,17 +229,18 @@ impl Received {
             }
             file.extend_from_slice(&bytes);
         }
-        self.end().await?;
-        Ok(file)
+        Ok((file, self.end().await?))
     }
 
-    /// Nothing may follow the file: a form that was cut off is no form.
-    pub async fn end(mut self) -> Result<(), Problem> {
+    /// Nothing may follow the file: a form that was cut off is no form. Gives what makes it the same: see [`hash_form`].
+    pub async fn end(mut self) -> Result<[u8; 32], Problem> {
         drop(self.field);
         self.around.file_ends();
-        match self.multipart.next_field().await.map_err(|error| malformed(&error))? {
-            None => Ok(()),
-            Some(_) => Err(refused("file", "is followed by another field")),
+        if self.multipart.next_field().await.map_err(|error| malformed(&error))?.is_some() {
+            return Err(refused("file", "is followed by another field"));
         }
+        let mut form = [0; 32];
+        form.copy_from_slice(self.hash.finish().as_ref());
+        Ok(form)
     }
 }

@@ -17,6 +17,6 @@ mod tiff;
 pub use self::picture::check_picture;
 pub use self::{
     data_set::{Capture, data_set},
-    form::{Received, Upload, XrayForm, XrayMetadata},
+    form::{Received, Upload, XrayForm, XrayMetadata, hash_form},
     picture::read_picture,
 };
