@@ -34,6 +34,8 @@ pub struct DoctorApiConfig {
     pub picture_decodes_max: usize,
     /// Listeners on `/events` at the same time.
     pub event_listeners_max: usize,
+    /// Of them for one account.
+    pub event_listeners_per_account_max: usize,
     /// Time between two keep-alive comments on `/events`.
     pub event_keep_alive_ms: u64,
     /// Longest picture that is made into an X-ray; DICOM files are bounded by the archive's own setting.
@@ -60,6 +62,7 @@ impl Default for DoctorApiConfig {
             password_checks_max: 4,
             picture_decodes_max: 2,
             event_listeners_max: 1_024,
+            event_listeners_per_account_max: 32,
             event_keep_alive_ms: 15_000,
             picture_length_max_bytes: 64 << 20,
             xrays_per_study_max: 500,
@@ -76,6 +79,8 @@ pub enum DoctorApiConfigError {
     PublicUrl,
     /// No PDF would ever be made.
     NoPdfs,
+    /// Nobody would ever hear of an event.
+    NoListeners,
     /// The rooms let nobody in.
     Room(RoomConfigError),
 }
@@ -88,6 +93,7 @@ impl std::fmt::Display for DoctorApiConfigError {
                  300 characters",
             ),
             Self::NoPdfs => f.write_str("doctor_api.prescription.pdfs_max must be at least 1"),
+            Self::NoListeners => f.write_str("doctor_api.event_listeners_per_account_max must be at least 1"),
             Self::Room(error) => error.fmt(f),
         }
     }
@@ -120,6 +126,9 @@ impl DoctorApiConfig {
         if self.prescription.pdfs_max == 0 {
             return Err(DoctorApiConfigError::NoPdfs);
         }
+        if self.event_listeners_per_account_max == 0 {
+            return Err(DoctorApiConfigError::NoListeners);
+        }
         self.room.check().map_err(DoctorApiConfigError::Room)
     }
 }
@@ -147,5 +156,7 @@ mod tests {
         let prescription = PrescriptionConfig { pdfs_max: 0, ..PrescriptionConfig::default() };
         let none = DoctorApiConfig { prescription, ..DoctorApiConfig::default() };
         assert_eq!(none.check(), Err(DoctorApiConfigError::NoPdfs));
+        let deaf = DoctorApiConfig { event_listeners_per_account_max: 0, ..DoctorApiConfig::default() };
+        assert_eq!(deaf.check(), Err(DoctorApiConfigError::NoListeners));
     }
 }

@@ -17,7 +17,9 @@ use service::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{audit::RecentLooks, config::DoctorApiConfig, documents::fonts::Fonts, rooms::Hall};
+use crate::{
+    audit::RecentLooks, config::DoctorApiConfig, documents::fonts::Fonts, events::places::Places, rooms::Hall,
+};
 
 /// What this door is built from.
 #[derive(Clone)]
@@ -77,7 +79,7 @@ pub struct Inner {
     /// Reads that were audited lately.
     pub recent_looks: RecentLooks,
     /// Bounds the listeners on `/events`.
-    pub event_listeners: Arc<Semaphore>,
+    pub event_places: Arc<Places>,
     /// Who is in which room.
     pub hall: Arc<Hall>,
 }
@@ -92,7 +94,10 @@ impl AppState {
             fonts: Fonts::new(config.prescription.font_directories.clone()),
             recent_looks: RecentLooks::default(),
             hall: Arc::new(Hall::new(config.room.connections_max)),
-            event_listeners: Arc::new(Semaphore::new(config.event_listeners_max)),
+            event_places: Arc::new(Places::new(
+                config.event_listeners_max,
+                config.event_listeners_per_account_max,
+            )),
             archive,
             issuer,
             doctor_keys,

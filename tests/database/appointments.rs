@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 use database::{
-    BookingError, Calendar, ChangeConsultation, ChangeError, DatabaseError, NewConsultation, NewHold, Span,
+    BookingError, Calendar, ChangeConsultation, ChangeError, DatabaseError, DoctorChanges, NewConsultation,
+    NewHold, Span,
 };
 use model::{
     access::Scope,
@@ -21,6 +22,7 @@ on_both_engines!(
     of_a_hundred_racers_for_a_doctor_one_wins,
     of_a_hundred_racers_for_a_patient_one_wins,
     a_time_is_free_again_when_its_consultation_ends_or_moves,
+    a_doctor_who_takes_no_consultations_is_given_none,
     a_hold_keeps_a_time_until_it_is_used_given_back_or_over,
     an_account_holds_no_more_than_it_may_whatever_it_asks_for_at_once,
     a_patient_without_issuer_is_the_same_under_each,
@@ -135,6 +137,31 @@ async fn a_time_is_free_again_when_its_consultation_ends_or_moves(home: Home) {
     assert_eq!(steps, [(1, "book"), (2, "start"), (3, "complete")]);
     let walk_in = NewConsultation { status: ConsultationStatus::InProgress, ..booking(ann, "P6") };
     take(&home, walk_in).await.expect("emergencies come between");
+}
+
+async fn a_doctor_who_takes_no_consultations_is_given_none(home: Home) {
+    let (ann, bob) = (doctor(&home).await, doctor(&home).await);
+    let proposed = NewConsultation { status: ConsultationStatus::Proposed, ..appointment(ann, "P1", 0, 30) };
+    let proposed = take(&home, proposed).await.expect("proposed");
+    let booked = take(&home, appointment(ann, "P2", 60, 30)).await.expect("booked");
+    let of_bob = take(&home, appointment(bob, "P3", 0, 30)).await.expect("booked");
+    let active = async |version, active| {
+        let changes = DoctorChanges { active: Some(active), ..DoctorChanges::default() };
+        home.database.update_doctor(ann, version, changes, &actor()).await.expect("changed");
+    };
+    let confirm = ChangeConsultation::new(ConsultationCommand::Confirm);
+    let to_ann =
+        ChangeConsultation { doctor_id: Some(ann), ..ChangeConsultation::new(ConsultationCommand::Reassign) };
+    active(1, false).await;
+    for (id, asked) in [(proposed.id, confirm.clone()), (booked.id, moved(90)), (of_bob.id, to_ann)] {
+        let refused = change(&home, id, asked.clone()).await;
+        assert!(matches!(refused, Err(ChangeError::DoctorInactive)), "{asked:?}: {refused:?}");
+    }
+    for command in [ConsultationCommand::Arrive, ConsultationCommand::Cancel] {
+        change(&home, booked.id, ChangeConsultation::new(command)).await.expect("what is booked goes on");
+    }
+    active(2, true).await;
+    change(&home, proposed.id, confirm).await.expect("the doctor is back");
 }
 
 async fn a_hold_keeps_a_time_until_it_is_used_given_back_or_over(home: Home) {

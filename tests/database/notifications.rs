@@ -23,6 +23,7 @@ on_both_engines!(
     nodes_that_look_at_once_send_no_reminder_twice,
     a_reminder_after_the_start_is_dropped,
     a_webhook_gets_what_it_asked_for_from_then_on_and_once,
+    a_webhook_for_cancellations_gets_no_other_ends,
     a_delivery_is_tried_again_given_up_and_sent_again,
     deliveries_end_with_their_webhook_and_after_their_time,
 );
@@ -221,6 +222,21 @@ async fn a_webhook_gets_what_it_asked_for_from_then_on_and_once(home: Home) {
     let full = NewWebhook { address: String::new(), description: String::new(), event_types: Vec::new() };
     let refused = database.create_webhook(full, 2, &actor()).await;
     assert!(matches!(refused, Err(DatabaseError::Conflict(_))), "{refused:?}");
+}
+
+async fn a_webhook_for_cancellations_gets_no_other_ends(home: Home) {
+    let database = &home.database;
+    let all = webhook(&home, &["consultation.ended", "consultation.ended.cancelled"]).await;
+    let some = webhook(&home, &["consultation.ended.cancelled"]).await;
+    let (missed, cancelled) = (at_hour(&home, 2).await, at_hour(&home, 3).await);
+    command(&home, missed.id, ConsultationCommand::NoShow).await;
+    command(&home, cancelled.id, ConsultationCommand::Cancel).await;
+    assert_eq!(fan_out(database).await, 3, "each once");
+    assert_eq!(database.deliveries(all.id, ALL).await.expect("deliveries").len(), 2);
+    let made = database.deliveries(some.id, ALL).await.expect("deliveries");
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].event_type, "consultation.ended");
+    assert!(made[0].body.contains(&cancelled.id.to_string()), "{}", made[0].body);
 }
 
 async fn a_delivery_is_tried_again_given_up_and_sent_again(home: Home) {

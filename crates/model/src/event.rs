@@ -4,7 +4,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::clinical::ConsultationStatus;
+
+mod about;
+mod change;
 mod names;
+
+pub use self::change::Change;
 
 /// Something that happened, named noun.past.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +27,9 @@ pub enum Event {
         series_instance_uid: String,
         /// SOP Instance UID.
         sop_instance_uid: String,
+        /// It had been stored before: the index was made again from the objects, or it was deleted and restored.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
     },
     /// A second, different content came under a known SOP Instance UID and was kept beside the first.
     #[serde(rename = "instance.conflicted")]
@@ -116,13 +125,19 @@ pub enum Event {
         #[serde(default)]
         completed_by: CompletedBy,
     },
-    /// A consultation was booked or started.
+    /// A consultation was proposed, booked or started, or its doctor agreed to what was proposed.
     #[serde(rename = "consultation.scheduled")]
     ConsultationScheduled {
         /// Consultation id.
         consultation_id: Uuid,
         /// Doctor id.
         doctor_id: Uuid,
+        /// Where it stood then; not in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<ConsultationStatus>,
+        /// What was done; not in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
     },
     /// A consultation was changed: another time, another doctor, the patient arrived, the meeting began.
     #[serde(rename = "consultation.changed")]
@@ -133,6 +148,12 @@ pub enum Event {
         doctor_id: Uuid,
         /// Where it stands now.
         status: String,
+        /// What was done; not in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
+        /// The doctor who had it before; only when it was given to another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_doctor_id: Option<Uuid>,
     },
     /// A consultation was completed or cancelled, or the patient did not come.
     #[serde(rename = "consultation.ended")]
@@ -141,6 +162,23 @@ pub enum Event {
         consultation_id: Uuid,
         /// Doctor id.
         doctor_id: Uuid,
+        /// How it ended; not in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<ConsultationStatus>,
+        /// What was done; not in events of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change: Option<Change>,
+    },
+    /// A consultation is another doctor's now. For the one who had it, who hears nothing else of it any more: it says what
+    /// that one knew.
+    #[serde(rename = "consultation.given_away")]
+    ConsultationGivenAway {
+        /// Consultation id.
+        consultation_id: Uuid,
+        /// The doctor who had it.
+        doctor_id: Uuid,
+        /// Its start when it was given away.
+        scheduled_at: DateTime<Utc>,
     },
     /// A consultation that is agreed begins soon.
     #[serde(rename = "reminder.due")]
@@ -231,52 +269,6 @@ pub enum CompletedBy {
     PerformedStep,
     /// Nothing of it has come for a while.
     Quiet,
-}
-
-impl Event {
-    /// The study it is about, when there is one: who may read that study may see the event.
-    pub fn study_instance_uid(&self) -> Option<&str> {
-        match self {
-            Self::InstanceStored { study_instance_uid, .. }
-            | Self::InstanceConflicted { study_instance_uid, .. }
-            | Self::PatientClashed { study_instance_uid, .. }
-            | Self::PreviewMade { study_instance_uid, .. }
-            | Self::PreviewFailed { study_instance_uid, .. }
-            | Self::ObjectAltered { study_instance_uid, .. }
-            | Self::InstancesDeleted { study_instance_uid, .. }
-            | Self::StudyLinked { study_instance_uid, .. }
-            | Self::StudyCompleted { study_instance_uid, .. }
-            | Self::StudyUnlinked { study_instance_uid, .. } => Some(study_instance_uid),
-            Self::PatientErased { .. }
-            | Self::ConsultationScheduled { .. }
-            | Self::ConsultationChanged { .. }
-            | Self::ConsultationEnded { .. }
-            | Self::ReminderDue { .. }
-            | Self::PrescriptionFinalized { .. }
-            | Self::PrescriptionCancelled { .. }
-            | Self::ReportFinalized { .. }
-            | Self::ReportCancelled { .. }
-            | Self::BreakGlassStarted { .. }
-            | Self::SecurityAlerted { .. }
-            | Self::WebhookTested { .. } => None,
-        }
-    }
-
-    /// The doctor it is addressed to, when it is not about a study.
-    pub fn doctor_id(&self) -> Option<Uuid> {
-        match self {
-            Self::ConsultationScheduled { doctor_id, .. }
-            | Self::ConsultationChanged { doctor_id, .. }
-            | Self::ConsultationEnded { doctor_id, .. }
-            | Self::ReminderDue { doctor_id, .. }
-            | Self::PrescriptionFinalized { doctor_id, .. }
-            | Self::PrescriptionCancelled { doctor_id, .. }
-            | Self::ReportFinalized { doctor_id, .. }
-            | Self::ReportCancelled { doctor_id, .. }
-            | Self::BreakGlassStarted { doctor_id, .. } => Some(*doctor_id),
-            _ => None,
-        }
-    }
 }
 
 /// An event as it is kept in the outbox and sent: delivered at least once, so consumers drop known `event_id`s.

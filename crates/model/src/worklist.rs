@@ -105,7 +105,7 @@ pub struct WorklistOrder {
     pub patient_birth_date: String,
     /// Patient's Sex (0010,0040).
     pub patient_sex: String,
-    /// The consultation that its study is linked to when it comes.
+    /// The consultation that its study is linked to when it comes, or at once when it is here already.
     pub consultation_id: Option<Uuid>,
     /// Scheduled Procedure Step Sequence (0040,0100).
     pub steps: Vec<ScheduledProcedureStep>,

@@ -71,6 +71,7 @@ pub fn refusal(error: ChangeError) -> Problem {
         ChangeError::Illegal(status) => illegal(status),
         ChangeError::DoctorHasTo => Problem::conflict("its doctor has to do this").kind("doctor-has-to"),
         ChangeError::Changed => changed_meanwhile(),
+        ChangeError::DoctorInactive => takes_no_consultations(),
         ChangeError::Taken(whose) => taken(whose),
         ChangeError::Database(error) => errors::database(error),
     }
@@ -83,6 +84,11 @@ pub fn not_booked(error: BookingError) -> Problem {
         BookingError::HoldGone => Problem::conflict("the hold is over, or is not yours").kind("hold-gone"),
         BookingError::Database(error) => errors::database(error),
     }
+}
+
+/// What a booking is refused with, and what asks for a doctor as a booking does.
+pub fn takes_no_consultations() -> Problem {
+    Problem::conflict("this doctor takes no consultations at present")
 }
 
 fn illegal(status: ConsultationStatus) -> Problem {

@@ -33,7 +33,8 @@ macro_rules! commands {
             responses(
                 (status = 200, description = $done, body = ConsultationBody,
                  headers(("ETag" = String, description = "Version, for If-Match"))),
-                (status = 409, description = "Not legal where it stands; the detail names what is",
+                (status = 409, description = "Not legal where it stands, and the detail names what is; or, to confirm, \
+                  the time is taken or the doctor takes no consultations",
                  body = crate::openapi::Problem, content_type = "application/problem+json"),
                 (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
                  content_type = "application/problem+json"),
@@ -54,7 +55,8 @@ macro_rules! commands {
 commands! {
     /// Confirm a proposed consultation
     ///
-    /// From now on its time is taken, and it opens its studies to its doctor.
+    /// From now on its time is taken, and it opens its studies to its doctor. Refused when the time is taken meanwhile, and when the
+    /// doctor takes no consultations any more.
     confirm_consultation("/consultations/{id}/confirm", "Booked") = Confirm;
 
     /// Say that the patient has arrived

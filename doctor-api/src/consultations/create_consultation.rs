@@ -9,7 +9,10 @@ use service::http::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ConsultationBody, answer, change::not_booked};
+use super::{
+    ConsultationBody, answer,
+    change::{not_booked, takes_no_consultations},
+};
 use crate::{
     doctors::require_doctor_in_reach,
     input::{
@@ -72,6 +75,10 @@ pub struct BookConsultation {
 ///
 /// No two appointments of a doctor, and no two of a patient, overlap. A consultation that starts now is not an
 /// appointment: emergencies come between.
+///
+/// A booking is checked against other bookings and against holds, and against nothing else: hours, time off, notice and
+/// buffer say what `GET /doctors/{id}/availability` shows as free and are not enforced, so that staff can book outside of
+/// them. Who must not do so books what is shown there.
 #[utoipa::path(
     post,
     path = "/doctors/{id}/consultation",
@@ -97,7 +104,7 @@ pub async fn create_consultation(
     check(&request, now)?;
     let doctor = require_doctor_in_reach(&state, &permit.scope, doctor_id).await?;
     if !doctor.active {
-        return Err(Problem::conflict("this doctor takes no consultations at present"));
+        return Err(takes_no_consultations());
     }
     let scheduled_at = request.scheduled_at.map(kept);
     let status = match scheduled_at {

@@ -30,7 +30,8 @@ pub struct Reassign {
 
 /// Give a consultation to another doctor
 ///
-/// For one that has not begun. The doctor before does not see it any more, nor what it opens.
+/// For one that has not begun. The doctor before does not see it any more, nor what it opens, and is told so
+/// (`consultation.given_away`).
 #[utoipa::path(
     post,
     path = "/consultations/{id}/reassign",

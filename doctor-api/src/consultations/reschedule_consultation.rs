@@ -41,7 +41,8 @@ pub struct Reschedule {
 
 /// Give a consultation another time
 ///
-/// For one that is proposed or booked. When the new time is taken, the old one stays.
+/// For one that is proposed or booked. When the new time is taken, the old one stays. As a booking it is checked against other
+/// bookings and holds, and not against the doctor's hours.
 #[utoipa::path(
     post,
     path = "/consultations/{id}/reschedule",
@@ -55,7 +56,7 @@ pub struct Reschedule {
     responses(
         (status = 200, description = "Moved", body = ConsultationBody,
          headers(("ETag" = String, description = "Version, for If-Match"))),
-        (status = 409, description = "The time is taken, or it is not legal where the consultation stands",
+        (status = 409, description = "The time is taken, the doctor takes no consultations, or it is not legal where the consultation stands",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
         (status = 412, description = "It was changed meanwhile", body = crate::openapi::Problem,
          content_type = "application/problem+json"),

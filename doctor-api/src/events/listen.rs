@@ -17,10 +17,10 @@ use futures_util::Stream;
 use model::event::EventEnvelope;
 use serde_json::json;
 use service::http::problem::Problem;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::broadcast;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::visibility::Visibility;
+use super::{places::Place, visibility::Visibility};
 use crate::{
     errors,
     policy::{Permit, ReadEvents},
@@ -42,7 +42,8 @@ const BEARER_LENGTH: usize = "Bearer ".len();
 /// with `sequence`, `event_id`, `at`, `type` and the identifiers of what it is about. Delivery is at least once: drop
 /// an `event_id` that you have seen. The stream ends when the token expires: come back with a new one and with
 /// Last-Event-ID. When events after that one have been forgotten, the stream begins with an `events.forgotten`, which has
-/// no id: read again what you show.
+/// no id: read again what you show. A doctor whose consultation is given to another one hears `consultation.given_away`, and nothing
+/// of it from then on. One account has 32 streams at once, unless the settings say otherwise.
 #[utoipa::path(
     get,
     path = "/events",
@@ -54,6 +55,8 @@ const BEARER_LENGTH: usize = "Bearer ".len();
          content_type = "text/event-stream"),
         (status = 400, description = "Last-Event-ID is no number", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
+        (status = 429, description = "Too many streams of this account, or requests of this sign-in: try again after Retry-After seconds",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn listen(
@@ -61,8 +64,7 @@ pub async fn listen(
     permit: Permit<ReadEvents>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<SentEvent, Infallible>>>, Problem> {
-    let place = Arc::clone(&state.event_listeners).try_acquire_owned();
-    let place = place.map_err(|_| Problem::unavailable("too many listeners"))?;
+    let place = state.event_places.place_for(permit.caller.principal.user_id)?;
     // Before the outbox is read: what happens between the two comes twice and is dropped, nothing is missed.
     let live = state.events.subscribe();
     let (last, forgotten) = match last_event_id(&headers)? {
@@ -96,7 +98,7 @@ struct Listener {
     /// Sequence of the last event that was looked at.
     last: i64,
     live: broadcast::Receiver<Arc<EventEnvelope>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Listener {

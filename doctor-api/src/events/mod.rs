@@ -1,4 +1,5 @@
 //! What happens, told to whoever may know it, as it happens.
 
 pub mod listen;
+pub mod places;
 mod visibility;

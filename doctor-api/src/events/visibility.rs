@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use database::{Attribute, Condition, Database, DatabaseError, Level, Matching, SearchQuery};
 use model::{
-    access::{Action, Principal, Scope},
+    access::{Action, Extent, Principal, Scope},
     event::Event,
 };
 use tokio::time::Instant;
@@ -72,6 +72,15 @@ impl Visibility {
                 self.known.clear();
                 let Some(scope) = &self.consultations else { return Ok(false) };
                 Ok(self.database.consultation(scope, *consultation_id).await?.is_some())
+            }
+            // It is out of reach of the doctor who had it, and says what that one knew. Who has it now hears that it was changed.
+            Event::ConsultationGivenAway { doctor_id, .. } => {
+                self.known.clear();
+                Ok(match self.consultations.as_ref().map(Scope::extent) {
+                    Some(Extent::Doctor { doctor_id: own, .. }) => own == *doctor_id,
+                    Some(Extent::Everything) => true,
+                    _ => false,
+                })
             }
             Event::BreakGlassStarted { .. } => {
                 self.known.clear();

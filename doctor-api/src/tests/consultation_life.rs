@@ -142,6 +142,34 @@ async fn a_consultation_that_is_given_away_is_seen_by_its_new_doctor_alone() {
 }
 
 #[tokio::test]
+async fn a_doctor_who_has_left_gets_no_new_time() {
+    let house = House::open().await;
+    let gone = house.doctor("Cy").await;
+    let (_, admin) = house.account(Role::Admin, None).await;
+    let (_, platform) = house.account(Role::Service, None).await;
+    let proposed = book(&house, &platform, &gone, json!({ "proposed": true })).await;
+    let booked = book(&house, &platform, &gone, json!({ "scheduled_at": "2027-05-03T11:00:00Z" })).await;
+    let removed = house.delete(&format!("/doctors/{}", gone.id), &admin).await;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT);
+    let said = |answer: &Answer| {
+        let problem = answer.json();
+        (answer.status, problem["type"].clone(), problem["detail"].clone())
+    };
+    let new = book(&house, &platform, &gone, json!({ "scheduled_at": "2027-05-03T13:00:00Z" })).await;
+    assert_eq!(new.status, StatusCode::CONFLICT);
+    for (which, command, body) in
+        [(&proposed, "confirm", json!({})), (&booked, "reschedule", json!({ "scheduled_at": NINE }))]
+    {
+        let path = format!("/consultations/{}/{command}", id(which));
+        assert_eq!(said(&house.post(&path, &platform, body).await), said(&new), "{command}");
+    }
+    for which in [&proposed, &booked] {
+        let cancel = format!("/consultations/{}/cancel", id(which));
+        assert_eq!(house.post(&cancel, &platform, json!({})).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_change_is_made_on_what_was_read() {
     let house = House::open().await;
     let doctor = house.doctor("Ada").await;

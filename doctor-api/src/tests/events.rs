@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use futures_util::StreamExt;
-use model::access::Role;
+use model::{access::Role, clinical::Doctor};
 use serde_json::{Value, json};
 
 use super::house::{House, request};
@@ -138,6 +138,88 @@ async fn who_comes_back_after_too_long_is_told_so() {
     // Who has seen all that was forgotten misses nothing.
     let mut in_time = Stream::open(&house, &token, Some(all[1])).await;
     assert_eq!(in_time.next().await.expect("what is kept").1["sequence"], json!(all[2]));
+}
+
+/// A consultation of P1 with this doctor, booked or only asked for.
+async fn appointment(house: &House, token: &str, doctor: &Doctor, proposed: bool) -> String {
+    let body = json!({ "patient_id": "P1", "scheduled_at": "2027-05-03T09:00:00Z", "proposed": proposed });
+    let made = house.post(&format!("/doctors/{}/consultation", doctor.id), token, body).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    made.json()["id"].as_str().expect("id").to_owned()
+}
+
+async fn command(house: &House, token: &str, consultation: &str, command: &str, body: Value) {
+    let done = house.post(&format!("/consultations/{consultation}/{command}"), token, body).await;
+    assert_eq!(done.status, StatusCode::OK, "{command}: {:?}", done.body);
+}
+
+#[tokio::test]
+async fn an_event_of_a_consultation_says_what_was_done_and_where_it_stands() {
+    let house = House::open().await;
+    let ada = house.doctor("Ada").await;
+    let (_, platform) = house.account(Role::Service, None).await;
+    let mut hears = Stream::open(&house, &platform, None).await;
+    let (missed, called_off) =
+        (appointment(&house, &platform, &ada, true).await, appointment(&house, &platform, &ada, true).await);
+    command(&house, &platform, &missed, "confirm", json!({})).await;
+    let later = json!({ "scheduled_at": "2027-05-03T10:00:00Z" });
+    command(&house, &platform, &missed, "reschedule", later).await;
+    command(&house, &platform, &missed, "no-show", json!({})).await;
+    command(&house, &platform, &called_off, "cancel", json!({})).await;
+    relay(&house).await;
+    let expected = [
+        json!(["consultation.scheduled", missed, "proposed", "proposed"]),
+        json!(["consultation.scheduled", called_off, "proposed", "proposed"]),
+        json!(["consultation.scheduled", missed, "booked", "booked"]),
+        json!(["consultation.changed", missed, "rescheduled", "booked"]),
+        json!(["consultation.ended", missed, "no_show", "no_show"]),
+        json!(["consultation.ended", called_off, "cancelled", "cancelled"]),
+    ];
+    for expected in expected {
+        let (name, data) = hears.next().await.expect("an event");
+        assert_eq!(json!([name, data["consultation_id"], data["change"], data["status"]]), expected);
+    }
+}
+
+#[tokio::test]
+async fn who_loses_a_consultation_hears_that_and_nothing_more() {
+    let house = House::open().await;
+    let (ada, ben) = (house.doctor("Ada").await, house.doctor("Ben").await);
+    let (for_ada, for_ben) =
+        (house.token(Role::Doctor, Some(ada.id)), house.token(Role::Doctor, Some(ben.id)));
+    let (_, platform) = house.account(Role::Service, None).await;
+    let consultation = appointment(&house, &platform, &ada, false).await;
+    let mut ada_hears = Stream::open(&house, &for_ada, None).await;
+    let mut ben_hears = Stream::open(&house, &for_ben, None).await;
+    command(&house, &platform, &consultation, "reassign", json!({ "doctor_id": ben.id })).await;
+    command(&house, &platform, &consultation, "cancel", json!({})).await;
+    relay(&house).await;
+    let (name, mut data) = ada_hears.next().await.expect("an event");
+    let fields = data.as_object_mut().expect("an object");
+    fields.retain(|field, _| !["sequence", "event_id", "at"].contains(&field.as_str()));
+    let told = json!({
+        "type": name, "consultation_id": consultation, "doctor_id": ada.id, "scheduled_at": "2027-05-03T09:00:00Z"
+    });
+    assert_eq!((name.as_str(), data), ("consultation.given_away", told), "nothing of the other doctor");
+    assert_eq!(ada_hears.next().await, None, "what becomes of it is not Ada's any more");
+    let (name, data) = ben_hears.next().await.expect("an event");
+    assert_eq!((name.as_str(), &data["change"]), ("consultation.changed", &json!("reassigned")));
+    assert_eq!((&data["doctor_id"], &data["previous_doctor_id"]), (&json!(ben.id), &json!(ada.id)));
+    assert_eq!(ben_hears.next().await.expect("an event").0, "consultation.ended");
+}
+
+#[tokio::test]
+async fn one_account_leaves_places_to_others() {
+    let config = crate::DoctorApiConfig { event_listeners_per_account_max: 1, ..Default::default() };
+    let house = House::with(config).await;
+    let (greedy, other) = (house.token(Role::Service, None), house.token(Role::Service, None));
+    let first = Stream::open(&house, &greedy, None).await;
+    let second = house.call(request("GET", "/events", &greedy, None)).await;
+    assert_eq!(second.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(second.header(header::RETRY_AFTER), "5");
+    Stream::open(&house, &other, None).await;
+    drop(first);
+    Stream::open(&house, &greedy, None).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use database::{Attempt, DeliveryOutcome};
-use model::access::Role;
+use model::{access::Role, event::Event};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -92,6 +92,8 @@ async fn an_address_that_leads_inside_and_an_event_that_is_none_are_named() {
         refused("https://hooks.example.org/", json!(["reminder.due", "webhook.tested", "*"])).await,
         ["description", "event_types[1]", "event_types[2]"]
     );
+    let detailed = json!(["consultation.ended.cancelled", "consultation.ended.booked"]);
+    assert_eq!(refused("https://hooks.example.org/", detailed).await, ["description", "event_types[1]"]);
     assert_eq!(refused("https://hooks.example.org/", json!([])).await, ["description", "event_types"]);
     assert_eq!(house.get("/webhooks", &admin).await.json(), json!([]));
 }
@@ -101,5 +103,6 @@ async fn an_address_that_leads_inside_and_an_event_that_is_none_are_named() {
 fn as_many_events_may_be_asked_for_as_there_are() {
     let document = serde_json::to_value(crate::openapi()).expect("JSON");
     let events = &document["components"]["schemas"]["CreateWebhook"]["properties"]["event_types"];
-    assert_eq!(events["maxItems"], json!(model::event::Event::NAMES.len()));
+    let names = Event::NAMES.len() + Event::DETAILED_NAMES.len();
+    assert_eq!(events["maxItems"], json!(names));
 }

@@ -25,7 +25,7 @@ pub struct WebhookBody {
     address: String,
     /// What it is for, in people's words.
     description: String,
-    /// Names of the events that it gets.
+    /// Names of the events that it gets, some with what was done behind them.
     #[schema(example = json!(["consultation.scheduled", "reminder.due"]))]
     event_types: Vec<String>,
     /// When it was made.

@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use model::{
+    clinical::ConsultationStatus,
     clock::Clock,
-    event::{CompletedBy, Event, EventEnvelope},
+    event::{Change, CompletedBy, Event, EventEnvelope},
 };
 use tests::python;
 use uuid::Uuid;
@@ -28,10 +29,10 @@ fn samples() -> Vec<Event> {
     let (id, other, uid) = (Uuid::now_v7(), Uuid::now_v7(), || "1.2.840.1".to_owned());
     let now = Clock::system().now();
     let (xray_id, consultation_id, doctor_id) = (id, id, other);
-    let (prescription_id, report_id) = (id, other);
+    let (prescription_id, report_id, again) = (id, other, true);
     let (study_instance_uid, series_instance_uid, sop_instance_uid) = (uid(), uid(), uid());
     vec![
-        Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid },
+        Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid, again },
         Event::InstanceConflicted { xray_id, study_instance_uid: uid(), sop_instance_uid: uid() },
         Event::PatientClashed { patient: id, other, study_instance_uid: uid() },
         Event::PreviewMade { xray_id, study_instance_uid: uid() },
@@ -47,9 +48,26 @@ fn samples() -> Vec<Event> {
         Event::StudyLinked { consultation_id, study_instance_uid: uid() },
         Event::StudyUnlinked { consultation_id, study_instance_uid: uid() },
         Event::StudyCompleted { study_instance_uid: uid(), completed_by: CompletedBy::Quiet },
-        Event::ConsultationScheduled { consultation_id, doctor_id },
-        Event::ConsultationChanged { consultation_id, doctor_id, status: "in_progress".to_owned() },
-        Event::ConsultationEnded { consultation_id, doctor_id },
+        Event::ConsultationScheduled {
+            consultation_id,
+            doctor_id,
+            status: Some(ConsultationStatus::InProgress),
+            change: Some(Change::Started),
+        },
+        Event::ConsultationChanged {
+            consultation_id,
+            doctor_id,
+            status: "booked".to_owned(),
+            change: Some(Change::Reassigned),
+            previous_doctor_id: Some(id),
+        },
+        Event::ConsultationEnded {
+            consultation_id,
+            doctor_id,
+            status: Some(ConsultationStatus::NoShow),
+            change: Some(Change::NoShow),
+        },
+        Event::ConsultationGivenAway { consultation_id, doctor_id, scheduled_at: now },
         Event::ReminderDue {
             consultation_id,
             doctor_id,

@@ -83,6 +83,32 @@ async fn a_doctor_is_written_to(engine: Engine) {
 }
 
 #[tokio::test]
+async fn who_loses_a_consultation_and_who_gets_it_are_written_to() {
+    let server = SmtpServer::start().await;
+    let platform = Platform::start(with_mail(Options::default(), &server)).await;
+    let (admin, bookings) = people(&platform).await;
+    let ada = doctor(&admin, json!({ "name": "Ada", "email": "ada@example.org" })).await;
+    let ben = doctor(&admin, json!({ "name": "Ben", "email": "ben@example.org" })).await;
+    let consultation = book(&bookings, &ada, "PAT-1", 7_200).await;
+    server.wait_for(1).await;
+    bookings.post_json(&path_of(&consultation, "reassign"), &json!({ "doctor_id": ben })).await;
+    let mut mails = server.wait_for(3).await.split_off(1);
+    mails.sort_by_key(|mail| mail.to.to_ascii_lowercase());
+    let expected = [
+        ("rcpt to:<ada@example.org>", "Subject: Consultation given to another doctor: "),
+        ("rcpt to:<ben@example.org>", "Subject: Consultation given to you: "),
+    ];
+    assert_eq!(mails.len(), expected.len());
+    for (mail, (to, subject)) in mails.iter().zip(expected) {
+        assert_eq!(mail.to.to_ascii_lowercase(), to);
+        assert!(mail.data.contains(subject), "{}", mail.data);
+        for word in ["PAT-1", "Doe", "Jane", "cough"] {
+            assert!(!mail.data.contains(word), "{word}: {}", mail.data);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_the_mail_server_refuses_is_sent_later_or_given_up() {
     let server = SmtpServer::start().await;
     let mut platform = Platform::start(with_mail(Options::default(), &server)).await;

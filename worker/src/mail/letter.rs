@@ -32,7 +32,14 @@ pub(super) fn letter_about(
             Booked | Arrived => ("Consultation booked", "A consultation was booked with you."),
             Completed | Cancelled | NoShow => return None,
         },
+        Event::ConsultationGivenAway { .. } => (
+            "Consultation given to another doctor",
+            "A consultation is not yours any more: it was given to another doctor. This is when it was.",
+        ),
         Event::ConsultationChanged { .. } if status.is_over() => return None,
+        Event::ConsultationChanged { previous_doctor_id: Some(_), .. } => {
+            ("Consultation given to you", "A consultation was given to you. This is when it is.")
+        }
         Event::ConsultationChanged { status: then, .. } if then == Arrived.as_str() => {
             ("Patient has arrived", "The patient of a consultation has arrived.")
         }
@@ -51,7 +58,12 @@ pub(super) fn letter_about(
         }
         _ => return None,
     };
-    let (short, long) = in_zone(consultation.scheduled_at, time_zone);
+    let at = match event {
+        // What became of it since is the other doctor's.
+        Event::ConsultationGivenAway { scheduled_at, .. } => *scheduled_at,
+        _ => consultation.scheduled_at,
+    };
+    let (short, long) = in_zone(at, time_zone);
     Some(Letter {
         subject: format!("{subject}: {short}"),
         text: format!("{sentence}\r\n\r\nWhen: {long}\r\nConsultation: {link}\r\n"),
@@ -68,6 +80,7 @@ fn in_zone(at: DateTime<Utc>, time_zone: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
+    use model::event::Change;
     use uuid::Uuid;
 
     use super::*;
@@ -100,9 +113,23 @@ mod tests {
     const BEFORE: &str = "2027-03-28T07:00:00Z";
     const ID: Uuid = Uuid::nil();
 
+    fn scheduled() -> Event {
+        Event::ConsultationScheduled { consultation_id: ID, doctor_id: ID, status: None, change: None }
+    }
+
+    fn changed(status: &str) -> Event {
+        Event::ConsultationChanged {
+            consultation_id: ID,
+            doctor_id: ID,
+            status: status.to_owned(),
+            change: None,
+            previous_doctor_id: None,
+        }
+    }
+
     #[test]
     fn a_letter_says_when_in_the_doctors_time_and_nothing_of_the_patient() {
-        let event = Event::ConsultationScheduled { consultation_id: ID, doctor_id: ID };
+        let event = scheduled();
         let now = BEFORE.parse().expect("a time");
         let booked = consultation(ConsultationStatus::Booked);
         // The night before, clocks went forward.
@@ -126,9 +153,7 @@ mod tests {
     #[test]
     fn a_letter_that_comes_late_does_not_tell_what_is_not_so_any_more() {
         use ConsultationStatus::{Arrived, Cancelled, Completed, NoShow, Proposed};
-        let scheduled = Event::ConsultationScheduled { consultation_id: ID, doctor_id: ID };
-        let moved =
-            Event::ConsultationChanged { consultation_id: ID, doctor_id: ID, status: "booked".into() };
+        let (scheduled, moved) = (scheduled(), changed("booked"));
         for over in [Cancelled, Completed, NoShow] {
             assert_eq!((subject(&scheduled, over, BEFORE), subject(&moved, over, BEFORE)), (None, None));
         }
@@ -151,15 +176,11 @@ mod tests {
         assert!(subject(&reminder, Booked, BEFORE).is_some_and(|subject| subject.starts_with("Reminder")));
         assert_eq!(subject(&reminder, Booked, "2027-03-28T07:30:00Z"), None, "it has begun");
         assert_eq!(subject(&reminder, Cancelled, BEFORE), None);
-        let ended = Event::ConsultationEnded { consultation_id: ID, doctor_id: ID };
+        let ended =
+            Event::ConsultationEnded { consultation_id: ID, doctor_id: ID, status: None, change: None };
         assert!(subject(&ended, Cancelled, BEFORE).is_some());
         assert_eq!(subject(&ended, Completed, BEFORE), None);
         assert_eq!(subject(&ended, NoShow, BEFORE), None);
-        let changed = |status: &str| Event::ConsultationChanged {
-            consultation_id: ID,
-            doctor_id: ID,
-            status: status.to_owned(),
-        };
         assert!(
             subject(&changed("booked"), Booked, BEFORE).is_some_and(|subject| subject.contains("changed"))
         );
@@ -168,5 +189,25 @@ mod tests {
                 .is_some_and(|subject| subject.contains("arrived"))
         );
         assert_eq!(subject(&changed("in_progress"), InProgress, BEFORE), None);
+    }
+
+    #[test]
+    fn who_gave_a_consultation_away_is_told_when_it_was_and_not_what_became_of_it() {
+        use ConsultationStatus::{Booked, Cancelled};
+        let scheduled_at = "2027-03-27T07:30:00Z".parse().expect("a time");
+        let given_away = Event::ConsultationGivenAway { consultation_id: ID, doctor_id: ID, scheduled_at };
+        for status in [Booked, Cancelled] {
+            let said = subject(&given_away, status, BEFORE).expect("a letter");
+            assert_eq!(said, "Consultation given to another doctor: 27 Mar 2027, 08:30");
+        }
+        let taken_over = Event::ConsultationChanged {
+            consultation_id: ID,
+            doctor_id: ID,
+            status: "booked".to_owned(),
+            change: Some(Change::Reassigned),
+            previous_doctor_id: Some(Uuid::from_u128(1)),
+        };
+        let said = subject(&taken_over, Booked, BEFORE).expect("a letter");
+        assert_eq!(said, "Consultation given to you: 28 Mar 2027, 09:30");
     }
 }

@@ -21,8 +21,13 @@ use self::{letter::letter_about, mailer::MailFailed};
 use crate::WorkerState;
 
 /// Names of the events that doctors get e-mails of.
-pub(crate) const MAILED: [&str; 4] =
-    ["consultation.scheduled", "consultation.changed", "consultation.ended", "reminder.due"];
+pub(crate) const MAILED: [&str; 5] = [
+    "consultation.scheduled",
+    "consultation.changed",
+    "consultation.ended",
+    "consultation.given_away",
+    "reminder.due",
+];
 /// E-mails that are taken, and whose ends are noted, together.
 const BATCH_MAILS: u32 = 20;
 
@@ -110,17 +115,20 @@ async fn compose(
     mailer: &Mailer,
     event: &Event,
 ) -> Result<Option<(Doctor, letter::Letter)>, DatabaseError> {
-    let (Event::ConsultationScheduled { consultation_id, doctor_id }
+    let (Event::ConsultationScheduled { consultation_id, doctor_id, .. }
     | Event::ConsultationChanged { consultation_id, doctor_id, .. }
-    | Event::ConsultationEnded { consultation_id, doctor_id }
+    | Event::ConsultationEnded { consultation_id, doctor_id, .. }
+    | Event::ConsultationGivenAway { consultation_id, doctor_id, .. }
     | Event::ReminderDue { consultation_id, doctor_id, .. }) = event
     else {
         return Ok(None);
     };
     let database = state.archive.database();
     let consultation = database.consultation(&Scope::internal(), *consultation_id).await?;
-    // Given to another doctor meanwhile, it is the other's, who hears of it by another event.
-    let Some(consultation) = consultation.filter(|found| found.doctor_id == *doctor_id) else {
+    // Given to another doctor meanwhile, it is the other's, who hears of it by another event; given back, nothing is gone.
+    let given_away = matches!(event, Event::ConsultationGivenAway { .. });
+    let Some(consultation) = consultation.filter(|found| (found.doctor_id == *doctor_id) != given_away)
+    else {
         return Ok(None);
     };
     let Some(doctor) = database.doctor(*doctor_id).await? else { return Ok(None) };

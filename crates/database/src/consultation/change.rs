@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use model::{
     access::{Extent, Scope},
     clinical::{Consultation, ConsultationCommand, ConsultationStatus},
-    event::Event,
+    event::{Change, Event},
 };
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -63,6 +63,9 @@ pub enum ChangeError {
     /// It is at another version.
     #[error("it was changed meanwhile")]
     Changed,
+    /// Its doctor takes no consultations.
+    #[error("its doctor takes no consultations")]
+    DoctorInactive,
     /// The time is taken.
     #[error("the time is taken: {0}")]
     Taken(Calendar),
@@ -83,7 +86,7 @@ impl From<BookingError> for ChangeError {
 
 impl Database {
     /// Does what a command says. A consultation that is cancelled, or to which the patient did not come, no longer lets
-    /// its doctor see the patient's studies.
+    /// its doctor see the patient's studies. A doctor who takes no consultations is given no time and no consultation.
     ///
     /// # Errors
     /// See [`ChangeError`]; [`DatabaseError::NotFound`] when it is not there or not in reach.
@@ -114,13 +117,16 @@ impl Database {
         }
         after.doctor_id = change.doctor_id.unwrap_or(after.doctor_id);
         lock_calendars(&mut tx, &after).await?;
+        if asks_for_a_doctor(change.command) && !takes_consultations(&mut tx, after.doctor_id).await? {
+            return Err(ChangeError::DoctorInactive);
+        }
         update_row(&mut tx, &after).await?;
         let mut batch = Batch::default();
         give_back_slot(&mut batch, id);
         take_slot(&mut batch, &after, tx.now);
         plan_reminders(&mut batch, &tx, self.reminder_minutes_before(), (Some(&before), &after));
         note_change(&mut batch, &after, (change.command.as_str(), &change.remark), actor);
-        add_events(&mut batch, &mut tx, &[event_of(&after, change.command)])?;
+        add_events(&mut batch, &mut tx, &events_of(&before, &after, change.command))?;
         batch.run(&mut tx).await.map_err(|error| not_booked(error, tx.dialect()))?;
         if status.is_over() || after.doctor_id != before.doctor_id {
             let why = "the consultation has ended or has another doctor";
@@ -170,7 +176,7 @@ impl Database {
         update_row(&mut tx, &after).await?;
         let mut batch = Batch::default();
         note_change(&mut batch, &after, ("edit", ""), actor);
-        add_events(&mut batch, &mut tx, &[changed(&after)])?;
+        add_events(&mut batch, &mut tx, &[changed(&after, Change::Edited, None)])?;
         batch.run(&mut tx).await.map_err(DatabaseError::from)?;
         let record = AuditRecord::success(actor, "edit_consultation").of_consultation(id).about(id);
         insert_audit(&mut tx, &[record]).await?;
@@ -187,22 +193,56 @@ fn is_for_the_maker(command: ConsultationCommand, status: ConsultationStatus) ->
     before_it_begins && matches!(command, Arrive | Cancel | Reassign | Reschedule)
 }
 
-fn event_of(after: &Consultation, command: ConsultationCommand) -> Event {
-    let (consultation_id, doctor_id) = (after.id, after.doctor_id);
-    if after.status.is_over() {
-        Event::ConsultationEnded { consultation_id, doctor_id }
-    } else if matches!(command, ConsultationCommand::Confirm) {
-        Event::ConsultationScheduled { consultation_id, doctor_id }
-    } else {
-        changed(after)
-    }
+/// Whether it asks for a doctor's time as a booking does: the doctor has to take consultations then.
+fn asks_for_a_doctor(command: ConsultationCommand) -> bool {
+    use ConsultationCommand::{Confirm, Reassign, Reschedule};
+    matches!(command, Confirm | Reschedule | Reassign)
 }
 
-fn changed(after: &Consultation) -> Event {
+/// Whether a doctor takes consultations, which nobody changes until the transaction ends.
+async fn takes_consultations(tx: &mut Tx, doctor_id: Uuid) -> Result<bool, DatabaseError> {
+    let sql = match tx.dialect() {
+        Dialect::Postgres => "SELECT active FROM doctor WHERE id = $1 FOR SHARE",
+        Dialect::Sqlite => "SELECT active FROM doctor WHERE id = $1",
+    };
+    let active: Option<bool> = on_tx!(tx, connection =>
+        sqlx::query_scalar(sql).bind(doctor_id).fetch_optional(connection).await?);
+    active.ok_or(DatabaseError::NotFound)
+}
+
+/// What is told. Who had a consultation that is another doctor's now hears that, and nothing of what becomes of it.
+fn events_of(before: &Consultation, after: &Consultation, command: ConsultationCommand) -> Vec<Event> {
+    let (consultation_id, doctor_id) = (after.id, after.doctor_id);
+    let (status, change) = (Some(after.status), Change::from(command));
+    if after.status.is_over() {
+        return vec![Event::ConsultationEnded { consultation_id, doctor_id, status, change: Some(change) }];
+    }
+    if change == Change::Booked {
+        return vec![Event::ConsultationScheduled {
+            consultation_id,
+            doctor_id,
+            status,
+            change: Some(change),
+        }];
+    }
+    if doctor_id == before.doctor_id {
+        return vec![changed(after, change, None)];
+    }
+    let given_away = Event::ConsultationGivenAway {
+        consultation_id,
+        doctor_id: before.doctor_id,
+        scheduled_at: before.scheduled_at,
+    };
+    vec![changed(after, change, Some(before.doctor_id)), given_away]
+}
+
+fn changed(after: &Consultation, change: Change, previous_doctor_id: Option<Uuid>) -> Event {
     Event::ConsultationChanged {
         consultation_id: after.id,
         doctor_id: after.doctor_id,
         status: after.status.as_str().to_owned(),
+        change: Some(change),
+        previous_doctor_id,
     }
 }
 

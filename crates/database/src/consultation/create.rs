@@ -90,6 +90,8 @@ impl Database {
         let event = Event::ConsultationScheduled {
             consultation_id: consultation.id,
             doctor_id: consultation.doctor_id,
+            status: Some(consultation.status),
+            change: Some(consultation.status.into()),
         };
         add_events(&mut batch, &mut tx, &[event])?;
         let record = AuditRecord::success(actor, "create_consultation").about(consultation.id);

@@ -77,10 +77,11 @@ fn deliveries_of(
 ) -> Result<Vec<Vec<Value>>, DatabaseError> {
     let mut list = Vec::new();
     for envelope in events {
-        let name = envelope.event.name();
-        let wanted = webhooks.iter().filter(|webhook| {
-            envelope.sequence > webhook.since && webhook.event_types.iter().any(|one| one == name)
-        });
+        let (name, detailed) = (envelope.event.name(), envelope.event.detailed_name());
+        let asked = |one: &String| one == name || Some(one.as_str()) == detailed;
+        let wanted = webhooks
+            .iter()
+            .filter(|webhook| envelope.sequence > webhook.since && webhook.event_types.iter().any(asked));
         let mut receivers_of: Vec<Value> = wanted.map(|webhook| uuid_value(webhook.id)).collect();
         if envelope.event.doctor_id().is_some() && receivers.mailed.contains(&name) {
             receivers_of.push(Value::Null);

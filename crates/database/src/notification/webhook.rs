@@ -15,7 +15,7 @@ pub struct Webhook {
     pub address: String,
     /// What it is for, in people's words.
     pub description: String,
-    /// Names of the events that it gets.
+    /// Names of the events that it gets, some with what was done behind them.
     pub event_types: Vec<String>,
     /// Only events after this one of the outbox are for it.
     pub since: i64,

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use super::doctor::{Doctor, Licence};
 use crate::event::Event;
 
 /// Where a document stands.
@@ -85,6 +86,30 @@ pub struct DocumentPatient {
     /// When the patient was born.
     #[serde(default)]
     pub birth_date: Option<NaiveDate>,
+}
+
+/// What the paper of a document shows of its doctor beside name and licence number. It is signed with the document, so that a
+/// paper says the same when the profile has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SignerProfile {
+    /// Specialties in words.
+    pub specialties: Vec<String>,
+    /// Licences to practise.
+    pub licences: Vec<Licence>,
+    /// Lines of contact, in the order of the paper.
+    pub contacts: Vec<String>,
+}
+
+impl From<&Doctor> for SignerProfile {
+    fn from(doctor: &Doctor) -> Self {
+        let details = &doctor.details;
+        let contacts = [&doctor.contact, &details.phone, &details.email];
+        Self {
+            specialties: doctor.specialties.iter().map(|specialty| specialty.text.clone()).collect(),
+            licences: details.licences.clone(),
+            contacts: contacts.into_iter().filter(|line| !line.is_empty()).cloned().collect(),
+        }
+    }
 }
 
 /// A document.

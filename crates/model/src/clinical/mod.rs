@@ -10,7 +10,7 @@ mod report;
 pub use consultation::{Consultation, ConsultationCommand, ConsultationStatus, UnknownStatus};
 pub use doctor::{Doctor, DoctorDetails, Fee, Licence, Specialty};
 pub use document::{
-    ClinicalDocument, DocumentContent, DocumentPatient, DocumentSignature, DocumentStatus,
+    ClinicalDocument, DocumentContent, DocumentPatient, DocumentSignature, DocumentStatus, SignerProfile,
     UnknownDocumentStatus,
 };
 pub use prescription::{
