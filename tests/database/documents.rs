@@ -5,7 +5,7 @@ use model::{
     access::Scope,
     clinical::{
         ClinicalDocument, Consultation, ConsultationStatus, DocumentContent, DocumentSignature,
-        DocumentStatus, PrescriptionContent, Report, ReportContent,
+        DocumentStatus, Prescription, PrescriptionContent, Report, ReportContent,
     },
     event::Event,
 };
@@ -21,6 +21,7 @@ on_both_engines!(
     two_drafts_do_not_take_one_place,
     a_report_is_about_studies_of_its_patient_in_reach,
     a_document_is_for_who_treats_the_patient,
+    a_booking_without_an_issuer_opens_documents_of_each,
 );
 
 async fn meeting(home: &Home, doctor_id: Uuid) -> Consultation {
@@ -212,4 +213,50 @@ async fn a_document_is_for_who_treats_the_patient(home: Home) {
             }
     });
     assert!(told, "{events:?}");
+}
+
+/// In a booking as in a document; what a doctor has not signed stays the doctor's alone.
+async fn a_booking_without_an_issuer_opens_documents_of_each(home: Home) {
+    let booked = |doctor_id: Uuid, issuer: &str| NewConsultation {
+        issuer_of_patient_id: issuer.to_owned(),
+        ..booking(doctor_id, "4711")
+    };
+    let (mut written, mut authors) = (Vec::new(), Vec::new());
+    for issuer in ["", "HOSP"] {
+        let author = doctor(&home).await;
+        authors.push(author);
+        let meeting = NewConsultation { status: ConsultationStatus::InProgress, ..booked(author, issuer) };
+        let consultation = book(&home, meeting).await;
+        let begun = draft(&home, &consultation, prescription()).await.expect("a draft");
+        draft(&home, &consultation, prescription()).await.expect("a draft that stays one");
+        written.push(sign(&home, &begun).await.expect("signed").id);
+    }
+    let (any, hosp) = (written[0], written[1]);
+    let both: &[Uuid] = &[any, hosp];
+    let none: &[Uuid] = &[];
+    for (of_booking, asked, expected) in [
+        ("", None, both),
+        ("", Some("HOSP"), both),
+        ("", Some("OTHER"), &[any]),
+        ("HOSP", None, &[hosp]),
+        ("HOSP", Some("HOSP"), &[hosp]),
+        ("OTHER", None, none),
+        ("OTHER", Some("HOSP"), none),
+    ] {
+        let other = doctor(&home).await;
+        book(&home, booked(other, of_booking)).await;
+        let scope = doctor_scope(other);
+        let found: Vec<Prescription> =
+            home.database.documents_of_patient(&scope, "4711", asked, 10).await.expect("list");
+        let mut found: Vec<Uuid> = found.into_iter().map(|one| one.id).collect();
+        found.sort();
+        assert_eq!(found, expected, "a booking of {of_booking:?}, asked for {asked:?}");
+        let read = home.database.document::<PrescriptionContent>(&scope, hosp).await.expect("read");
+        assert_eq!(read.is_some(), of_booking != "OTHER", "a booking of {of_booking:?}");
+    }
+    // The own one is compared with what is written for that issuer later.
+    let scope = doctor_scope(authors[0]);
+    let own: Vec<Prescription> =
+        home.database.documents_of_patient(&scope, "4711", Some("HOSP"), 10).await.expect("list");
+    assert!(own.iter().any(|one| one.id == any), "{own:?}");
 }

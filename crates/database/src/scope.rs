@@ -81,6 +81,15 @@ fn is_patient_of(row: &str) -> String {
     )
 }
 
+/// A document of `table` is of the patient that the consultation `c` names, as [`is_patient_of`] has it: what a doctor does not see does
+/// not warn of a medicine that was given already, and what names no issuer may be another patient's than the one that `c` names.
+fn is_document_of_patient(table: &str) -> String {
+    format!(
+        "c.patient_id = {table}.patient_id AND c.patient_id <> '' \
+         AND (c.issuer_of_patient_id = '' OR c.issuer_of_patient_id = {table}.issuer_of_patient_id)"
+    )
+}
+
 /// Studies that consultations `c` of which `which` is true open: those linked to them, and their patients'. Written as
 /// a list of ids, so that a plan starts from a few consultations and not from all studies.
 fn opened_by_consultations(which: &str) -> String {
@@ -228,10 +237,10 @@ impl Database {
                 let (doctor, after) = (reach.id(doctor_id), reach.time(now - days));
                 format!(
                     " AND (doctor_id = {doctor} OR (jws IS NOT NULL AND EXISTS (SELECT 1 FROM consultation c \
-                     WHERE c.doctor_id = {doctor} AND c.patient_id = {table}.patient_id \
-                     AND c.issuer_of_patient_id = {table}.issuer_of_patient_id \
+                     WHERE c.doctor_id = {doctor} AND {} \
                      AND ({OPEN} OR (c.status = 'completed' AND c.closed_at > {after})) \
-                     AND (c.opens_from IS NULL OR {table}.created_at >= c.opens_from))))"
+                     AND (c.opens_from IS NULL OR {table}.created_at >= c.opens_from))))",
+                    is_document_of_patient(table)
                 )
             }
             Extent::Cases { user_id } => {

@@ -1,7 +1,7 @@
 //! What stands on the paper.
 
 use chrono::{DateTime, Utc};
-use model::clinical::{ClinicalDocument, Doctor, DocumentContent, DocumentStatus};
+use model::clinical::{ClinicalDocument, DocumentContent, DocumentStatus, SignerProfile};
 
 use crate::{
     PaperError,
@@ -72,10 +72,10 @@ pub struct Proof {
 pub struct Paper<'a, C> {
     /// The document.
     pub document: &'a ClinicalDocument<C>,
-    /// The doctor's profile.
-    pub doctor: &'a Doctor,
-    /// Name and licence number as they were signed; the profile's while it is a draft.
+    /// Name and licence number of the doctor as they were signed; those of now while it is a draft.
     pub signer: (&'a str, &'a str),
+    /// What else is shown of the doctor: as it was signed, or as it is now in a draft, and where it was not signed.
+    pub profile: &'a SignerProfile,
     /// Whether it is good.
     pub standing: Standing,
     /// None while it is a draft that was never signed.
@@ -92,13 +92,12 @@ impl<C: Printed> Paper<'_, C> {
 
     /// Everything that people wrote, for [`crate::choose`].
     pub fn text(&self) -> String {
-        let Paper { document, doctor, .. } = self;
-        let mut texts = vec![self.signer.0, self.signer.1, &doctor.contact, &doctor.details.email];
-        texts.extend([doctor.details.phone.as_str(), &document.patient_id]);
+        let Paper { document, profile, .. } = self;
+        let mut texts = vec![self.signer.0, self.signer.1, &document.patient_id];
         texts.extend(document.content.patient().map(|patient| patient.name.as_str()));
         texts.extend([document.issuer_of_patient_id.as_str(), &document.remark]);
-        texts.extend(doctor.specialties.iter().map(|specialty| specialty.text.as_str()));
-        for licence in &doctor.details.licences {
+        texts.extend(profile.contacts.iter().chain(&profile.specialties).map(String::as_str));
+        for licence in &profile.licences {
             texts.extend([licence.number.as_str(), &licence.issuer]);
         }
         texts.extend(document.content.texts());

@@ -126,11 +126,10 @@ impl Sheet<'_> {
         self.flow.space(6.0);
         let (name, licence) = paper.signer;
         self.text(name, HEADING, BESIDE_CODE)?;
-        let specialties: Vec<&str> = paper.doctor.specialties.iter().map(|one| one.text.as_str()).collect();
-        self.text(&specialties.join(", "), BODY, BESIDE_CODE)?;
+        self.text(&paper.profile.specialties.join(", "), BODY, BESIDE_CODE)?;
         self.flow.space(3.0);
         self.field(MARGIN, labels.licence, licence, right)?;
-        for other in &paper.doctor.details.licences {
+        for other in &paper.profile.licences {
             let until = other.expires_on.map(|day| format!(", {} {day}", labels.until)).unwrap_or_default();
             self.field(
                 MARGIN,
@@ -139,8 +138,7 @@ impl Sheet<'_> {
                 right,
             )?;
         }
-        let details = &paper.doctor.details;
-        for contact in [&paper.doctor.contact, &details.phone, &details.email] {
+        for contact in &paper.profile.contacts {
             self.field(MARGIN, labels.contact, contact, right)?;
         }
         self.flow.descend_to((page, bottom));

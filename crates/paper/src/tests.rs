@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use model::clinical::{
     ClinicalDocument, Doctor, DocumentStatus, Prescription, PrescriptionContent, Report, ReportContent,
+    SignerProfile,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -64,14 +65,14 @@ fn document<C>(status: DocumentStatus, content: C) -> ClinicalDocument<C> {
     }
 }
 
-fn ada() -> Doctor {
+fn ada() -> SignerProfile {
     let now = DateTime::UNIX_EPOCH;
     let doctor = json!({
         "id": Uuid::from_u128(3), "name": "Ada", "specialties": ["Radiology"], "languages": [], "time_zone": "UTC",
         "licence_number": "MD-1", "contact": "ada@example.org", "details": {}, "active": true, "version": 1,
         "created_at": now, "updated_at": now,
     });
-    serde_json::from_value(doctor).expect("a doctor")
+    SignerProfile::from(&serde_json::from_value::<Doctor>(doctor).expect("a doctor"))
 }
 
 fn pdf<C: Printed>(
@@ -80,7 +81,7 @@ fn pdf<C: Printed>(
     proof: bool,
 ) -> Result<Vec<u8>, PaperError> {
     let now = DateTime::UNIX_EPOCH;
-    let doctor = ada();
+    let profile = ada();
     let proof = proof.then(|| Proof {
         finalized_at: now,
         content_sha256: "00".repeat(32),
@@ -89,7 +90,8 @@ fn pdf<C: Printed>(
         link: "https://x.example/prescriptions/1/verify?code=CODE".into(),
     });
     let standing = Standing::of(document.status, true);
-    render(&Paper { document, doctor: &doctor, signer: ("Ada", "MD-1"), standing, proof, language }, &[])
+    let signer = ("Ada", "MD-1");
+    render(&Paper { document, signer, profile: &profile, standing, proof, language }, &[])
 }
 
 fn has(pdf: &[u8], words: &str) -> bool {
@@ -131,8 +133,12 @@ fn a_signature_that_does_not_hold_is_never_valid() {
     assert_eq!(Standing::of(DocumentStatus::Finalized, false), Standing::NotGenuine);
 }
 
-fn bare<'a, C>(document: &'a ClinicalDocument<C>, doctor: &'a Doctor, standing: Standing) -> Paper<'a, C> {
-    Paper { document, doctor, signer: ("Ada", ""), standing, proof: None, language: Language::English }
+fn bare<'a, C>(
+    document: &'a ClinicalDocument<C>,
+    profile: &'a SignerProfile,
+    standing: Standing,
+) -> Paper<'a, C> {
+    Paper { document, signer: ("Ada", ""), profile, standing, proof: None, language: Language::English }
 }
 
 fn texts(page: &Page) -> Vec<String> {
@@ -149,8 +155,8 @@ fn every_page_says_first_that_it_is_not_valid() {
         (DocumentStatus::Finalized, false, "NOT GENUINE, NOT VALID"),
         (DocumentStatus::Finalized, true, ""),
     ] {
-        let (prescription, doctor) = (prescription(status, content("Amoxicillin", 12)), ada());
-        let paper = bare(&prescription, &doctor, Standing::of(status, genuine));
+        let (prescription, profile) = (prescription(status, content("Amoxicillin", 12)), ada());
+        let paper = bare(&prescription, &profile, Standing::of(status, genuine));
         let mut typesetter = Typesetter::new(&[], Language::English);
         let pages = lay_out(&paper, &mut typesetter).expect("pages");
         assert!(pages.len() > 1, "twelve medicines do not fit on one page");
@@ -173,16 +179,16 @@ fn a_script_without_a_font_is_named() {
     }
     let unread = Arc::new(b"no font".to_vec());
     let paper = prescription(DocumentStatus::Draft, content("plain", 1));
-    let doctor = ada();
-    let paper = bare(&paper, &doctor, Standing::Draft);
+    let profile = ada();
+    let paper = bare(&paper, &profile, Standing::Draft);
     assert!(render(&paper, &[unread]).is_ok(), "a file that is no font is no reason to fail");
 }
 
 #[test]
 fn a_long_report_is_on_as_many_pages_as_it_needs_and_loses_no_line() {
     let findings: Vec<String> = (0..300).map(|number| format!("Line {number} of the findings.")).collect();
-    let (report, doctor) = (report(DocumentStatus::Draft, &findings.join("\n")), ada());
-    let paper = bare(&report, &doctor, Standing::of(report.status, true));
+    let (report, profile) = (report(DocumentStatus::Draft, &findings.join("\n")), ada());
+    let paper = bare(&report, &profile, Standing::of(report.status, true));
     let mut typesetter = Typesetter::new(&[], Language::English);
     let pages = lay_out(&paper, &mut typesetter).expect("pages");
     assert!(pages.len() > 4, "{} pages", pages.len());

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{
-    clinical::{ClinicalDocument, Doctor, DocumentContent},
+    clinical::{ClinicalDocument, Doctor, DocumentContent, SignerProfile},
     text::hex,
 };
 use paper::{Language, MissingScript, Paper, PaperError, Printed, Proof, Standing};
@@ -120,7 +120,10 @@ async fn make<C: Printed>(
             signed.as_ref().map_or((doctor.name.as_str(), doctor.licence_number.as_str()), |signed| {
                 (signed.doctor.name.as_str(), signed.doctor.licence_number.as_str())
             });
-        let paper = Paper { document: &document, doctor: &doctor, signer, standing, proof, language };
+        // Where it was not signed, as it is now.
+        let of_now = SignerProfile::from(&doctor);
+        let profile = signed.as_ref().and_then(|signed| signed.doctor.profile.as_ref()).unwrap_or(&of_now);
+        let paper = Paper { document: &document, signer, profile, standing, proof, language };
         paper::render(&paper, &state.fonts.of(&paper.text()))
     });
     made.await.map_err(|error| Problem::internal(&error))?.map_err(|error| refusal(&error))

@@ -1,10 +1,10 @@
 //! Whether a document is genuine, for whoever has the code that is printed on it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use database::AuditRecord;
 use model::{
     access::Scope,
-    clinical::{ClinicalDocument, DocumentContent},
+    clinical::{ClinicalDocument, DocumentContent, Licence, SignerProfile},
     text::hex,
 };
 use serde::{Deserialize, Serialize};
@@ -44,9 +44,45 @@ pub struct Verification {
     doctor_name: String,
     /// The doctor's licence number, as the signed document says; empty when it is not genuine.
     licence_number: String,
+    /// What else the paper shows of the doctor, as the signed document says; none when it was signed before that was a part of what
+    /// is signed, and when it is not genuine.
+    doctor_profile: Option<SignedProfileBody>,
     /// The public key, as a JWK, for those who verify the signature themselves.
     #[schema(value_type = Object)]
     key: Value,
+}
+
+/// What the paper of a signed document shows of its doctor beside name and licence number.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedProfile)]
+pub struct SignedProfileBody {
+    /// Specialties in words.
+    #[schema(example = json!(["Radiology"]))]
+    specialties: Vec<String>,
+    /// Licences to practise.
+    licences: Vec<SignedLicenceBody>,
+    /// Lines of contact.
+    #[schema(example = json!(["ada@example.org"]))]
+    contacts: Vec<String>,
+}
+
+/// A licence to practise, as it was signed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SignedLicence)]
+pub struct SignedLicenceBody {
+    /// Its number.
+    number: String,
+    /// Who gave it.
+    issuer: String,
+    /// Last day on which it is good.
+    expires_on: Option<NaiveDate>,
+}
+
+impl From<SignerProfile> for SignedProfileBody {
+    fn from(SignerProfile { specialties, licences, contacts }: SignerProfile) -> Self {
+        let show = |Licence { number, issuer, expires_on }| SignedLicenceBody { number, issuer, expires_on };
+        Self { specialties, licences: licences.into_iter().map(show).collect(), contacts }
+    }
 }
 
 /// What is known of a document, for who has its code.
@@ -78,6 +114,7 @@ pub async fn verify<C: DocumentContent>(
         content_sha256: hex(&signed.content_sha256),
         doctor_name: signer.name,
         licence_number: signer.licence_number,
+        doctor_profile: signer.profile.map(SignedProfileBody::from),
         key: key.map_err(|error| Problem::internal(&error))?,
     }))
 }

@@ -22,7 +22,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WhichPatient {
-    /// Issuer of Patient ID (0010,0021): two sites may use the same Patient ID.
+    /// Issuer of Patient ID (0010,0021): two sites may use the same Patient ID. Prescriptions and reports that name none are of
+    /// each.
     pub issuer_of_patient_id: Option<String>,
 }
 

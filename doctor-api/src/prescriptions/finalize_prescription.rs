@@ -18,8 +18,9 @@ use crate::{
 
 /// Sign a prescription
 ///
-/// What is signed says everything: patient, doctor with licence, medicines, time. A prescription that this one replaces
-/// is superseded in the same step. As when it was begun, the consultation has to be in progress, or completed lately.
+/// What is signed says everything: patient, doctor with licences, specialties and contact as they are printed, medicines,
+/// time. A prescription that this one replaces is superseded in the same step. As when it was begun, the consultation has to
+/// be in progress, or completed lately.
 #[utoipa::path(
     post,
     path = "/prescriptions/{id}/finalize",

@@ -13,7 +13,7 @@ pub struct PrescriptionContentBody {
     /// The medicines.
     #[schema(min_items = 1, max_items = 50)]
     pub items: Vec<ItemBody>,
-    /// Allergies that the patient told of, in words.
+    /// Allergies that the patient told of, in words or as codes or groups of ATC such as `J01C`.
     #[serde(default)]
     #[schema(max_items = 50, example = json!(["penicillin"]))]
     pub declared_allergies: Vec<String>,

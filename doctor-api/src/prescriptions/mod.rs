@@ -1,5 +1,6 @@
 //! Prescriptions: drafts, signatures, what takes their place, and whether one is genuine.
 
+mod allergens;
 pub mod cancel_prescription;
 mod check;
 pub mod config;
@@ -38,7 +39,8 @@ pub struct PrescriptionBody {
     declared_allergies: Vec<String>,
     /// To the pharmacy.
     note: String,
-    /// What to look at before signing; none of it forbids anything.
+    /// What to look at before signing; none of it forbids anything. It is a help and no complete check: no warning does not say
+    /// that nothing is wrong.
     warnings: Vec<WarningBody>,
 }
 

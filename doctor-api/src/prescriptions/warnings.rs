@@ -1,4 +1,6 @@
-//! What a doctor should look at before signing. Words are compared, not substances: it finds what is plain to see.
+//! What a doctor should look at before signing. Words and codes are compared, not substances: it finds what is plain to see.
+
+use std::collections::HashSet;
 
 use model::{
     access::Scope,
@@ -10,12 +12,11 @@ use service::{http::problem::Problem, patient_service::Answer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::allergens::clashes;
 use crate::{errors, patients::registry, state::AppState};
 
 /// Earlier prescriptions that are looked at.
 const EARLIER_MAX: u32 = 100;
-/// Shorter words say nothing: "of", "mg".
-const WORD_LENGTH_MIN: usize = 4;
 
 /// What to look at.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -29,7 +30,7 @@ pub struct WarningBody {
     field: String,
     /// In words.
     message: String,
-    /// The other prescription.
+    /// The other prescription: that has the medicine, or declares the allergy.
     #[serde(skip_serializing_if = "Option::is_none")]
     prescription_id: Option<Uuid>,
 }
@@ -48,10 +49,17 @@ pub async fn of(
     let issuer = Some(prescription.issuer_of_patient_id.as_str());
     let earlier: Result<Vec<Prescription>, _> =
         state.database().documents_of_patient(scope, &prescription.patient_id, issuer, EARLIER_MAX).await;
-    let running = earlier.map_err(errors::database)?.into_iter().filter(|other| {
-        other.status == DocumentStatus::Finalized && Some(other.id) != prescription.supersedes
-    });
-    for other in running {
+    let mut earlier = earlier.map_err(errors::database)?;
+    earlier.retain(|other| other.status == DocumentStatus::Finalized);
+    warnings.extend(prescribed_already(prescription, &earlier));
+    warnings.extend(declared_before(prescription, &earlier));
+    Ok(warnings)
+}
+
+/// Medicines of prescriptions that hold, and go on to hold when this one is signed.
+fn prescribed_already(prescription: &Prescription, earlier: &[Prescription]) -> Vec<WarningBody> {
+    let mut warnings = Vec::new();
+    for other in earlier.iter().filter(|other| Some(other.id) != prescription.supersedes) {
         for (index, item) in prescription.content.items.iter().enumerate() {
             if other.content.items.iter().any(|given| is_same(&given.medication, &item.medication)) {
                 warnings.push(WarningBody {
@@ -63,7 +71,31 @@ pub async fn of(
             }
         }
     }
-    Ok(warnings)
+    warnings
+}
+
+/// Allergies that this prescription does not declare and earlier ones do, the one that it replaces too: each once, by the newest.
+fn declared_before(prescription: &Prescription, earlier: &[Prescription]) -> Vec<WarningBody> {
+    let declared = &prescription.content.declared_allergies;
+    let mut known: HashSet<String> = declared.iter().map(|allergy| fold(allergy)).collect();
+    let mut warnings = Vec::new();
+    for other in earlier {
+        let declared_at = other.signed.as_ref().map_or(other.created_at, |signed| signed.finalized_at);
+        let day = declared_at.date_naive();
+        for allergy in other.content.declared_allergies.iter().filter(|allergy| known.insert(fold(allergy))) {
+            for (index, item) in prescription.content.items.iter().enumerate() {
+                if clashes(allergy, &item.medication) {
+                    warnings.push(WarningBody {
+                        kind: "allergy",
+                        field: format!("items[{index}]"),
+                        message: format!("the patient told of an allergy on {day}: {allergy}"),
+                        prescription_id: Some(other.id),
+                    });
+                }
+            }
+        }
+    }
+    warnings
 }
 
 /// What it says of the patient, and the Patient Service does not.
@@ -123,37 +155,4 @@ fn within(prescription: &Prescription) -> Vec<WarningBody> {
 fn is_same(one: &Medication, other: &Medication) -> bool {
     let coded = !one.code.is_empty() && one.system == other.system && one.code == other.code;
     coded || fold(&one.text) == fold(&other.text)
-}
-
-/// A word of the one is the beginning of a word of the other, or its code.
-fn clashes(allergy: &str, medication: &Medication) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let folded = fold(text);
-        let words =
-            folded.split(|one: char| !one.is_alphanumeric()).filter(|word| word.len() >= WORD_LENGTH_MIN);
-        words.map(str::to_owned).collect()
-    };
-    let of_medication = words(&medication.text);
-    let by_name = words(allergy).iter().any(|allergy| {
-        of_medication
-            .iter()
-            .any(|word| word.starts_with(allergy.as_str()) || allergy.starts_with(word.as_str()))
-    });
-    by_name || (!medication.code.is_empty() && allergy.trim() == medication.code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn allergies_clash_by_words_and_codes() {
-        let medication =
-            |text: &str| Medication { text: text.into(), system: String::new(), code: "J01CA04".into() };
-        assert!(clashes("Amoxicillin", &medication("amoxicillin 500 mg")));
-        assert!(clashes("Penicillin V", &medication("Penicillin")));
-        assert!(clashes("J01CA04", &medication("Amoxil")));
-        assert!(!clashes("nuts", &medication("Ibuprofen 400 mg")));
-        assert!(!clashes("", &medication("")));
-    }
 }

@@ -18,8 +18,8 @@ use crate::{
 
 /// Sign a report
 ///
-/// What is signed says everything: patient, doctor with licence, studies, findings, impression, time. It needs findings and an
-/// impression. A report that this one replaces is superseded in the same step. As when it was begun, the consultation has to be in
+/// What is signed says everything: patient, doctor with licences, specialties and contact as they are printed, studies, findings,
+/// impression, time. It needs findings and an impression. A report that this one replaces is superseded in the same step. As when it was begun, the consultation has to be in
 /// progress, or completed lately, and the studies have to be its patient's.
 #[utoipa::path(
     post,

@@ -2,6 +2,7 @@
 
 mod patient;
 mod signing;
+mod warnings;
 
 use axum::http::{StatusCode, header};
 use model::access::Role;

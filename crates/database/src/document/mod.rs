@@ -158,7 +158,7 @@ impl Database {
         Ok(row.map(Into::into))
     }
 
-    /// A patient's documents of a kind in reach, the newest first.
+    /// A patient's documents of a kind in reach, the newest first; of an issuer also those that name none.
     pub async fn documents_of_patient<C: DocumentContent>(
         &self,
         scope: &Scope,
@@ -171,8 +171,8 @@ impl Database {
         }
         let reach = self.document_reach(scope, C::NOUN, 4);
         let sql = AssertSqlSafe(format!(
-            "{} WHERE patient_id = $1 AND (issuer_of_patient_id = $2 OR $2 = ''){} \
-             ORDER BY created_at DESC, id DESC LIMIT $3",
+            "{} WHERE patient_id = $1 \
+             AND (issuer_of_patient_id = $2 OR issuer_of_patient_id = '' OR $2 = ''){} ORDER BY created_at DESC, id DESC LIMIT $3",
             select::<C>(),
             reach.sql
         ));

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use model::access::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{super::practice::practice, item};
 
@@ -42,17 +42,43 @@ async fn who_signed_is_who_the_doctor_was_then() {
     let house = &practice.house;
     let (_, admin) = house.account(Role::Admin, None).await;
     let profile = format!("/doctors/{}", practice.doctor.id);
-    let named = async |tag: &str, name: &str, licence: &str| {
-        let body = json!({ "name": name, "licence_number": licence });
+    let changed = async |tag: &str, body: Value| {
         let changed = house.with_header(("PATCH", &profile), &admin, ("if-match", tag), body).await;
         assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.body);
     };
-    named("\"1\"", "Ada Osei", "MD-1").await;
+    let licence = json!({ "number": "L-7", "issuer": "Council of Accra", "expires_on": "2030-01-31" });
+    let then = json!({
+        "name": "Ada Osei", "licence_number": "MD-1", "licences": [licence], "specialties": ["Radiology"],
+        "contact": "Ward 3", "email": "ada@example.org", "phone": "+233 1"
+    });
+    changed("\"1\"", then).await;
     let path = practice.draft().await;
     let signed = practice.post(&format!("{path}/finalize"), json!({})).await.json();
-    named("\"2\"", "Ada Mensah", "MD-2").await;
+    let draft = practice.draft().await;
+    let paper = async |path: &str| {
+        let paper = house.get(&format!("{path}/pdf"), &practice.ada).await;
+        assert_eq!(paper.status, StatusCode::OK, "{:?}", paper.body);
+        paper.body
+    };
+    let (of_signed, of_draft) = (paper(&path).await, paper(&draft).await);
+    // One by one: each of them stands on the paper.
+    for (version, body) in [
+        (2, json!({ "name": "Ada Mensah", "licence_number": "MD-2" })),
+        (3, json!({ "licences": [] })),
+        (4, json!({ "specialties": ["Oncology"] })),
+        (5, json!({ "contact": "Ward 4", "email": "", "phone": "" })),
+    ] {
+        changed(&format!("\"{version}\""), body.clone()).await;
+        assert!(paper(&path).await == of_signed, "a signed paper changes with the profile: {body}");
+    }
+    assert!(paper(&draft).await != of_draft, "a draft shows the profile as it is");
     let code = signed["signature"]["verification_code"].as_str().expect("a code");
     let verified = house.get(&format!("{path}/verify?code={code}"), "").await.json();
     assert_eq!(verified["genuine"], true);
     assert_eq!((&verified["doctor_name"], &verified["licence_number"]), (&json!("Ada Osei"), &json!("MD-1")));
+    let shown = json!({
+        "specialties": ["Radiology"], "licences": [licence],
+        "contacts": ["Ward 3", "+233 1", "ada@example.org"]
+    });
+    assert_eq!(verified["doctor_profile"], shown);
 }
