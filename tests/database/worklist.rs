@@ -3,14 +3,15 @@
 use database::{Erasure, Matching, MatchingRules, WorklistCondition, WorklistKey, WorklistQuery};
 use model::{
     SopInstanceUid, StudyInstanceUid,
-    access::Scope,
+    access::{Action, Principal, Role, Scope},
     performed_step::{PerformedStep, PerformedStepStatus, ScheduledReference},
     worklist::{ScheduledProcedureStep, StepStatus, WorklistItem, WorklistOrder},
 };
+use uuid::Uuid;
 
 use crate::{
-    consultations::{booking, doctor},
-    support::{Home, actor, instance, with_uids},
+    consultations::{book, booking, doctor},
+    support::{Home, actor, instance, patient, study_uid, with_uids},
 };
 
 on_both_engines!(
@@ -18,6 +19,8 @@ on_both_engines!(
     pages_hold_each_step_once,
     a_step_starts_when_its_images_come,
     images_of_another_patient_move_nothing,
+    an_order_finds_the_images_that_were_here_before_it,
+    an_order_opens_nobodys_past,
     what_is_scheduled_for_somebody_goes_with_an_erasure,
 );
 
@@ -196,6 +199,95 @@ async fn images_of_another_patient_move_nothing(home: Home) {
     home.put(late).await;
     let now = home.database.worklist_item(&scope, by_number.id).await.expect("read").expect("there");
     assert_eq!(now.order.steps[0].status, StepStatus::Canceled, "what people said stays");
+}
+
+/// Study Instance UIDs of a consultation.
+async fn linked(home: &Home, consultation: Uuid) -> Vec<String> {
+    let linked = home.database.linked_studies(&Scope::internal(), consultation).await.expect("links");
+    let mut uids: Vec<String> =
+        linked.iter().map(|link| link.study.study.study_instance_uid.to_string()).collect();
+    uids.sort();
+    uids
+}
+
+/// Instances of [`instance`] have the accession number A-17.
+async fn an_order_finds_the_images_that_were_here_before_it(home: Home) {
+    let consultation = book(&home, booking(doctor(&home).await, "4711")).await.id;
+    let mut issued = instance("1.2", 1);
+    issued.header.patient.issuer_of_patient_id = "HOSPITAL".into();
+    let mut other = instance("1.3", 1);
+    other.header.patient = patient("4712", "Roe^Jim");
+    let mut unasked = instance("1.4", 1);
+    unasked.header.study.accession_number = "A-18".into();
+    for new in [issued, other, unasked, instance("1.5", 1), instance("1.6", 1)] {
+        home.put(new).await;
+    }
+    let with = |study: &str, accession_number: &str, consultation_id: Option<Uuid>| {
+        let steps = vec![
+            step("S1", "CR1", "CR", ("20260131", "093000")),
+            step("S2", "CT1", "CT", ("20260131", "140000")),
+        ];
+        let order = order(study, ("4711", "Doe^Jane"), steps);
+        WorklistOrder { accession_number: accession_number.into(), consultation_id, ..order }
+    };
+    let scope = Scope::internal();
+    let mut first = with("1.99", "A-17", None);
+    first.issuer_of_patient_id = "HOSPITAL".into();
+    let first = schedule(&home, first).await;
+    assert_eq!((first.version, linked(&home, consultation).await.len()), (1, 0), "for nobody yet");
+    let replace = async |item: &WorklistItem, order: WorklistOrder| {
+        let replaced =
+            home.database.replace_worklist_item(&scope, item.id, item.version, order, &actor()).await;
+        replaced.expect("an answer").expect("replaced")
+    };
+    let mut order = first.order.clone();
+    order.consultation_id = Some(consultation);
+    let first = replace(&first, order).await;
+    assert_eq!(linked(&home, consultation).await, ["1.2"], "of that issuer alone");
+    assert_eq!(status_of(&home, &first).await, [StepStatus::Scheduled; 2], "the series says another step");
+
+    let mut by_modality = with_uids("1.5", "1.5.2", "1.5.2.1", 1);
+    by_modality.header.series.scheduled_procedure_step_id = String::new();
+    home.put(by_modality).await;
+    let second = schedule(&home, with("1.98", "A-17", Some(consultation))).await;
+    assert_eq!(linked(&home, consultation).await, ["1.2", "1.5", "1.6"]);
+    assert_eq!(second.order.steps[0].status, StepStatus::Started);
+    assert_eq!((second.order.steps[1].status, second.version), (StepStatus::Scheduled, 2));
+    let trail = home.database.audit_page(0, 100).await.expect("the trail");
+    let rules = trail.iter().filter(|row| row.record.action == "link_study").map(|row| &row.record.rule);
+    assert_eq!(rules.collect::<Vec<_>>(), ["worklist"; 3]);
+    let events = home.database.outbox_after(0, 99).await.expect("events");
+    assert_eq!(events.iter().filter(|event| event.event.name() == "study.linked").count(), 3);
+
+    let taken_out = home.database.unlink_study(&scope, consultation, &study_uid("1.6"), &actor()).await;
+    assert!(taken_out.expect("an answer"));
+    let second = replace(&second, with("1.4", "A-17", Some(consultation))).await;
+    assert_eq!(linked(&home, consultation).await, ["1.2", "1.4", "1.5"], "people's word stays");
+    let mut put_back = second.order.clone();
+    put_back.steps[0].status = StepStatus::Scheduled;
+    let second = replace(&second, put_back).await;
+    assert_eq!(second.order.steps[0].status, StepStatus::Scheduled, "nothing else is looked for");
+}
+
+/// Who books himself reaches nothing of the patient that came long before.
+async fn an_order_opens_nobodys_past(home: Home) {
+    let ann = doctor(&home).await;
+    let doctor = Principal::new(Uuid::now_v7(), Role::Doctor, Some(ann));
+    let scope = |action| doctor.authorize(action).expect("may");
+    home.put(instance("1.5", 1)).await;
+    home.sleep_seconds(48 * 3_600);
+    home.put(instance("1.6", 1)).await;
+    let booked = home
+        .database
+        .create_consultation(&scope(Action::CreateConsultation), booking(ann, "4711"), &actor())
+        .await
+        .expect("booked");
+    let steps = vec![step("S1", "CR1", "CR", ("20260131", "093000"))];
+    let mut order = order("1.5", ("4711", "Doe^Jane"), steps);
+    (order.accession_number, order.consultation_id) = ("A-17".into(), Some(booked.id));
+    let made = home.database.create_worklist_item(&scope(Action::ManageWorklist), order, &actor()).await;
+    made.expect("scheduled");
+    assert_eq!(linked(&home, booked.id).await, ["1.6"]);
 }
 
 async fn what_is_scheduled_for_somebody_goes_with_an_erasure(home: Home) {

@@ -81,8 +81,11 @@ async fn a_calendar_is_read_by_others_and_names_no_patient() {
     let file = platform.scratch().join("calendar.ics");
     std::fs::write(&file, &text).expect("a file");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/calendar_check.py");
-    let read = python::run(&script, &[file.to_str().expect("a path")]);
+    let read = python::run(&script, &[file.to_str().expect("a path"), "2027-04-15T00:00:00+00:00"]);
     assert_eq!(read, READ);
+    let rules: Vec<&str> = text.lines().filter(|line| line.starts_with("RRULE:")).collect();
+    let with_an_end = "RRULE:FREQ=WEEKLY;BYDAY=FR;UNTIL=20270410T215959Z";
+    assert_eq!(rules, ["RRULE:FREQ=WEEKLY;BYDAY=MO", with_an_end]);
 
     let bookings = platform.user("other-bookings", "service").await;
     let of_service = bookings.get(&path).await.text().await.expect("text");
@@ -156,8 +159,8 @@ async fn our_own_calendar_comes_back_as_it_went() {
     let answer = request.header("Content-Type", "text/calendar").body(text).send().await.expect("an answer");
     let kept: Value = answer.json().await.expect("JSON");
     let weekly = json!([
-        { "weekday": "monday", "from": "09:00", "to": "12:30", "valid_from": "2027-03-15", "valid_until": "2027-04-15" },
-        { "weekday": "friday", "from": "22:00", "to": "24:00", "valid_from": "2027-03-26", "valid_until": "2027-04-10" }
+        { "weekday": "monday", "from": "09:00", "to": "12:30", "valid_from": null, "valid_until": null },
+        { "weekday": "friday", "from": "22:00", "to": "24:00", "valid_from": "2027-03-20", "valid_until": "2027-04-10" }
     ]);
     assert_eq!(kept["weekly"], weekly);
 }

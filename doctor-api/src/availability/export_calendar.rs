@@ -44,8 +44,8 @@ pub struct CalendarQuery {
 
 /// Export a doctor's calendar
 ///
-/// iCalendar (RFC 5545): the consultations that the caller may see, with nothing of the patient, and the weekly hours. The
-/// doctor's own export has time off and extra hours, too.
+/// iCalendar (RFC 5545): the consultations of the period that the caller may see, with nothing of the patient, and all weekly hours,
+/// without an end when they have none. The doctor's own export has the time off and the extra hours of the period, too.
 #[utoipa::path(
     get,
     path = "/doctors/{id}/calendar.ics",

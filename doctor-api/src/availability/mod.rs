@@ -197,6 +197,9 @@ fn refuse_all(refusals: Vec<(String, String)>) -> Result<(), Problem> {
     checks.finish()
 }
 
+/// Longest time between two consultations, as `check_rules` has it.
+const BUFFER_MAX_MINUTES: u32 = 240;
+
 /// What is taken of doctors' time around a period.
 pub struct Busy(HashMap<Uuid, Vec<Slot>>);
 
@@ -206,10 +209,11 @@ fn slot_of(Span { starts_at, ends_at }: Span) -> Slot {
 
 /// Where to look for what may reach into a period, and how long a consultation takes that was begun without an appointment.
 fn around((from, until): (DateTime<Utc>, DateTime<Utc>)) -> (Span, TimeDelta) {
-    // A buffer and a long slot reach over the ends of the period.
-    let margin = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
+    // What ended before the period has its buffer in it. The last slot begins in the period, ends after it, and has its buffer then.
+    let before = TimeDelta::minutes(i64::from(BUFFER_MAX_MINUTES));
+    let after = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES + BUFFER_MAX_MINUTES));
     let walk_in = TimeDelta::minutes(i64::from(DURATION_DEFAULT_MINUTES));
-    (Span { starts_at: from - margin, ends_at: until + margin }, walk_in)
+    (Span { starts_at: from - before, ends_at: until + after }, walk_in)
 }
 
 /// Asks for all of them at once.

@@ -21,7 +21,7 @@ use crate::{
 /// Replace a doctor's weekly hours
 ///
 /// Consultations that are booked stay as they are. A calendar (RFC 5545) replaces the weekly hours alone: its events with the category
-/// AVAILABILITY and a rule of FREQ=WEEKLY.
+/// AVAILABILITY and a rule of FREQ=WEEKLY. Those of `GET /doctors/{id}/calendar.ics` come back as they were.
 #[utoipa::path(
     put,
     path = "/doctors/{id}/availability/rules",

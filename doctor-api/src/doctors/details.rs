@@ -1,15 +1,18 @@
 //! The parts of a profile that have parts themselves, and their checks.
 
 use chrono::NaiveDate;
-use model::clinical::{DoctorDetails, Fee, Licence, Specialty};
+use model::clinical::{DoctorDetails, Fee, Licence, SNOMED_CT, Specialty};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{LICENCE_NUMBER_LENGTH_MAX, LINE_LENGTH_MAX, LIST_LENGTH_MAX};
+use super::{
+    LICENCE_NUMBER_LENGTH_MAX, LINE_LENGTH_MAX, LIST_LENGTH_MAX,
+    specialty_code::{NUCC, refusal},
+};
 use crate::input::check::Checks;
 
 /// Where codes of specialties are from: SNOMED CT, and the provider taxonomy of the NUCC.
-const CODE_SYSTEMS: [&str; 2] = ["http://snomed.info/sct", "http://nucc.org/provider-taxonomy"];
+const CODE_SYSTEMS: [&str; 2] = [SNOMED_CT, NUCC];
 /// Longest address of a picture in characters.
 const URL_LENGTH_MAX: usize = 500;
 
@@ -24,7 +27,7 @@ pub struct SpecialtyBody {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(example = "http://snomed.info/sct")]
     system: String,
-    /// The code.
+    /// The code: of SNOMED CT a concept's identifier with its check digit, of the NUCC ten characters such as `2085R0202X`.
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(example = "394914008", max_length = 64)]
     code: String,
@@ -48,6 +51,9 @@ pub fn check_specialties(checks: &mut Checks, specialties: &[Specialty]) {
         checks.require(paired, &format!("{field}.code"), "needs its system, and the other way round");
         let known = one.system.is_empty() || CODE_SYSTEMS.contains(&one.system.as_str());
         checks.require(known, &format!("{field}.system"), "is neither SNOMED CT nor the NUCC taxonomy");
+        if let Some(why) = refusal(&one.system, &one.code).filter(|_| paired) {
+            checks.refuse(&format!("{field}.code"), why);
+        }
     }
 }
 

@@ -25,8 +25,10 @@ use crate::{
     state::AppState,
 };
 
+/// Doctors whose calendars are read at once.
+const CANDIDATES_AT_ONCE: u32 = if cfg!(test) { 3 } else { 1_000 };
 /// Doctors looked at for who is free at a time; narrow the search by specialty or language for more.
-const CANDIDATES_MAX: u32 = 1_000;
+const CANDIDATES_MAX: u32 = 10 * CANDIDATES_AT_ONCE;
 /// Longest text to search for in characters.
 const SEARCH_LENGTH_MAX: usize = 200;
 
@@ -54,6 +56,9 @@ pub struct DoctorQuery {
 }
 
 /// List doctors
+///
+/// For `available_at` the first 10,000 doctors by name that match the rest are looked at. Where there are others, `more` is true also on a
+/// page that is not full: narrow the search.
 #[utoipa::path(
     get,
     path = "/doctors",
@@ -86,46 +91,81 @@ pub async fn list_doctors(
         let doctors = state.database().doctors(&filter).await.map_err(errors::database)?;
         return Ok(Json(page.page(doctors, DoctorBody::from)));
     };
-    let free = free_at(&state, filter, at, page).await?;
-    Ok(Json(page.page(free, DoctorBody::from)))
+    let (free, others) = free_at(&state, &filter, at, page).await?;
+    let mut answer = page.page(free, DoctorBody::from);
+    answer.more |= others;
+    Ok(Json(answer))
 }
 
-/// Those of the doctors who are free at a time. Who is free is reckoned for each, so the page is looked for among the
-/// first doctors of the filter.
+/// Those of the doctors who are free at a time, and whether there are others that were not looked at. Who is free is reckoned for each,
+/// so the page is looked for until it is full.
 async fn free_at(
     state: &AppState,
-    filter: DoctorFilter,
+    filter: &DoctorFilter,
     at: DateTime<Utc>,
     page: PageRequest,
-) -> Result<Vec<Doctor>, Problem> {
-    let active = filter.active.unwrap_or(true);
-    let filter = DoctorFilter { active: Some(active), limit: CANDIDATES_MAX, offset: 0, ..filter };
-    let doctors = state.database().doctors(&filter).await.map_err(errors::database)?;
-    let ids: Vec<Uuid> = doctors.iter().map(|doctor| doctor.id).collect();
-    let schedules = state.database().schedules(&ids).await.map_err(errors::database)?;
-    let schedules: HashMap<Uuid, ScheduleRow> = schedules.into_iter().collect();
-    let until = at + TimeDelta::seconds(1);
-    let longest = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
-    let ids: Vec<Uuid> = schedules.keys().copied().collect();
-    let busy = availability::busy(state, &ids, (at - longest, until)).await?;
-    let now = state.clock.now();
+) -> Result<(Vec<Doctor>, bool), Problem> {
+    let active = Some(filter.active.unwrap_or(true));
     let (mut free, mut to_leave_out) = (Vec::new(), page.offset);
-    for doctor in doctors {
-        let Some(schedule) = schedules.get(&doctor.id) else { continue };
-        let length = TimeDelta::minutes(i64::from(schedule.rules.slot_minutes));
-        let slots =
-            availability::free((&doctor, schedule), busy.of(doctor.id), (at - length, until), length, now);
-        if !slots.iter().any(|slot| slot.starts_at <= at && at < slot.ends_at) {
-            continue;
+    for offset in (0..CANDIDATES_MAX).step_by(CANDIDATES_AT_ONCE as usize) {
+        // One more shows whether there are others.
+        let limit = CANDIDATES_AT_ONCE + 1;
+        let filter = DoctorFilter { active, limit, offset: u64::from(offset), ..filter.clone() };
+        let mut doctors = state.database().doctors(&filter).await.map_err(errors::database)?;
+        let others = doctors.len() > CANDIDATES_AT_ONCE as usize;
+        doctors.truncate(CANDIDATES_AT_ONCE as usize);
+        let calendars = Calendars::read(state, &doctors, at).await?;
+        for doctor in doctors {
+            if !calendars.is_free(&doctor) {
+                continue;
+            }
+            if to_leave_out > 0 {
+                to_leave_out -= 1;
+            } else {
+                free.push(doctor);
+            }
+            if free.len() >= page.fetch() as usize {
+                return Ok((free, false));
+            }
         }
-        if to_leave_out > 0 {
-            to_leave_out -= 1;
-        } else {
-            free.push(doctor);
-        }
-        if free.len() >= page.fetch() as usize {
-            break;
+        if !others {
+            return Ok((free, false));
         }
     }
-    Ok(free)
+    Ok((free, true))
+}
+
+/// The hours of doctors, and what is taken of them around a time.
+struct Calendars {
+    schedules: HashMap<Uuid, ScheduleRow>,
+    busy: availability::Busy,
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl Calendars {
+    async fn read(state: &AppState, doctors: &[Doctor], at: DateTime<Utc>) -> Result<Self, Problem> {
+        let ids: Vec<Uuid> = doctors.iter().map(|doctor| doctor.id).collect();
+        let schedules = state.database().schedules(&ids).await.map_err(errors::database)?;
+        let schedules: HashMap<Uuid, ScheduleRow> = schedules.into_iter().collect();
+        let longest = TimeDelta::minutes(i64::from(DURATION_MAX_MINUTES));
+        let ids: Vec<Uuid> = schedules.keys().copied().collect();
+        let busy = availability::busy(state, &ids, (at - longest, until(at))).await?;
+        Ok(Self { schedules, busy, at, now: state.clock.now() })
+    }
+
+    /// Whether a slot of the doctor's that is free holds the time.
+    fn is_free(&self, doctor: &Doctor) -> bool {
+        let Some(schedule) = self.schedules.get(&doctor.id) else { return false };
+        let length = TimeDelta::minutes(i64::from(schedule.rules.slot_minutes));
+        let period = (self.at - length, until(self.at));
+        let busy = self.busy.of(doctor.id);
+        let slots = availability::free((doctor, schedule), busy, period, length, self.now);
+        slots.iter().any(|slot| slot.starts_at <= self.at && self.at < slot.ends_at)
+    }
+}
+
+/// The end of a period in which a slot may begin that holds a time.
+fn until(at: DateTime<Utc>) -> DateTime<Utc> {
+    at + TimeDelta::seconds(1)
 }

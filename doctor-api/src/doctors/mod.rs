@@ -8,6 +8,7 @@ pub mod list_doctors;
 pub mod patch_doctor;
 pub mod read_profile_history;
 mod require;
+mod specialty_code;
 pub mod update_doctor;
 
 use axum::{

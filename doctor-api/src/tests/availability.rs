@@ -220,6 +220,51 @@ async fn each_of_several_doctors_is_free_or_not_by_the_own_calendar() {
     assert_eq!(names("2027-03-29T07:40:00Z").await, ["Ada", "Ben", "Cy"]);
 }
 
+// The tests look at 3 doctors at once, and at 30 altogether.
+#[tokio::test]
+async fn whoever_is_free_is_found_however_many_come_before() {
+    let house = House::open().await;
+    let (_, admin) = house.account(Role::Admin, None).await;
+    for number in 1..=31 {
+        let doctor = house.doctor(&format!("Dr {number:02}")).await;
+        if [5, 29, 31].contains(&number) {
+            let path = format!("/doctors/{}/availability/rules", doctor.id);
+            let put = house.with_header(("PUT", &path), &admin, ("if-match", "\"0\""), mornings()).await;
+            assert_eq!(put.status, StatusCode::OK, "{:?}", put.body);
+        }
+    }
+    for (query, names, more) in [
+        ("", vec!["Dr 05", "Dr 29"], true),
+        ("&limit=1", vec!["Dr 05"], true),
+        ("&limit=1&offset=1", vec!["Dr 29"], true),
+        ("&q=Dr%200", vec!["Dr 05"], false),
+        ("&q=Dr%203", vec!["Dr 31"], false),
+    ] {
+        let path = format!("/doctors?available_at=2027-03-29T09:10:00Z{query}");
+        let page = house.get(&path, &admin).await.json();
+        let items = page["items"].as_array().cloned().expect("items");
+        let found: Vec<&str> = items.iter().map(|item| item["name"].as_str().expect("name")).collect();
+        assert_eq!((found, &page["more"]), (names, &json!(more)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_slot_is_free_or_not_however_far_is_asked() {
+    let clinic = clinic().await;
+    let days = ["monday", "tuesday"].map(|day| json!({ "weekday": day, "from": "00:00", "to": "24:00" }));
+    let rules = json!({ "slot_minutes": 480, "buffer_minutes": 240, "weekly": days });
+    assert_eq!(clinic.put("/rules", "\"0\"", rules).await.status, StatusCode::OK);
+    let near = "?from=2027-03-29T06:00:00Z&to=2027-03-29T06:30:00Z&duration=480";
+    assert_eq!(clinic.starts(near).await, ["2027-03-29T08:00:00+02:00"]);
+    // Three hours after the slot, within its buffer.
+    let booking = json!({ "patient_id": "P1", "scheduled_at": "2027-03-29T17:00:00Z" });
+    let path = format!("/doctors/{}/consultation", clinic.doctor);
+    assert_eq!(clinic.house.post(&path, &clinic.platform, booking).await.status, StatusCode::CREATED);
+    let far = "?from=2027-03-29T06:00:00Z&to=2027-03-30T00:00:00Z&duration=480";
+    assert_eq!(clinic.starts(far).await, ["2027-03-30T00:00:00+02:00"]);
+    assert_eq!(clinic.starts(near).await, [""; 0]);
+}
+
 #[tokio::test]
 async fn hours_are_changed_by_their_doctor_on_what_was_read() {
     let clinic = clinic().await;

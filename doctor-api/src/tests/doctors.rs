@@ -79,6 +79,37 @@ async fn refused_fields_are_named_all_at_once() {
 }
 
 #[tokio::test]
+async fn codes_of_specialties_have_the_form_of_their_system() {
+    let house = House::open().await;
+    let admin = house.token(Role::Admin, None);
+    let (snomed_ct, nucc) = ("http://snomed.info/sct", "http://nucc.org/provider-taxonomy");
+    let doctor = |system: &str, code: &str| {
+        json!({ "name": "Ada", "specialties": [
+            "Surgery", { "text": "Radiology", "system": system, "code": code }
+        ] })
+    };
+    for (system, code, refused) in [
+        (snomed_ct, "394914008", ""),
+        (nucc, "2085R0202X", ""),
+        (snomed_ct, "394914009", "specialties[1].code"),
+        (snomed_ct, "2085R0202X", "specialties[1].code"),
+        (nucc, "2085R0202", "specialties[1].code"),
+        (nucc, "", "specialties[1].code"),
+        ("http://example.org", "1", "specialties[1].system"),
+    ] {
+        let answer = house.post("/doctors", &admin, doctor(system, code)).await;
+        if refused.is_empty() {
+            assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.body);
+            let page = house.get(&format!("/doctors?specialty={code}"), &admin).await.json();
+            assert_eq!(page["items"][0]["specialties"][1]["code"], json!(code), "{page}");
+        } else {
+            let found = (answer.status, answer.refused());
+            assert_eq!(found, (StatusCode::UNPROCESSABLE_ENTITY, vec![refused.to_owned()]), "{code}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn bodies_that_are_no_json_or_too_long_are_refused() {
     let house = House::open().await;
     let admin = house.token(Role::Admin, None);

@@ -60,6 +60,37 @@ async fn an_order_is_made_read_replaced_and_taken_back() {
 }
 
 #[tokio::test]
+async fn images_that_came_before_their_order_are_in_its_consultation() {
+    let house = House::open().await;
+    let ada = house.doctor("Ada Osei").await;
+    let (platform, own) = (house.token(Role::Service, None), house.token(Role::Doctor, Some(ada.id)));
+    let (_, study) = house.store("P1", 1).await;
+    let consultation = house.book(&platform, &ada, "P1").await;
+    let shown = format!("/consultations/{consultation}");
+    let mut wanted = order("P1");
+    wanted["study_instance_uid"] = json!(study);
+    let made = house.post("/worklist", &platform, wanted.clone()).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{:?}", made.body);
+    assert_eq!(house.get(&shown, &own).await.json()["studies"], json!([]));
+    let path = made.header(header::LOCATION).to_owned();
+    wanted["consultation_id"] = json!(consultation);
+    let put = house.with_header(("PUT", &path), &platform, ("if-match", "\"1\""), wanted).await;
+    assert_eq!((put.status, put.header(header::ETAG)), (StatusCode::OK, "\"3\""), "{:?}", put.body);
+    let step = &put.json()["scheduled_procedure_step_sequence"][0];
+    assert_eq!(step["scheduled_procedure_step_status"], "STARTED");
+    let studies = house.get(&shown, &own).await.json()["studies"].clone();
+    assert_eq!(studies.as_array().map(Vec::len), Some(1), "{studies}");
+    assert_eq!(studies[0]["study_instance_uid"], json!(study));
+    // Without an order in between, too.
+    let (_, study) = house.store("P1", 2).await;
+    let mut late = order("P1");
+    (late["study_instance_uid"], late["consultation_id"]) = (json!(study), json!(consultation));
+    assert_eq!(house.post("/worklist", &own, late).await.status, StatusCode::CREATED);
+    let studies = house.get(&shown, &own).await.json()["studies"].clone();
+    assert_eq!(studies.as_array().map(Vec::len), Some(2), "{studies}");
+}
+
+#[tokio::test]
 async fn what_is_no_order_is_named() {
     let house = House::open().await;
     let platform = house.token(Role::Service, None);

@@ -15,7 +15,9 @@ use crate::{
 
 /// Schedule a procedure
 ///
-/// Modalities are told of it at once. Whoever does not reach every consultation names the one that it is for.
+/// Modalities are told of it at once. Whoever does not reach every consultation names the one that it is for. Studies of the patient that
+/// are here already under the Study Instance UID or the Accession Number are linked to that consultation (the newest 64, and no study that
+/// was unlinked from it), and the steps that they belong to are `STARTED`.
 #[utoipa::path(
     post,
     path = "/worklist",

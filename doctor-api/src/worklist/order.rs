@@ -65,7 +65,7 @@ pub struct OrderBody {
     #[serde(default)]
     #[schema(example = "M", max_length = 1)]
     patient_sex: String,
-    /// The consultation that the study is linked to when it comes.
+    /// The consultation that the study is linked to when it comes, or at once when it is here already.
     consultation_id: Option<Uuid>,
     /// Scheduled Procedure Step Sequence (0040,0100).
     #[schema(min_items = 1, max_items = 20)]

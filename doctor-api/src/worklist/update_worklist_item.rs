@@ -23,7 +23,8 @@ use crate::{
 
 /// Replace what is scheduled
 ///
-/// Also to say that a patient has arrived, or that a step is called off. Without a Study Instance UID it stays.
+/// Also to say that a patient has arrived, or that a step is called off. Without a Study Instance UID it stays. With another consultation,
+/// patient, Accession Number or Study Instance UID studies that are here already are looked for as by `POST`.
 #[utoipa::path(
     put,
     path = "/worklist/{id}",

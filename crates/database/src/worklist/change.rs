@@ -7,6 +7,7 @@ use model::{
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::catch_up::{FIRST_OF_REACH, catch_up, lock_patient};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -107,7 +108,7 @@ impl Database {
         Err(DatabaseError::Conflict("the consultation is of another patient".to_owned()))
     }
 
-    /// Puts an order into the worklist.
+    /// Puts an order into the worklist. Images that are here already count as if they came now.
     ///
     /// # Errors
     /// [`DatabaseError::NotFound`] when its consultation is not in reach, [`DatabaseError::Conflict`] when that is of
@@ -125,7 +126,9 @@ impl Database {
             id, version, created_by, created_at, updated_at) \
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, $18, $19, $19)";
         self.check_order(scope, &order).await?;
+        let reach = self.study_reach(scope, FIRST_OF_REACH).await?;
         let mut tx = self.begin().await?;
+        lock_patient(&mut tx, &order).await?;
         let (id, now) = (Uuid::now_v7(), tx.now);
         let inserted: Result<(), DatabaseError> = on_tx!(tx, connection => bind_order!(sqlx::query(SQL), &order)
             .bind(id)
@@ -138,12 +141,14 @@ impl Database {
         inserted.map_err(taken)?;
         insert_steps(&mut tx, id, &order).await?;
         insert_audit(&mut tx, &[record(actor, "create_worklist_item", id, &order)]).await?;
+        catch_up(&mut tx, id, &order, &reach, actor).await?;
         self.commit(tx).await?;
         let item = self.worklist_item(scope, id).await?;
         item.ok_or(DatabaseError::NotFound)
     }
 
-    /// Replaces what an item says; `None` when it is not at `expected_version` any more.
+    /// Replaces what an item says; `None` when it is not at `expected_version` any more. Images that are here already count when it
+    /// names others than before, or another consultation.
     ///
     /// # Errors
     /// As [`Self::create_worklist_item`]; [`DatabaseError::NotFound`] also when the item is not in reach.
@@ -161,9 +166,14 @@ impl Database {
             patient_id = $9, patient_id_folded = $10, issuer_of_patient_id = $11, patient_name = $12, \
             patient_name_folded = $13, patient_birth_date = $14, patient_sex = $15, consultation_id = $16, \
             version = version + 1, updated_at = $17 WHERE id = $18 AND version = $19";
-        self.worklist_item(scope, id).await?.ok_or(DatabaseError::NotFound)?;
+        let before = self.worklist_item(scope, id).await?.ok_or(DatabaseError::NotFound)?;
         self.check_order(scope, &order).await?;
+        let others = before.version != expected_version || names(&before.order) != names(&order);
+        let reach = self.study_reach(scope, FIRST_OF_REACH).await?;
         let mut tx = self.begin().await?;
+        if others {
+            lock_patient(&mut tx, &order).await?;
+        }
         let now = tx.now;
         let changed: Result<u64, DatabaseError> = on_tx!(tx, connection => bind_order!(sqlx::query(SQL), &order)
             .bind(now)
@@ -183,6 +193,9 @@ impl Database {
             .map(drop)?);
         insert_steps(&mut tx, id, &order).await?;
         insert_audit(&mut tx, &[record(actor, "update_worklist_item", id, &order)]).await?;
+        if others {
+            catch_up(&mut tx, id, &order, &reach, actor).await?;
+        }
         self.commit(tx).await?;
         self.worklist_item(scope, id).await
     }
@@ -211,6 +224,13 @@ impl Database {
         self.commit(tx).await?;
         Ok(true)
     }
+}
+
+/// Which images an order is about, and to what they are linked.
+fn names(order: &WorklistOrder) -> ([&str; 4], Option<Uuid>) {
+    let study = order.study_instance_uid.as_str();
+    let texts: [&str; 4] = [study, &order.accession_number, &order.patient_id, &order.issuer_of_patient_id];
+    (texts, order.consultation_id)
 }
 
 fn record(actor: &AuditActor, action: &str, id: Uuid, order: &WorklistOrder) -> AuditRecord {

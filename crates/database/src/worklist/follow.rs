@@ -34,7 +34,8 @@ const MEANT: &str = "open AND status <> $4 AND (step_id = $2 OR ($2 = '' AND mod
 
 /// A sign of what becomes of a scheduled step: a series that has just been made, or a modality's word.
 pub(crate) struct Sign<'a> {
-    /// `study.id` of a study that has just begun: it is linked. Later it is people who link and unlink.
+    /// `study.id` of a study that has just begun: it is linked. Later it is people who link and unlink, and orders that come
+    /// after their images (`catch_up`).
     pub(crate) new_study: Option<Uuid>,
     /// Study Instance UID (0020,000D).
     pub(crate) study_instance_uid: &'a str,
@@ -59,7 +60,7 @@ pub(crate) struct Sign<'a> {
 impl Sign<'_> {
     /// Images of another patient under a scheduled UID are somebody's mistake: nothing follows them. Modalities often leave
     /// the issuer out; under a Study Instance UID that we gave there is no other patient to take them for.
-    fn is_of_issuer(&self, issuer_of_patient_id: &str, by_study: bool) -> bool {
+    pub(super) fn is_of_issuer(&self, issuer_of_patient_id: &str, by_study: bool) -> bool {
         issuer_of_patient_id.is_empty()
             || self.issuer_of_patient_id == issuer_of_patient_id
             || (by_study && self.issuer_of_patient_id.is_empty())
@@ -108,7 +109,7 @@ pub(crate) async fn follow(tx: &mut Tx, signs: &[Sign<'_>]) -> Result<(), Databa
 }
 
 /// The item first, as people who change it do: two that took them the other way round would wait for each other.
-async fn move_steps(tx: &mut Tx, item: Uuid, sign: &Sign<'_>) -> Result<(), DatabaseError> {
+pub(super) async fn move_steps(tx: &mut Tx, item: Uuid, sign: &Sign<'_>) -> Result<(), DatabaseError> {
     // Whoever has read the item has read what is not so any more.
     let touch = format!(
         "UPDATE worklist_item SET version = version + 1, updated_at = $5 WHERE id = $1 \
@@ -144,7 +145,7 @@ async fn move_steps(tx: &mut Tx, item: Uuid, sign: &Sign<'_>) -> Result<(), Data
     insert_audit(tx, &[record]).await
 }
 
-async fn link(
+pub(super) async fn link(
     tx: &mut Tx,
     consultation_id: Uuid,
     study: Uuid,

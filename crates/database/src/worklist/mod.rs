@@ -1,5 +1,6 @@
 //! PS3.4 Annex K, the worklist: requested procedures and their scheduled steps.
 
+mod catch_up;
 mod change;
 mod follow;
 mod list;

@@ -4,7 +4,7 @@
 mod line;
 mod zone;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use model::{
     clinical::{Consultation, ConsultationStatus},
@@ -13,6 +13,12 @@ use model::{
 use uuid::Uuid;
 
 use self::{line::Lines, zone::write_zone};
+
+/// Property of hours: the day on which the event begins, `/`, and the first day on which they hold, nothing for always. An event has to
+/// begin on some day; hours need not.
+pub const VALID_FROM: &str = "X-MAXRAY-VALID-FROM";
+/// Days around the period for which the clocks of the zone are told at most, where there are hours: ten years.
+const ZONE_DAYS_MAX: i64 = 3_653;
 
 /// What goes into a calendar.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +35,9 @@ pub struct CalendarContent<'a> {
     pub weekly: &'a [WeeklyHours],
     /// Times that differ.
     pub exceptions: &'a [Exception],
-    /// Hours are written from the day of this time ...
+    /// Times that differ end after this one, and hours that go on begin on its day or later ...
     pub from: DateTime<Utc>,
-    /// ... until the day of this one.
+    /// ... and times that differ begin before this one. Hours have the end that they have.
     pub until: DateTime<Utc>,
     /// The time now: DTSTAMP of what has none of its own.
     pub now: DateTime<Utc>,
@@ -48,10 +54,11 @@ pub fn write_calendar(content: &CalendarContent<'_>) -> String {
     lines.add("METHOD", "PUBLISH");
     lines.add_text("NAME", content.name);
     lines.add_text("X-WR-CALNAME", content.name);
-    let hours: Vec<Hours> =
-        content.weekly.iter().filter_map(|weekly| hours_within(weekly, &zone, content)).collect();
+    let start = local_date(&zone, content.from);
+    let hours = content.weekly.iter().filter_map(|weekly| hours_from(weekly, start?));
+    let hours: Vec<Hours<'_>> = hours.collect();
     if let Some(name) = zone.iana_name().filter(|name| *name != "UTC" && !hours.is_empty()) {
-        write_zone(&mut lines, &zone, name, (content.from, content.until));
+        write_zone(&mut lines, &zone, name, zone_period(&hours, &zone, content));
     }
     for consultation in content.consultations {
         write_consultation(&mut lines, consultation);
@@ -92,36 +99,54 @@ fn write_consultation(lines: &mut Lines, consultation: &Consultation) {
     lines.add("END", "VEVENT");
 }
 
-/// Hours of one weekday, from their first day in the period to their last.
-struct Hours {
+/// Hours of one weekday.
+struct Hours<'a> {
+    weekly: &'a WeeklyHours,
+    /// The first day that is written.
     first: civil::Date,
-    last: civil::Date,
-    from: TimeOfDay,
-    to: TimeOfDay,
+    /// The last day on which they hold; `None` when they have no end.
+    last: Option<civil::Date>,
     day: &'static str,
 }
 
-fn hours_within(weekly: &WeeklyHours, zone: &TimeZone, content: &CalendarContent<'_>) -> Option<Hours> {
-    let bound = |day: Option<NaiveDate>, end: civil::Date| day.map_or(Some(end), to_civil);
-    let (start, end) = (local_date(zone, content.from)?, local_date(zone, content.until)?);
-    let mut first = start.max(bound(weekly.valid_from, start)?);
-    let last = end.min(bound(weekly.valid_until, end)?);
+/// Hours that go on are written from `start` on, the others on a day of theirs; `None` when there is no such day.
+fn hours_from(weekly: &WeeklyHours, start: civil::Date) -> Option<Hours<'_>> {
+    let last = match weekly.valid_until {
+        // Beyond the years of calendars is no end.
+        Some(day) if day.year() < 10_000 => Some(to_civil(day)?),
+        _ => None,
+    };
+    let week = jiff::SignedDuration::from_hours(6 * 24);
+    let mut first = last.map_or(start, |last| start.min(last.saturating_sub(week)));
+    if let Some(day) = weekly.valid_from {
+        first = first.max(to_civil(day)?);
+    }
     let (weekday, day) = day_of(weekly.weekday);
     while first.weekday() != weekday {
         first = first.tomorrow().ok()?;
     }
-    (first <= last).then_some(Hours { first, last, from: weekly.from, to: weekly.to, day })
+    last.is_none_or(|last| first <= last).then_some(Hours { weekly, first, last, day })
 }
 
-fn write_hours(lines: &mut Lines, hours: &Hours, zone: &TimeZone, (uid, now): (&str, DateTime<Utc>)) {
-    let (Some(starts), Some(ends), Ok(after)) =
-        (at_clock(hours.first, hours.from), at_clock(hours.first, hours.to), hours.last.tomorrow())
-    else {
+/// From when until when a calendar tells what clocks show: as long as its hours go on, and for ten years when they have no end. Programs
+/// know the zone by its name, too.
+fn zone_period(
+    hours: &[Hours<'_>],
+    zone: &TimeZone,
+    content: &CalendarContent<'_>,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let (from, until, margin) = (content.from, content.until, TimeDelta::days(ZONE_DAYS_MAX));
+    let first = hours.iter().filter_map(|one| midnight(zone, one.first)).min().unwrap_or(from);
+    let ends = hours.iter().map(|one| one.last.and_then(|last| midnight(zone, last)));
+    let last = ends.map(|end| end.unwrap_or(DateTime::<Utc>::MAX_UTC)).max().unwrap_or(until);
+    (first.clamp(from - margin, from), last.clamp(until, until + margin))
+}
+
+fn write_hours(lines: &mut Lines, hours: &Hours<'_>, zone: &TimeZone, (uid, now): (&str, DateTime<Utc>)) {
+    let WeeklyHours { from, to, valid_from, .. } = *hours.weekly;
+    let (Some(starts), Some(ends)) = (at_clock(hours.first, from), at_clock(hours.first, to)) else {
         return;
     };
-    // RFC 5545 3.3.10: in UTC when the start has a zone; the last second of the last day.
-    let Ok(until) = zone.to_ambiguous_timestamp(after.at(0, 0, 0, 0)).compatible() else { return };
-    let until = DateTime::from_timestamp(until.as_second() - 1, 0).unwrap_or(now);
     lines.add("BEGIN", "VEVENT");
     lines.add("UID", uid);
     lines.add("DTSTAMP", &utc(now));
@@ -132,7 +157,16 @@ fn write_hours(lines: &mut Lines, hours: &Hours, zone: &TimeZone, (uid, now): (&
             None => lines.add(name, &format!("{local}Z")),
         }
     }
-    lines.add("RRULE", &format!("FREQ=WEEKLY;BYDAY={};UNTIL={}", hours.day, utc(until)));
+    let mut rule = format!("FREQ=WEEKLY;BYDAY={}", hours.day);
+    // RFC 5545 3.3.10: in UTC when the start has a zone; the last second of the last day. Without it the rule has no end.
+    let after = hours.last.and_then(|last| midnight(zone, last.tomorrow().ok()?));
+    if let Some(after) = after {
+        rule.push_str(";UNTIL=");
+        rule.push_str(&utc(after - TimeDelta::seconds(1)));
+    }
+    lines.add("RRULE", &rule);
+    let valid_from = valid_from.map(|day| day.format("%Y%m%d").to_string()).unwrap_or_default();
+    lines.add(VALID_FROM, &format!("{}/{valid_from}", hours.first.strftime("%Y%m%d")));
     lines.add_text("SUMMARY", "Hours");
     lines.add("TRANSP", "TRANSPARENT");
     lines.add("CATEGORIES", "AVAILABILITY");
@@ -164,9 +198,14 @@ fn local_date(zone: &TimeZone, at: DateTime<Utc>) -> Option<civil::Date> {
 }
 
 fn to_civil(date: NaiveDate) -> Option<civil::Date> {
-    use chrono::Datelike;
     let (year, month, day) = (date.year(), date.month(), date.day());
     civil::Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()
+}
+
+/// When that day begins.
+fn midnight(zone: &TimeZone, day: civil::Date) -> Option<DateTime<Utc>> {
+    let at = zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().ok()?;
+    DateTime::from_timestamp(at.as_second(), 0)
 }
 
 fn at_clock(date: civil::Date, time: TimeOfDay) -> Option<civil::DateTime> {

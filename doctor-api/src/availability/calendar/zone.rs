@@ -19,11 +19,8 @@ pub(super) fn write_zone(
 ) {
     // A day more: the period begins and ends within days of the zone.
     let day = TimeDelta::days(1);
-    let (Ok(from), Ok(until)) =
-        (Timestamp::from_second((from - day).timestamp()), Timestamp::from_second((until + day).timestamp()))
-    else {
-        return;
-    };
+    let Ok(from) = Timestamp::from_second((from - day).timestamp()) else { return };
+    let until = Timestamp::from_second((until + day).timestamp()).unwrap_or(Timestamp::MAX);
     lines.add("BEGIN", "VTIMEZONE");
     lines.add("TZID", name);
     let start = zone.to_offset_info(from);

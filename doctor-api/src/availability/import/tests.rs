@@ -175,6 +175,18 @@ fn weekly_hours_are_read() {
         hours(&text("FREQ=WEEKLY;COUNT=3;UNTIL=20270601T060000Z", noon)).expect("hours"),
         ["Monday 09:00 12:30 2027-03-01 2027-03-15"]
     );
+    // What our own calendars say of the first day counts while nobody has moved the event.
+    for (said, valid_from) in [
+        ("20270301/", "-"),
+        ("20270301/20270215", "2027-02-15"),
+        ("20270301/soon", "2027-03-01"),
+        ("20270308/", "2027-03-01"),
+        ("/", "2027-03-01"),
+    ] {
+        let ours = format!("X-MAXRAY-VALID-FROM:{said}\r\nCATEGORIES:");
+        let ours = text("FREQ=WEEKLY", noon).replace("CATEGORIES:", &ours);
+        assert_eq!(hours(&ours).expect("hours"), [format!("Monday 09:00 12:30 {valid_from} -")], "{said}");
+    }
     for (rule, end, said) in [
         ("FREQ=DAILY", noon, "FREQ=WEEKLY"),
         ("FREQ=WEEKLY;INTERVAL=2", noon, "FREQ=WEEKLY"),

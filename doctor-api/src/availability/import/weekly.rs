@@ -8,11 +8,12 @@ use super::{
     Refused,
     component::{Event, read_calendar},
     line::Line,
-    moment::{Length, Moment},
+    moment::{Length, Moment, date, date_time},
     occurrence::Reckoner,
     recurrence::{last, parts, starts},
     zone::Zone,
 };
+use crate::availability::calendar::VALID_FROM;
 
 /// Most times of a rule with COUNT.
 const COUNT_MAX: u16 = 1_000;
@@ -31,7 +32,7 @@ pub fn weekly_hours(text: &str, home: TimeZone) -> Result<Vec<WeeklyHours>, Refu
         };
         let (start, length) = reckoner.first(event)?;
         check(event, rule, (&start, &home))?;
-        hours.extend(hours_of(rule, &start, length)?);
+        hours.extend(hours_of(event, rule, (&start, length))?);
     }
     if hours.is_empty() {
         let why = "there are no weekly hours in the calendar: they are events with CATEGORIES:AVAILABILITY and \
@@ -62,10 +63,14 @@ fn check(event: &Event, rule: &Line, (start, home): (&Moment, &Zone)) -> Result<
     Ok(())
 }
 
-fn hours_of(rule: &Line, start: &Moment, length: Length) -> Result<Vec<WeeklyHours>, Refused> {
+fn hours_of(
+    event: &Event,
+    rule: &Line,
+    (start, length): (&Moment, Length),
+) -> Result<Vec<WeeklyHours>, Refused> {
     let refused = |why: &str| rule.refused(why);
     let parts = parts(&rule.value).map_err(|why| rule.refused(why))?;
-    let (from, to) = clock_times(start, length)
+    let (from, to) = clock_times(event, start, length)
         .ok_or_else(|| refused("hours are whole minutes of one day; those over midnight are two events"))?;
     let to_wall = |until: NaiveDateTime| start.zone.to_wall(until.and_utc());
     let mut until = last(parts.until, false, to_wall).map_err(|why| rule.refused(why))?;
@@ -89,14 +94,28 @@ fn hours_of(rule: &Line, start: &Moment, length: Length) -> Result<Vec<WeeklyHou
         let read = parts.days.split(',').map(|day| named(day.trim()));
         read.collect::<Option<_>>().ok_or_else(|| refused("BYDAY of weekly hours is a list as MO,TU"))?
     };
-    let valid_from: NaiveDate = start.wall.date();
-    let hours = |weekday| WeeklyHours { weekday, from, to, valid_from: Some(valid_from), valid_until: ended };
+    let valid_from = valid_from(event, start.wall.date());
+    let hours = |weekday| WeeklyHours { weekday, from, to, valid_from, valid_until: ended };
     Ok(days.into_iter().map(hours).collect())
 }
 
+/// The first day on which they hold: as our own calendar says, while the event begins as it was written there; else the day on which
+/// it begins.
+fn valid_from(event: &Event, begins: NaiveDate) -> Option<NaiveDate> {
+    match event.value(VALID_FROM).split_once('/') {
+        Some((first, valid_from)) if date(first) == Some(begins) => {
+            (!valid_from.is_empty()).then(|| date(valid_from).unwrap_or(begins))
+        }
+        _ => Some(begins),
+    }
+}
+
 /// From when until when by the clock.
-fn clock_times(start: &Moment, length: Length) -> Option<(TimeOfDay, TimeOfDay)> {
-    let ends = start.zone.to_wall(length.after(start.wall, &start.zone)?)?;
+fn clock_times(event: &Event, start: &Moment, length: Length) -> Option<(TimeOfDay, TimeOfDay)> {
+    // As it is written: on a day that loses or gains an hour the length says something else.
+    let written = event.line("DTEND").filter(|end| is_as_the_start(event, end));
+    let written = written.and_then(|end| date_time(end.value.trim().trim_end_matches('Z')));
+    let ends = written.or_else(|| start.zone.to_wall(length.after(start.wall, &start.zone)?))?;
     let midnight = start.wall.date().succ_opt()?.and_time(NaiveTime::MIN);
     if ends > midnight || start.wall.second() != 0 || ends.second() != 0 || ends <= start.wall {
         return None;
@@ -105,6 +124,12 @@ fn clock_times(start: &Moment, length: Length) -> Option<(TimeOfDay, TimeOfDay)>
         if at == midnight { "24:00".to_owned() } else { at.format("%H:%M").to_string() }
     };
     Some((show(start.wall).parse().ok()?, show(ends).parse().ok()?))
+}
+
+/// Whether an end is written in the zone of the start.
+fn is_as_the_start(event: &Event, end: &Line) -> bool {
+    let zone = |line: &Line| (line.parameter("TZID").map(str::to_owned), line.value.trim().ends_with('Z'));
+    event.line("DTSTART").is_some_and(|start| zone(start) == zone(end))
 }
 
 fn weekday(day: chrono::Weekday) -> Weekday {

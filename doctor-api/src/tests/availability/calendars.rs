@@ -51,6 +51,39 @@ async fn a_calendar_says_when_a_doctor_is_there_and_when_not() {
 }
 
 #[tokio::test]
+async fn hours_come_back_from_our_own_calendar_as_they_went() {
+    let clinic = clinic().await;
+    let hours = |weekday: &str, (from, to): (&str, &str), valid: (Option<&str>, Option<&str>)| {
+        let (valid_from, valid_until) = valid;
+        json!({
+            "weekday": weekday, "from": from, "to": to, "valid_from": valid_from, "valid_until": valid_until
+        })
+    };
+    let weekly = json!([
+        hours("monday", ("09:00", "12:30"), (None, None)),
+        hours("tuesday", ("08:00", "24:00"), (Some("2020-01-01"), None)),
+        hours("wednesday", ("09:00", "12:30"), (None, Some("2031-12-31"))),
+        hours("thursday", ("09:00", "12:30"), (Some("2026-01-01"), Some("2026-06-30"))),
+        hours("friday", ("09:00", "12:30"), (Some("2030-01-01"), None)),
+        // Clocks show no such time on the first Sunday of the period.
+        hours("sunday", ("02:00", "02:30"), (None, None)),
+    ]);
+    let rules = json!({ "slot_minutes": 20, "weekly": weekly });
+    assert_eq!(clinic.put("/rules", "\"0\"", rules).await.status, StatusCode::OK);
+    let path = format!("/doctors/{}/calendar.ics", clinic.doctor);
+    let period = "from=2027-03-22T00:00:00Z&to=2027-04-15T00:00:00Z";
+    let exported = clinic.house.get(&format!("{path}?{period}"), &clinic.ada).await;
+    let text = String::from_utf8(exported.body.to_vec()).expect("UTF-8");
+    assert!(text.contains("RRULE:FREQ=WEEKLY;BYDAY=MO\r\n"), "{text}");
+    assert_eq!(text.matches("UNTIL=").count(), 2, "{text}");
+    // The change of clocks after the period, for hours that go on.
+    assert!(text.contains("DTSTART:20301027T030000"), "{text}");
+    let kept = put_calendar(&clinic, "/rules", "\"1\"", &text).await;
+    assert_eq!(kept.status, StatusCode::OK, "{:?}", kept.body);
+    assert_eq!((&kept.json()["weekly"], &kept.json()["slot_minutes"]), (&weekly, &json!(20)));
+}
+
+#[tokio::test]
 async fn a_calendar_that_is_none_changes_nothing() {
     let clinic = clinic().await;
     for rest in ["/rules", "/exceptions"] {
