@@ -1,8 +1,11 @@
 //! What waits to be sent on: in which order, by which rule.
 
 use chrono::TimeDelta;
-use database::{ForwardFilter, ForwardRuleRow, NewForward};
-use model::forward::{ForwardPriority, ForwardRule};
+use database::{DeletionRules, DeletionTarget, ForwardFilter, ForwardRuleRow, NewForward};
+use model::{
+    access::Scope,
+    forward::{ForwardPriority, ForwardRule},
+};
 use uuid::Uuid;
 
 use crate::support::{Home, actor, instance, title};
@@ -13,6 +16,7 @@ on_both_engines!(
     rules_that_change_take_what_waits_with_them,
     what_two_rules_ask_for_goes_by_the_other_one,
     what_rules_ask_for_no_more_is_not_queued_by_them,
+    what_comes_back_is_not_stored_for_the_first_time,
 );
 
 const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -171,4 +175,47 @@ async fn what_rules_ask_for_no_more_is_not_queued_by_them(home: Home) {
     let owners: Vec<Uuid> = owners(&home).await.into_iter().map(|(rule, _)| rule).collect();
     assert_eq!(owners, [low.id], "by the one that is left, and nothing that nobody asks for");
     assert_eq!(taken(&home, "CENTRAL").await, ids[..1]);
+}
+
+/// What the rules say of everything that happened.
+async fn asked_for(home: &Home) -> Vec<Uuid> {
+    let rules = home.database.forward_rules().await.expect("rules");
+    let events = home.database.outbox_after(0, 100).await.expect("events");
+    let found = home.database.forwards_of(&Scope::internal(), &rules, &events).await.expect("an answer");
+    found.into_iter().map(|one| one.instance).collect()
+}
+
+/// The index is made again from the objects, or an instance is restored, after a rule was made: it was there before. What had not
+/// arrived waits again.
+async fn what_comes_back_is_not_stored_for_the_first_time(home: Home) {
+    let all = [1, 2].map(|number| instance("1.1", number));
+    for new in &all {
+        home.put(new.clone()).await;
+    }
+    home.sleep_seconds(60);
+    let row = rule(&home, "everything", "CENTRAL", ForwardPriority::Medium).await;
+    assert!(asked_for(&home).await.is_empty(), "it was there before the rule");
+    home.database.queue_forwards(&[by(&row, all[0].id)], 1).await.expect("queued");
+    let before = owners(&home).await;
+    home.database.clear_index().await.expect("cleared");
+    assert_eq!(waiting(&home).await, 0);
+    for new in &all {
+        let mut back = new.clone();
+        back.origin.door = "reindex";
+        home.put(back).await;
+    }
+    home.database.restore_links().await.expect("put back");
+    assert_eq!(owners(&home).await, before, "it waits as before");
+    assert!(asked_for(&home).await.is_empty(), "what was read from the objects is sent on");
+
+    let target = DeletionTarget { study_instance_uid: "1.1".to_owned(), ..DeletionTarget::default() };
+    let grace = TimeDelta::hours(1);
+    let rules = DeletionRules { two_person: false, grace, preview_grace: grace };
+    home.database.delete_instances(&target, rules, Uuid::now_v7(), &actor()).await.expect("deleted");
+    let mut back = all[1].clone();
+    back.origin.door = "restore";
+    home.put(back).await;
+    assert!(asked_for(&home).await.is_empty(), "what was restored is sent on");
+    let new = home.put(instance("1.2", 1)).await;
+    assert_eq!(asked_for(&home).await, [new]);
 }

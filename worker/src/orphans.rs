@@ -4,11 +4,14 @@
 //! An object goes only when it has been finished for the whole grace, no row names it when the store is listed, and no
 //! row names it when it is asked for again right before. Rows never lose their object this way: a row is removed
 //! before its object, and an object that gets a row gets it within seconds. Many orphans at once are no crash but an
-//! older database that was put back: then nothing is removed and an operator has to look.
+//! older database that was put back: then nothing is removed and an operator has to look. One node looks, for a bucket is listed
+//! by a request for each thousand objects.
 
 use std::time::Duration;
 
 use archive::{Orphan, OrphanError};
+use chrono::TimeDelta;
+use database::Lease;
 use fail_point::Point;
 use futures_util::TryStreamExt as _;
 use service::shutdown::Shutdown;
@@ -17,6 +20,10 @@ use crate::WorkerState;
 
 /// Time from the start to the first look, so that a restart loop does not list the store again and again.
 const FIRST_LOOK_AFTER: Duration = Duration::from_mins(10);
+/// Name of the lease.
+pub(crate) const LEASE: &str = "orphan-objects";
+/// A node that is gone keeps the others from looking no longer than this.
+const LEASE_TIME_MAX: Duration = Duration::from_hours(30 * 24);
 
 /// Looks in intervals until the shutdown begins.
 pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
@@ -24,18 +31,51 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     if interval.is_zero() {
         return;
     }
+    let lease = Lease::new(LEASE);
     let mut wait = FIRST_LOOK_AFTER.min(interval);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => break,
             () = tokio::time::sleep(wait) => {}
         }
         wait = interval;
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            swept = sweep(state) => {
+            () = shutdown.cancelled() => break,
+            swept = sweep_as_holder(state, &lease) => {
                 if let Err(error) = swept {
                     tracing::warn!(%error, "orphan objects could not be removed; trying again later");
+                }
+            }
+        }
+    }
+    if let Err(error) = state.archive.database().give_lease_back(&lease).await {
+        tracing::debug!(%error, "another node looks when the lease is over");
+    }
+}
+
+/// Looks, unless another node is the one that does. The lease goes on until the next look, so that nodes do not take turns.
+pub(crate) async fn sweep_as_holder(state: &WorkerState, lease: &Lease) -> Result<(), OrphanError> {
+    let database = state.archive.database();
+    let interval = Duration::from_secs(state.config.orphan_interval_seconds);
+    let time = interval.saturating_mul(2).min(LEASE_TIME_MAX);
+    let lease_time = TimeDelta::from_std(time).unwrap_or(TimeDelta::days(30));
+    if !database.take_lease(lease, lease_time).await? {
+        metrics::gauge!("maxray_orphan_objects").set(0.0);
+        return Ok(());
+    }
+    let swept = sweep(state);
+    tokio::pin!(swept);
+    loop {
+        tokio::select! {
+            ended = &mut swept => {
+                ended?;
+                // From its end on: it may have taken long.
+                database.take_lease(lease, lease_time).await?;
+                return Ok(());
+            }
+            () = tokio::time::sleep(time / 4) => {
+                if !database.take_lease(lease, lease_time).await? {
+                    return Ok(());
                 }
             }
         }

@@ -53,21 +53,28 @@ impl Archive {
     /// No such deletion, its grace period is over, an object is damaged, and failures of database and object store.
     pub async fn restore(&self, deletion: Uuid, actor: &AuditActor) -> Result<Restored, ReindexError> {
         let mut restored = Restored::default();
-        for deleted in self.database().begin_restoration(deletion).await? {
-            let key = ObjectKey::from(deleted.object_key);
-            let mut new = self.read_for_index(key).await?.ok_or(StorageError::NotFound(key))?;
-            // Its name in REST paths is what it was.
-            new.id = deleted.instance;
-            new.origin.door = "restore";
-            match self.index(new).await? {
+        for instance in self.database().begin_restoration(deletion).await? {
+            match self.restore_instance(deletion, instance).await? {
                 StoreOutcome::Stored { .. } => restored.stored += 1,
                 StoreOutcome::Duplicate { .. } => restored.duplicates += 1,
                 StoreOutcome::Conflict { .. } => restored.conflicts += 1,
             }
-            self.database().record_restored(&deleted).await?;
         }
         self.database().end_restoration(deletion, actor).await?;
         restored.links = self.database().restore_links().await?;
         Ok(restored)
+    }
+
+    /// Each by the row that is there now: it may have taken long to come to this one.
+    async fn restore_instance(&self, deletion: Uuid, instance: Uuid) -> Result<StoreOutcome, ReindexError> {
+        let deleted = self.database().deleted_instance(deletion, instance).await?;
+        let key = ObjectKey::from(deleted.object_key);
+        let mut new = self.read_for_index(key).await?.ok_or(StorageError::NotFound(key))?;
+        // Its name in REST paths is what it was.
+        new.id = deleted.instance;
+        new.origin.door = "restore";
+        let outcome = self.index(new).await?;
+        self.database().record_restored(&deleted).await?;
+        Ok(outcome)
     }
 }

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 
 /// Time between two looks at the work of a server.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Time between two looks for what may be removed while this process does the work.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) async fn rotate(settings: Settings, options: RotateOptions) -> anyhow::Result<()> {
     let (archive, lock) = open(&settings).await?;
@@ -30,6 +32,7 @@ pub(super) async fn rotate(settings: Settings, options: RotateOptions) -> anyhow
             tokio::select! {
                 worked = work => worked?,
                 shown = show(&archive, job) => shown?,
+                failed = sweep_meanwhile(&archive) => failed?,
             }
         }
         show(&archive, job).await?;
@@ -61,6 +64,14 @@ async fn ask(archive: &Archive, options: &RotateOptions) -> anyhow::Result<Vec<U
         jobs.push(database.create_key_job(KeyJobKind::RotatePatient, Some(patient.id), &actor).await?);
     }
     Ok(jobs)
+}
+
+/// What was replaced goes while the rest is sealed anew, or the archive would be there twice; ends with a failure alone.
+async fn sweep_meanwhile(archive: &Archive) -> anyhow::Result<()> {
+    loop {
+        archive.sweep_dropped().await?;
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
 }
 
 /// Shows how far a job is until it is over.

@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tests::{
     operator::free_port,
     part10,
     platform::{Engine, Options, Platform},
-    scu::{Dcmtk, Reference, padded, store},
+    scu::{Dcmtk, Dialogue, Pdu, Reference, padded, store},
     synthetic::Synthetic,
     wait,
 };
@@ -38,6 +38,23 @@ fn forward(platform: &Platform, arguments: &[&str]) -> String {
 fn register(platform: &Platform, title: &str, peer: SocketAddr) {
     let port = peer.port().to_string();
     platform.register_ae(title, &["--call-host", "127.0.0.1", "--call-port", &port]);
+}
+
+/// A destination that answers the one C-STORE of each association with that status.
+fn answering(status: &Arc<AtomicU16>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let status = Arc::clone(status);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut dialogue = Dialogue::accept(stream);
+            let request = dialogue.message();
+            dialogue.answer_store(&request, status.load(Ordering::Relaxed));
+            assert_eq!(dialogue.pdu().kind, 5, "A-RELEASE-RQ");
+            dialogue.write(&Pdu { kind: 6, body: vec![0; 4] }.encode());
+        }
+    });
+    address
 }
 
 /// Lines of the queue in a state.
@@ -176,30 +193,78 @@ async fn two_archives_are_one(engine: Engine) {
 #[tokio::test]
 async fn what_is_refused_is_given_up_and_sent_again_when_somebody_asks() {
     let site = Platform::start(impatient(Options::default())).await;
-    let central = Platform::start(Options::default()).await;
-    // It may verify and nothing else.
-    central.register_ae("MAXRAY", &["--operation", "echo"]);
+    let status = Arc::new(AtomicU16::new(0xC000));
+    let central = answering(&status);
     forward(&site, &["add", "everything", "CENTRAL"]);
-    let instance = Synthetic::cr("P1", 64, 64);
-    store(&site, std::slice::from_ref(&instance));
+    store(&site, &[Synthetic::cr("P1", 64, 64)]);
     let waiting = wait::until("an attempt without a destination", async || {
         queue(&site, "pending").pop().filter(|line| line.contains("is not registered with a host and a port"))
     });
     waiting.await;
-    register(&site, "CENTRAL", central.dicom());
+    register(&site, "CENTRAL", central);
     let dead = wait::until("the end of attempts", async || queue(&site, "dead").pop()).await;
-    assert!(dead.contains("it was refused with status 0x0124"), "{dead}");
-    central.ae(&["set", "MAXRAY", "--operation", "echo", "--operation", "store"]);
-    central.registry_read_again().await;
+    assert!(dead.contains("it was refused with status 0xC000"), "{dead}");
+    status.store(0, Ordering::Relaxed);
     assert_eq!(forward(&site, &["retry"]).trim(), "1 instances are sent again");
     wait::until("the instance", async || queue(&site, "sent").pop()).await;
-    let reader = central.user("reader", "service").await;
-    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 1);
     // What was there before a rule is not sent by it.
     forward(&site, &["add", "late", "CENTRAL"]);
     // A rule that goes takes what it queued with it.
     forward(&site, &["remove", "everything"]);
     assert_eq!(forward(&site, &["queue"]), "");
+}
+
+/// What says something of the destination and nothing of the instance is no refusal, however often it comes.
+#[tokio::test]
+async fn what_a_destination_does_not_take_now_is_sent_when_it_does() {
+    let site = Platform::start(impatient(Options::default())).await;
+    let central = Platform::start(Options::default()).await;
+    // It may verify and nothing else.
+    central.register_ae("MAXRAY", &["--operation", "echo"]);
+    register(&site, "CENTRAL", central.dicom());
+    forward(&site, &["add", "everything", "CENTRAL"]);
+    store(&site, &[Synthetic::cr("P1", 64, 64)]);
+    let attempts = |line: &str| {
+        let number = line.split(", ").find_map(|part| part.strip_suffix(" attempts"));
+        number.and_then(|number| number.parse::<u32>().ok()).unwrap_or_default()
+    };
+    let waiting = wait::until("more attempts than there may be refusals", async || {
+        queue(&site, "pending").pop().filter(|line| attempts(line) > 4)
+    });
+    let waiting = waiting.await;
+    assert!(waiting.contains("it was refused with status 0x0124"), "{waiting}");
+    central.ae(&["set", "MAXRAY", "--operation", "echo", "--operation", "store"]);
+    wait::until("the instance", async || queue(&site, "sent").pop()).await;
+    let reader = central.user("reader", "service").await;
+    assert_eq!(tests::qido::rows(&reader, "/instances").await.len(), 1);
+}
+
+/// The index is made again from the objects: nothing of it is stored for the first time, and what waits goes on to wait.
+#[tokio::test]
+async fn what_comes_back_from_the_objects_is_not_sent_on_again() {
+    let mut platform = Platform::start(impatient(Options::default())).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let receiver = Reference::start(folder.path());
+    register(&platform, "CENTRAL", receiver.address());
+    forward(&platform, &["add", "everything", "CENTRAL"]);
+    forward(&platform, &["add", "elsewhere", "NOBODY", "--where", "PatientID=P1"]);
+    store(&platform, &[Synthetic::cr("P1", 64, 64)]);
+    wait::until("the instance", async || (queue(&platform, "sent").len() == 1).then_some(())).await;
+    assert!(platform.stop().await.success());
+    let (done, said) = platform.operate(&["reindex", "--replace-index"]);
+    assert!(done && said.contains("indexed 1 instances"), "{said}");
+    platform.restart().await;
+    let second = Synthetic::cr("P2", 64, 64);
+    store(&platform, std::slice::from_ref(&second));
+    // The other one would come before it.
+    let sent = wait::until("the second", async || {
+        Some(queue(&platform, "sent"))
+            .filter(|lines| lines.iter().any(|line| line.contains(&second.sop_instance_uid)))
+    });
+    assert_eq!(sent.await.len(), 1, "what was there before was sent on again");
+    assert_eq!(receiver.take().len(), 2);
+    let waiting = queue(&platform, "pending");
+    assert!(waiting.len() == 1 && waiting[0].contains("NOBODY"), "{waiting:?}");
 }
 
 #[tokio::test]

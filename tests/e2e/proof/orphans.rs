@@ -2,17 +2,18 @@
 //! they mean that an older database was put back. (threats.md K9 to K11, K36, K37)
 
 use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
 };
 
 use tests::{
     platform::{Options, Platform},
     synthetic::Synthetic,
+    wait,
 };
 
-use super::{objects, send};
+use super::send;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// A few looks at the store.
@@ -31,40 +32,33 @@ async fn platform() -> Platform {
 
 /// As a kill between the name and the commit leaves it, long ago.
 fn orphan(platform: &Platform, number: u8, age: Duration) -> PathBuf {
-    let known = objects(platform).pop().expect("an object");
-    let path = known.with_file_name(format!("01890000-0000-7000-8000-0000000000{number:02x}"));
-    let shard = platform.data_directory().join(format!("objects/{number:02x}"));
-    let path = shard.join(path.file_name().expect("a name"));
-    fs::copy(known, &path).expect("a copy");
-    age_to(&path, age);
-    path
-}
-
-fn age_to(path: &Path, age: Duration) {
-    let file = fs::File::options().write(true).open(path).expect("an object");
-    file.set_modified(SystemTime::now() - age).expect("a time");
+    let known = platform.stored_objects().pop().expect("an object");
+    let object = platform.object_path(&format!("01890000-0000-7000-8000-0000000000{number:02x}"));
+    platform.copy_object(&known, &object);
+    platform.age_object(&object, age);
+    object
 }
 
 #[tokio::test]
 async fn orphans_are_removed_after_the_grace() {
     let mut platform = platform().await;
     // Rows keep their objects, however old these are.
-    for path in objects(&platform) {
-        age_to(&path, Duration::from_hours(1000));
+    let kept = platform.stored_objects();
+    for object in &kept {
+        platform.age_object(object, Duration::from_hours(1000));
     }
-    let kept = objects(&platform);
     let old = orphan(&platform, 1, Duration::from_hours(25));
     let young = orphan(&platform, 2, Duration::from_hours(23));
     platform.restart().await;
     let began = Instant::now();
-    while old.exists() {
+    while platform.has_object(&old) {
         assert!(began.elapsed() < TIMEOUT, "the orphan stays:\n{}", platform.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tokio::time::sleep(SOME_SWEEPS).await;
-    assert!(young.exists(), "an object that may be about to get its row was removed");
-    for path in &kept {
-        assert!(path.exists(), "{} has a row and was removed", path.display());
+    assert!(platform.has_object(&young), "an object that may be about to get its row was removed");
+    for object in &kept {
+        assert!(platform.has_object(object), "{} has a row and was removed", object.display());
     }
     platform.assert_verified(None, "after the removal");
 
@@ -79,7 +73,41 @@ async fn orphans_are_removed_after_the_grace() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     tokio::time::sleep(SOME_SWEEPS).await;
-    assert!(many.iter().all(|path| path.exists()), "objects of a newer database were removed");
+    assert!(
+        many.iter().all(|object| platform.has_object(object)),
+        "objects of a newer database were removed"
+    );
+}
+
+/// What a change of keys replaced is no orphan, however much and however old it is: it stays for who reads it, and goes at its time.
+#[tokio::test]
+async fn what_was_replaced_is_no_orphan() {
+    let mut platform = platform().await;
+    let grace = Duration::from_secs(10);
+    platform.set("MAXRAY_KEYS__ROTATION_GRACE_MS", &grace.as_millis().to_string());
+    platform.set("MAXRAY_WORKER__POLL_INTERVAL_MS", "100");
+    let replaced = platform.stored_objects();
+    for object in &replaced {
+        platform.age_object(object, Duration::from_hours(1000));
+    }
+    platform.restart().await;
+    let mut command = platform.command(&["key", "rotate", "--all-patients"]);
+    let mut rotation = command.stdout(Stdio::null()).spawn().expect("maxray starts");
+    wait::until("everything is sealed anew", async || {
+        (platform.stored_objects().len() == 2 * replaced.len()).then_some(())
+    })
+    .await;
+    let sealed = Instant::now();
+    tokio::time::sleep(SOME_SWEEPS).await;
+    let kept = replaced.iter().filter(|object| platform.has_object(object)).count();
+    assert!(sealed.elapsed() >= grace || kept == replaced.len(), "{kept} are left within the grace");
+    let found = platform.verify(&[]);
+    assert_eq!(found.violations("I3"), 0, "{:#}", found.report);
+    assert!(!platform.log().contains("was an older database put back"), "{}", platform.log());
+    let ended = tokio::task::spawn_blocking(move || rotation.wait()).await.expect("a thread");
+    assert!(ended.expect("a child").success());
+    assert!(!replaced.iter().any(|object| platform.has_object(object)), "they stay");
+    platform.assert_verified(None, "after the rotation");
 }
 
 /// threats.md K36, K37: killed while orphans are looked for and removed.
@@ -93,7 +121,7 @@ async fn killed_while_orphans_are_removed() {
         platform.await_death(TIMEOUT, point).await;
         platform.restart().await;
         let began = Instant::now();
-        while orphans.iter().any(|path| path.exists()) {
+        while orphans.iter().any(|object| platform.has_object(object)) {
             assert!(began.elapsed() < TIMEOUT, "{point}: orphans stay:\n{}", platform.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -1,6 +1,8 @@
 //! The worker over a real SQLite archive: what the tests share.
 
 mod forget;
+mod key_jobs;
+mod orphans;
 mod previews;
 mod relay;
 
@@ -37,11 +39,14 @@ impl Kit {
     }
 
     async fn open_at(handle: fn(&[u8]) -> Vec<u8>, clock: Clock) -> Self {
+        Self::open_with(handle, clock, KeysConfig::default()).await
+    }
+
+    async fn open_with(handle: fn(&[u8]) -> Vec<u8>, clock: Clock, keys: KeysConfig) -> Self {
         let root = TempDir::new().expect("tempdir");
         let (for_database, for_objects) = (DatabaseConfig::default(), ObjectStorageConfig::default());
         let database = Database::open(&for_database, root.path(), clock.clone()).await.expect("database");
-        let storage =
-            ObjectStorage::open(&for_objects, &KeysConfig::default(), root.path()).await.expect("storage");
+        let storage = ObjectStorage::open(&for_objects, &keys, root.path()).await.expect("storage");
         let config = WorkerConfig {
             poll_interval_ms: 50,
             relay_mark_interval_ms: 20,

@@ -13,13 +13,14 @@ use crate::{Archive, StoreError};
 const PAGE: usize = 1000;
 
 impl Archive {
-    /// Finishes erasures that a crash cut off, destroys keys that an old copy of the object store brought back, and
-    /// erases patients again that an old copy of the database brought back.
+    /// Destroys the keys of erasures that a crash cut off, and keys that an old copy of the object store brought back, and
+    /// erases patients again that an old copy of the database brought back. Objects are left to the worker: no start waits until all
+    /// that a change of keys replaced is removed.
     ///
     /// # Errors
     /// Failures of the database or the object store.
     pub async fn settle_keys(&self) -> Result<(), StoreError> {
-        self.sweep_dropped().await?;
+        self.destroy_dropped_keys().await?;
         let (present, marked) = self.storage().keys().list().await?;
         let (ledger, _) = self.database().destroyed_keys_since(chrono::DateTime::UNIX_EPOCH).await?;
         for key in ledger.iter().filter(|key| present.contains(key)) {

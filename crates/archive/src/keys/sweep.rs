@@ -10,31 +10,35 @@ use crate::{Archive, StoreError};
 const PAGE: u32 = 256;
 
 impl Archive {
-    /// Lets go of what was deleted longer ago than its grace period, destroys the keys and removes the objects that are due; gives how many objects it removed. Doing it again, or in
-    /// two places at once, is harmless.
+    /// Lets go of what was deleted longer ago than its grace period, destroys the keys and removes the objects that are
+    /// due and that no row names; gives how many objects it removed. Doing it again, or in two places at once, is harmless.
     ///
     /// # Errors
     /// Failures of the database or the object store; what is left is due the next time.
     pub async fn sweep_dropped(&self) -> Result<u64, StoreError> {
-        self.database().purge_deleted().await?;
         // Keys first: what they opened is gone with them, however long the objects take.
-        for key in self.database().dropped_keys().await? {
-            self.destroy_dropped_key(key).await?;
-        }
+        self.destroy_dropped_keys().await?;
         let mut removed = 0;
         loop {
             let objects = self.database().dropped_objects(PAGE).await?;
+            if objects.is_empty() {
+                return Ok(removed);
+            }
             for object in &objects {
                 self.remove_dropped_object(*object).await?;
             }
             removed += objects.len() as u64;
-            if !objects.is_empty() {
-                self.database().forget_dropped_objects(&objects).await?;
-            }
-            if objects.len() < PAGE as usize {
-                return Ok(removed);
-            }
+            self.database().forget_dropped_objects(&objects).await?;
         }
+    }
+
+    /// The same without the objects, of which there may be very many.
+    pub(super) async fn destroy_dropped_keys(&self) -> Result<(), StoreError> {
+        self.database().purge_deleted().await?;
+        for key in self.database().dropped_keys().await? {
+            self.destroy_dropped_key(key).await?;
+        }
+        Ok(())
     }
 
     async fn destroy_dropped_key(&self, key: Uuid) -> Result<(), StoreError> {

@@ -29,13 +29,14 @@ static UNNAMED: Statement = Statement::new(
      WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.object_key = r.key) \
      AND NOT EXISTS (SELECT 1 FROM preview WHERE preview.preview_key = r.key) \
      AND NOT EXISTS (SELECT 1 FROM preview WHERE preview.thumbnail_key = r.key) \
-     AND NOT EXISTS (SELECT 1 FROM deleted_instance WHERE deleted_instance.object_key = r.key)",
+     AND NOT EXISTS (SELECT 1 FROM deleted_instance WHERE deleted_instance.object_key = r.key) \
+     AND NOT EXISTS (SELECT 1 FROM dropped_object WHERE dropped_object.object_key = r.key)",
 );
 
 impl Database {
     /// Which of these objects no row names, neither as an instance (deleted ones that can be restored
-    /// too) nor as a preview or thumbnail. It looks at what is
-    /// committed when it is asked: ask only about objects that no running transaction can be about to name.
+    /// too) nor as a preview or thumbnail, nor as one that is to be removed at its time: who reads it may have begun before. It looks
+    /// at what is committed when it is asked: ask only about objects that no running transaction can be about to name.
     pub async fn unnamed_objects(&self, keys: &[Uuid]) -> Result<Vec<Uuid>, DatabaseError> {
         if keys.is_empty() {
             return Ok(Vec::new());

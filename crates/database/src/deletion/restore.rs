@@ -12,7 +12,7 @@ use crate::{
     statement::{Statement, uuid_rows},
 };
 
-/// So long nothing is purged beside the restoration.
+/// So long nothing is purged beside the restoration, from its beginning and from each instance that is there again.
 const RESTORING: TimeDelta = TimeDelta::hours(1);
 
 /// An instance that can be restored.
@@ -20,6 +20,8 @@ const RESTORING: TimeDelta = TimeDelta::hours(1);
 pub struct DeletedInstance {
     /// Its id.
     pub instance: Uuid,
+    /// The deletion that took it.
+    pub deletion: Uuid,
     /// Its object.
     pub object_key: Uuid,
     /// The account that sent the first instance of its study over HTTP.
@@ -27,43 +29,55 @@ pub struct DeletedInstance {
 }
 
 impl Database {
-    /// The instances of a deletion, which is kept from being purged meanwhile.
+    /// The ids of the instances of a deletion, which is kept from being purged for a while.
     ///
     /// # Errors
     /// [`DatabaseError::NotFound`], and [`DatabaseError::Conflict`] when nothing is left to restore.
-    pub async fn begin_restoration(&self, id: Uuid) -> Result<Vec<DeletedInstance>, DatabaseError> {
-        const HOLD: &str = "UPDATE deletion SET purge_after = $2 WHERE id = $1 AND purge_after < $2";
-        const LIST: &str = "SELECT instance, object_key, uploaded_by FROM deleted_instance WHERE deletion = $1 \
-            ORDER BY instance";
+    pub async fn begin_restoration(&self, id: Uuid) -> Result<Vec<Uuid>, DatabaseError> {
+        const LIST: &str = "SELECT instance FROM deleted_instance WHERE deletion = $1 ORDER BY instance";
         let mut tx = self.begin().await?;
-        let found = by_id(&mut tx, id).await?.ok_or(DatabaseError::NotFound)?;
-        if found.state != "deleted" {
-            return Err(DatabaseError::Conflict(format!(
-                "the deletion is {}: nothing is to be restored",
-                found.state
-            )));
-        }
-        let until = tx.now + RESTORING;
-        on_tx!(tx, connection => sqlx::query(HOLD).bind(id).bind(until).execute(connection).await.map(drop)?);
-        let list = on_tx!(tx, connection => sqlx::query_as(LIST).bind(id).fetch_all(connection).await?);
+        hold(&mut tx, id).await?;
+        let list: Vec<Uuid> =
+            on_tx!(tx, connection => sqlx::query_scalar(LIST).bind(id).fetch_all(connection).await?);
         self.commit(tx).await?;
         Ok(list)
     }
 
-    /// The objects of everything that can be restored.
+    /// One of them, as it is kept now: a change of keys gives it another object.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Conflict`] when it is not kept any more.
+    pub async fn deleted_instance(
+        &self,
+        deletion: Uuid,
+        instance: Uuid,
+    ) -> Result<DeletedInstance, DatabaseError> {
+        const SQL: &str = "SELECT instance, deletion, object_key, uploaded_by FROM deleted_instance \
+            WHERE deletion = $1 AND instance = $2";
+        let found: Option<DeletedInstance> = on!(self, engine => sqlx::query_as(SQL)
+            .bind(deletion)
+            .bind(instance)
+            .fetch_optional(&engine.read)
+            .await?);
+        found.ok_or_else(gone)
+    }
+
+    /// The objects of everything that can be restored, and those that are to be removed: none of them is read for the index.
     ///
     /// # Errors
     /// Failures of the database.
     pub async fn deleted_objects(&self) -> Result<Vec<Uuid>, DatabaseError> {
-        const SQL: &str = "SELECT object_key FROM deleted_instance";
+        const SQL: &str =
+            "SELECT object_key FROM deleted_instance UNION SELECT object_key FROM dropped_object";
         Ok(on!(self, engine => sqlx::query_scalar(SQL).fetch_all(&engine.read).await?))
     }
 
-    /// An instance is in the index again. Its object goes unless a row names it: the same instance may have come
-    /// again in the meantime. A study that is there again by it is its sender's again; one that came again is not.
+    /// An instance is in the index again, and the others of its deletion are kept for a while longer. Its object goes unless a row
+    /// names it: the same instance may have come again in the meantime. A study that is there again by it is its sender's again; one
+    /// that came again is not.
     ///
     /// # Errors
-    /// Failures of the database.
+    /// [`DatabaseError::Conflict`] when the deletion or the instance is not kept any more, and failures of the database.
     pub async fn record_restored(&self, restored: &DeletedInstance) -> Result<(), DatabaseError> {
         const TAKE: &str = "DELETE FROM deleted_instance WHERE instance = $1 RETURNING object_key";
         const SAY: &str = "INSERT INTO xray_metadata (instance, consultation_id, captured_at, paramedic, body_part, \
@@ -77,11 +91,11 @@ impl Database {
             WHERE series.study = study.id AND instance.id <> $1)";
         let instance = restored.instance;
         let mut tx = self.begin().await?;
+        hold(&mut tx, restored.deletion).await?;
         on_tx!(tx, connection => sqlx::query(SAY).bind(instance).execute(connection).await.map(drop)?);
-        let object: Option<Uuid> = on_tx!(tx, connection => sqlx::query_scalar(TAKE).bind(instance).fetch_optional(connection).await?);
-        if let Some(object) = object {
-            drop_unless_named(&mut tx, &[object]).await?;
-        }
+        let object: Option<Uuid> = on_tx!(tx, connection =>
+            sqlx::query_scalar(TAKE).bind(instance).fetch_optional(connection).await?);
+        drop_unless_named(&mut tx, &[object.ok_or_else(gone)?]).await?;
         if let Some(sender) = restored.uploaded_by {
             on_tx!(tx, connection =>
                 sqlx::query(OWN).bind(instance).bind(sender).execute(connection).await.map(drop)?);
@@ -109,6 +123,25 @@ impl Database {
         insert_audit(&mut tx, &[record]).await?;
         self.commit(tx).await
     }
+}
+
+/// Somebody else came first.
+fn gone() -> DatabaseError {
+    DatabaseError::Conflict("it was purged, erased or restored meanwhile: see maxray deletion list".to_owned())
+}
+
+/// Keeps a deletion from being purged for a while, unless it is over.
+async fn hold(tx: &mut Tx, id: Uuid) -> Result<(), DatabaseError> {
+    const SQL: &str = "UPDATE deletion SET purge_after = CASE WHEN purge_after < $2 THEN $2 ELSE purge_after END \
+        WHERE id = $1 AND state = 'deleted'";
+    let until = tx.now + RESTORING;
+    let held = on_tx!(tx, connection =>
+        sqlx::query(SQL).bind(id).bind(until).execute(connection).await?.rows_affected());
+    if held > 0 {
+        return Ok(());
+    }
+    let found = by_id(tx, id).await?.ok_or(DatabaseError::NotFound)?;
+    Err(DatabaseError::Conflict(format!("the deletion is {}: nothing is to be restored", found.state)))
 }
 
 async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Option<Deletion>, DatabaseError> {

@@ -167,7 +167,7 @@ impl Database {
     }
 
     /// What the rules say of events: the instances that are to be sent on. A rule is about what was stored after it was last
-    /// changed. `scope` reads every study.
+    /// changed, and not about what comes back from the objects. `scope` reads every study.
     pub async fn forwards_of(
         &self,
         scope: &Scope,
@@ -229,10 +229,10 @@ impl Database {
     }
 }
 
-/// The instance that an event says was stored.
+/// The instance that an event says was stored, for the first time.
 fn stored_uid(envelope: &EventEnvelope) -> Option<&str> {
     match &envelope.event {
-        Event::InstanceStored { sop_instance_uid, .. } => Some(sop_instance_uid),
+        Event::InstanceStored { sop_instance_uid, again: false, .. } => Some(sop_instance_uid),
         _ => None,
     }
 }

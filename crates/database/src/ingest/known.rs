@@ -1,12 +1,13 @@
 //! What the archive knows about the instances of one group: a few statements, each over indexes and bounded.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::{
     found::{FOUND, FoundRow},
     prepare::{Demographics, Prepared},
+    restorable,
 };
 use crate::{
     DatabaseError,
@@ -73,6 +74,8 @@ pub(super) struct Known {
     pub(super) patients: HashMap<PatientKey, Variants>,
     /// Patient keys that were given to somebody.
     pub(super) patient_keys: HashMap<Uuid, KeyUse>,
+    /// Objects of what was deleted and can be given back.
+    pub(super) restorable: HashSet<Uuid>,
 }
 
 /// Whom a patient key serves, and whether it may seal what comes.
@@ -123,6 +126,7 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
         row.add_to(&mut known)?;
     }
     read_patients(tx, group, &mut known).await?;
+    known.restorable = restorable::read(tx, group).await?;
     Ok(known)
 }
 

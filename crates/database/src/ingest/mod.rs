@@ -1,7 +1,7 @@
 //! Storing instances: the one way in. Concurrent calls share a transaction; each has its own outcome.
 //!
-//! `prepare` makes the rows (in the caller's task), `group_commit` gathers callers, `known` and `found` read what
-//! the archive has, `resolve` decides without touching the database, `write` inserts.
+//! `prepare` makes the rows (in the caller's task), `group_commit` gathers callers, `known`, `found` and `restorable` read
+//! what the archive has, `resolve` decides without touching the database, `write` inserts.
 
 mod found;
 mod group_commit;
@@ -9,6 +9,7 @@ mod key_use;
 mod known;
 mod prepare;
 mod resolve;
+mod restorable;
 mod write;
 
 use std::sync::Arc;
@@ -23,6 +24,11 @@ use crate::{AuditActor, Database, DatabaseError};
 pub(crate) use group_commit::{Waiting, commit_in_groups, record_repeatedly};
 pub(crate) use prepare::demographics;
 use prepare::prepare;
+
+/// The door of what is read again from the objects, for an index that is made anew.
+const REINDEX: &str = "reindex";
+/// The door of what was deleted and is given back.
+const RESTORE: &str = "restore";
 
 /// An instance whose object is durable, to be made visible.
 #[derive(Debug, Clone, PartialEq)]

@@ -30,6 +30,7 @@ pub(crate) struct Demographics {
 /// An instance ready to be written.
 pub(crate) struct Prepared {
     pub(super) id: Uuid,
+    pub(super) object_key: Uuid,
     pub(super) data_set_sha256: [u8; 32],
     pub(super) conflict_policy: ConflictPolicy,
     pub(super) study_instance_uid: String,
@@ -79,6 +80,7 @@ fn prepare_now(new: &NewInstance) -> Result<Prepared, DatabaseError> {
     let too_long = |text: &str| text.len() > INDEX_TEXT_MAX_BYTES;
     Ok(Prepared {
         id: new.id,
+        object_key: new.object_key,
         data_set_sha256: new.data_set_sha256,
         conflict_policy: new.conflict_policy,
         study_instance_uid: study.study_instance_uid.to_string(),

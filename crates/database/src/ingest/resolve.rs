@@ -12,9 +12,10 @@ use model::event::Event;
 use uuid::Uuid;
 
 use super::{
-    ConflictPolicy, StoreInstanceError, StoreOutcome, key_use,
+    ConflictPolicy, REINDEX, RESTORE, StoreInstanceError, StoreOutcome, key_use,
     known::{Known, KnownSeries, KnownStudy, Variant, Variants, Version},
     prepare::{Demographics, Prepared},
+    restorable,
 };
 use crate::{AuditOutcome, AuditRecord};
 
@@ -84,6 +85,7 @@ fn resolve_one(
         });
     }
     let current = !versions.iter().any(|version| version.current);
+    restorable::refuse_purged(new, known)?;
     refuse_foreign(new, known)?;
     if !current && new.conflict_policy == ConflictPolicy::Refuse {
         return Err(StoreInstanceError::ConflictRefused);
@@ -131,7 +133,8 @@ fn event(new: &Prepared, current: bool) -> Event {
     let sop_instance_uid = new.sop_instance_uid.clone();
     if current {
         let series_instance_uid = new.series_instance_uid.clone();
-        Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid }
+        let again = [REINDEX, RESTORE].contains(&new.door);
+        Event::InstanceStored { xray_id, study_instance_uid, series_instance_uid, sop_instance_uid, again }
     } else {
         Event::InstanceConflicted { xray_id, study_instance_uid, sop_instance_uid }
     }

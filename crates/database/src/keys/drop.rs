@@ -17,6 +17,16 @@ static DROP_OBJECTS: Statement = Statement::new(
 static FORGET_OBJECTS: Statement =
     Statement::new("DELETE FROM dropped_object WHERE object_key IN (SELECT id FROM ROWS($1: id uuid) AS r)");
 
+/// What a row names after all is not dropped any more.
+static SPARE_NAMED: Statement = Statement::new(
+    "DELETE FROM dropped_object WHERE object_key IN (SELECT id FROM ROWS($1: id uuid) AS r) AND (\
+     EXISTS (SELECT 1 FROM instance WHERE instance.object_key = dropped_object.object_key) \
+     OR EXISTS (SELECT 1 FROM preview WHERE preview.preview_key = dropped_object.object_key) \
+     OR EXISTS (SELECT 1 FROM preview WHERE preview.thumbnail_key = dropped_object.object_key) \
+     OR EXISTS (SELECT 1 FROM deleted_instance WHERE deleted_instance.object_key = dropped_object.object_key)) \
+     RETURNING object_key",
+);
+
 /// Has objects removed after a time.
 pub(crate) async fn drop_objects(
     tx: &mut Tx,
@@ -32,16 +42,32 @@ pub(crate) async fn drop_objects(
 }
 
 impl Database {
-    /// Objects that may be removed by now; some of them.
+    /// Objects that may be removed by now; some of them. One that a row names after all is not among them, and not dropped any more.
+    /// None of them gets a row later: what was deleted is restored only while it is not dropped (`ingest/restorable.rs`).
     pub async fn dropped_objects(&self, limit: u32) -> Result<Vec<Uuid>, DatabaseError> {
         const SQL: &str =
             "SELECT object_key FROM dropped_object WHERE remove_after <= $1 ORDER BY remove_after LIMIT $2";
         let now = self.shared().clock.now();
-        Ok(on!(self, engine => sqlx::query_scalar(SQL)
+        let mut due: Vec<Uuid> = on!(self, engine => sqlx::query_scalar(SQL)
             .bind(now)
             .bind(i64::from(limit))
             .fetch_all(&engine.read)
-            .await?))
+            .await?);
+        // An idle archive is not written to.
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let mut tx = self.begin().await?;
+        let (sql, list) = (SPARE_NAMED.on(tx.dialect()), uuid_rows(due.iter().copied()));
+        let named: Vec<Uuid> =
+            on_tx!(tx, connection => sqlx::query_scalar(sql).bind(list).fetch_all(connection).await?);
+        if named.is_empty() {
+            return Ok(due);
+        }
+        self.commit(tx).await?;
+        tracing::error!(objects = named.len(), "objects that were to be removed are named by rows, and stay");
+        due.retain(|object| !named.contains(object));
+        Ok(due)
     }
 
     /// Whether objects or keys still wait for their removal.
