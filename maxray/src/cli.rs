@@ -53,15 +53,17 @@ pub enum Command {
         roles: Vec<Role>,
     },
     /// Ask a running server whether it can serve: exit code 0 when it can, 1 when not; for health checks of containers
-    Health(HealthOptions),
+    Health(crate::health::HealthOptions),
     /// Start a throw-away server, fill it with synthetic X-rays and a consultation, print links and curl lines
     Demo(DemoOptions),
-    /// Store every DICOM file below a directory; can be stopped and run again
+    /// Store every DICOM file below a directory, as of a patient CD, or one file; can be stopped and run again
     Import(ImportOptions),
     /// Check everything that must hold of the archive, beside a running server or without one; changes nothing
     Verify(crate::verify::VerifyOptions),
     /// Make the index of the archive again from its objects, when the database is lost or wrong
     Reindex(crate::reindex::ReindexOptions),
+    /// Bring the schema of the database up to date, or say what there is to do
+    Migrate(crate::migrate::MigrateOptions),
     /// Manage the accounts that sign in over HTTP
     #[command(subcommand)]
     User(UserCommand),
@@ -117,26 +119,6 @@ pub enum Command {
     },
 }
 
-/// Options of `health`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Without --url it asks /readyz of the server that these settings describe, on this machine: the \
-                        address of http.listen, and loopback where that is 0.0.0.0 or [::]. With http.tls it takes the \
-                        certificate as it is, for it is made for another name; with --url it has to be good.\n\n\
-                        /readyz says yes when the database answers and the object store takes, gives back and deletes a \
-                        small object. As a health check:\n  \
-                        HEALTHCHECK CMD [\"maxray\", \"health\"]\n  \
-                        maxray health --url https://xray.example.org/readyz"
-)]
-pub struct HealthOptions {
-    /// Ask this URL, which ends in /readyz, instead of our own listener
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-    /// Longest wait for the answer
-    #[arg(long, value_name = "MILLISECONDS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
-    pub timeout_ms: u64,
-}
-
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoOptions {
@@ -151,12 +133,13 @@ pub struct DemoOptions {
 /// Options of `import`.
 #[derive(Debug, Args)]
 pub struct ImportOptions {
-    /// Directory to read, with everything below it
-    pub directory: PathBuf,
+    /// Directory to read, with everything below it, or a single file
+    #[arg(value_name = "PATH")]
+    pub source: PathBuf,
     /// Files at once [default: twice the cores]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Read files again that an earlier import of this directory stored
+    /// Read files again that an earlier import of the same path stored
     #[arg(long)]
     pub again: bool,
 }

@@ -8,13 +8,13 @@ use model::{AeTitle, clock::Clock};
 use pacs::{
     call::{CallConfig, Callee},
     find_scu::{QueryLevel, find_proposal},
-    store_scu::{Proposal, ScuAssociation, ScuTimeouts, store_files},
+    store_scu::{FileError, Proposal, ScuAssociation, ScuTimeouts, store_files},
 };
 
 use crate::{
     cli::dicom_client::{EchoOptions, LevelName, Peer, QueryOptions, SendOptions},
     home,
-    import::walk::files_below,
+    import::walk::{Unreadable, files_below, is_media_directory_at},
     settings::Settings,
 };
 
@@ -79,20 +79,45 @@ pub async fn echo(settings: Settings, options: EchoOptions) -> anyhow::Result<()
     Ok(())
 }
 
+/// What there is to send.
+#[derive(Default)]
+struct Outgoing {
+    files: Vec<PathBuf>,
+    /// DICOMDIRs, which list what is beside them.
+    media_directories: usize,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Outgoing {
+    /// These files, and those below these directories.
+    fn find(paths: Vec<PathBuf>) -> Self {
+        let mut outgoing = Self::default();
+        for path in paths {
+            if path.is_dir() {
+                let found = files_below(&path);
+                outgoing.files.extend(found.files.into_iter().map(|candidate| candidate.path));
+                outgoing.unreadable.extend(found.unreadable);
+            } else {
+                outgoing.files.push(path);
+            }
+        }
+        let there = outgoing.files.len();
+        // What cannot be read is said when its turn comes.
+        outgoing.files.retain(|path| !(path.is_file() && is_media_directory_at(path).unwrap_or(false)));
+        outgoing.media_directories = there - outgoing.files.len();
+        outgoing
+    }
+}
+
 /// `maxray send`.
 pub async fn send(settings: Settings, options: SendOptions) -> anyhow::Result<()> {
     let target = Target::find(&settings, options.peer).await?;
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for path in options.paths {
-        if path.is_dir() {
-            let below = files_below(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-            paths.extend(below.into_iter().map(|candidate| candidate.path));
-        } else {
-            paths.push(path);
-        }
+    let outgoing = tokio::task::spawn_blocking(move || Outgoing::find(options.paths)).await?;
+    for one in &outgoing.unreadable {
+        eprintln!("{one}");
     }
-    let outcomes = store_files(&target.call, &target.callee, &target.calling, &paths).await?;
-    let mut sent = 0;
+    let outcomes = store_files(&target.call, &target.callee, &target.calling, &outgoing.files).await?;
+    let (mut sent, mut unreadable) = (0, outgoing.unreadable.len());
     for outcome in &outcomes {
         let path = outcome.path.display();
         match &outcome.result {
@@ -100,12 +125,24 @@ pub async fn send(settings: Settings, options: SendOptions) -> anyhow::Result<()
             Ok(response) => {
                 println!("{path}: refused, status {:#06x} {}", response.status, response.error_comment);
             }
+            Err(error @ FileError::Io(_)) => {
+                unreadable += 1;
+                eprintln!("{path}: {error}");
+            }
             Err(error) => println!("{path}: {error}"),
         }
     }
-    println!("{sent} of {} sent to {}", outcomes.len(), target.callee.title);
-    if sent < outcomes.len() {
-        bail!("{} were not sent", outcomes.len() - sent);
+    println!(
+        "{sent} of {} sent to {}, unreadable {unreadable}, DICOMDIR {}",
+        outcomes.len(),
+        target.callee.title,
+        outgoing.media_directories
+    );
+    if sent < outcomes.len() || unreadable > 0 {
+        bail!(
+            "{} files were not sent; files and folders that could not be read: {unreadable}",
+            outcomes.len() - sent
+        );
     }
     Ok(())
 }

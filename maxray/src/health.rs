@@ -7,12 +7,38 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use clap::Args;
 use serde::Deserialize;
 
-use crate::{cli::HealthOptions, settings::Settings};
+use crate::settings::Settings;
 
 /// What of an answer is shown.
 const SHOWN_MAX_CHARACTERS: usize = 500;
+
+/// Options of `health`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without --url it asks /readyz of the server that these settings describe, on this machine: the \
+                  address of http.listen, and loopback where that is 0.0.0.0 or [::]. With http.tls it takes the \
+                  certificate as it is, for it is made for another name; with --url it has to be good.\n\n\
+                  /readyz says yes when the database answers and the object store takes, gives back and deletes a \
+                  small object; /readyz/database, which --without-storage asks, when the database answers. Whatever \
+                  starts a server anew that is not well has to ask that: while the store is away the server still \
+                  signs in, books, and tells modalities to keep their images. As a health check:\n  \
+                  HEALTHCHECK CMD [\"maxray\", \"health\", \"--without-storage\"]\n  \
+                  maxray health --url https://xray.example.org/readyz"
+)]
+pub struct HealthOptions {
+    /// Ask this URL, which ends in /readyz or /readyz/database, instead of our own listener
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Do not ask for the object store, without which much can be done
+    #[arg(long, conflicts_with = "url")]
+    pub without_storage: bool,
+    /// Longest wait for the answer
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout_ms: u64,
+}
 
 /// What `serve` writes into the data directory, as far as it matters here.
 #[derive(Deserialize)]
@@ -28,7 +54,10 @@ pub async fn run(settings: &Settings, options: HealthOptions) -> anyhow::Result<
     let (client, url) = match options.url {
         Some(url) => (client, url),
         // Nothing is said to it, and nothing but yes or no is taken from it.
-        None => (client.no_proxy().tls_danger_accept_invalid_certs(true), own_url(settings)?),
+        None => {
+            let path = if options.without_storage { "/readyz/database" } else { "/readyz" };
+            (client.no_proxy().tls_danger_accept_invalid_certs(true), own_url(settings, path)?)
+        }
     };
     let answer = client.build()?.get(&url).send().await;
     let answer = answer.with_context(|| format!("{url} does not answer"))?;
@@ -42,7 +71,7 @@ pub async fn run(settings: &Settings, options: HealthOptions) -> anyhow::Result<
 }
 
 /// Where the server of these settings answers on this machine.
-fn own_url(settings: &Settings) -> anyhow::Result<String> {
+fn own_url(settings: &Settings, path: &str) -> anyhow::Result<String> {
     let mut address = settings.http.listen;
     if address.port() == 0 {
         let file = settings.data_directory.join("run.json");
@@ -52,7 +81,7 @@ fn own_url(settings: &Settings) -> anyhow::Result<String> {
         address = serde_json::from_str::<Run>(&text).with_context(|| file.display().to_string())?.http;
     }
     let scheme = if settings.http.tls.is_enabled() { "https" } else { "http" };
-    Ok(format!("{scheme}://{}/readyz", reachable(address)))
+    Ok(format!("{scheme}://{}{path}", reachable(address)))
 }
 
 /// An address that stands for all of this machine is none to connect to.
@@ -75,7 +104,7 @@ mod tests {
             let mut settings = Settings::default();
             settings.http.listen = listen.parse().expect("an address");
             settings.http.tls.certificate_file = certificate.into();
-            own_url(&settings).expect("a URL")
+            own_url(&settings, "/readyz").expect("a URL")
         };
         assert_eq!(url("127.0.0.1:8080", ""), "http://127.0.0.1:8080/readyz");
         assert_eq!(url("0.0.0.0:8443", "certificate.pem"), "https://127.0.0.1:8443/readyz");

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, bail};
 use archive::Archive;
 use conversion::Converter;
-use database::Database;
+use database::{Database, DatabaseConfig};
 use model::clock::Clock;
 use object_storage::ObjectStorage;
 use service::decoder::DecoderPool;
@@ -69,19 +69,68 @@ pub fn lock(directory: &Path) -> anyhow::Result<Option<Lock>> {
     }
 }
 
-/// Opens the database alone: enough for accounts, and safe while a server runs.
-pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Database> {
-    let config = database::DatabaseConfig {
+/// The section `[database]`, with what other sections have for it.
+pub fn database_config(settings: &Settings) -> DatabaseConfig {
+    DatabaseConfig {
         access: settings.access.clone(),
         reminder_minutes_before: settings.notifications.reminder_minutes_before.clone(),
         ..settings.database.clone()
-    };
-    Database::open(&config, directory, clock.clone()).await.context("the database cannot be opened")
+    }
 }
 
-/// Opens everything that stores instances; the caller holds the [`Lock`].
+/// Whether the database is one that nodes on other machines may share.
+pub fn is_shared(settings: &Settings) -> bool {
+    settings.database.url.starts_with("postgres")
+}
+
+/// Opens the database alone: enough for accounts, and safe while a server runs, which keeps the schema that it has.
+pub async fn open_database(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Database> {
+    const FAILED: &str = "the database cannot be opened";
+    let config = database_config(settings);
+    // A SQLite file belongs to whoever holds the lock. Where nobody does, this command brings the schema up to date as a server would.
+    let outdated = !is_shared(settings)
+        && !Database::schema(&config, directory).await.context(FAILED)?.pending.is_empty();
+    let opened = if outdated {
+        let _lock = lock(directory)?.with_context(|| {
+            format!(
+                "the schema of the database is older than this program, and a server works on {}: stop it first",
+                directory.display()
+            )
+        })?;
+        Box::pin(Database::open(&config, directory, clock.clone())).await
+    } else {
+        Box::pin(Database::attach(&config, directory, clock.clone())).await
+    };
+    opened.context(FAILED)
+}
+
+/// Opens everything that stores instances, for a command that holds the [`Lock`]. Nodes on other machines may run, and keep the
+/// schema that they have.
 pub async fn open_archive(settings: &Settings, directory: &Path, clock: &Clock) -> anyhow::Result<Archive> {
+    if !is_shared(settings) {
+        return open_archive_to_serve(settings, directory, clock).await;
+    }
     let database = open_database(settings, directory, clock).await?;
+    set_up_archive(settings, directory, clock, database).await
+}
+
+/// The same for a server, or for whoever has the database alone: the schema is brought up to date, if the settings let it.
+pub async fn open_archive_to_serve(
+    settings: &Settings,
+    directory: &Path,
+    clock: &Clock,
+) -> anyhow::Result<Archive> {
+    let config = database_config(settings);
+    let database = Box::pin(Database::open(&config, directory, clock.clone())).await;
+    set_up_archive(settings, directory, clock, database.context("the database cannot be opened")?).await
+}
+
+async fn set_up_archive(
+    settings: &Settings,
+    directory: &Path,
+    clock: &Clock,
+    database: Database,
+) -> anyhow::Result<Archive> {
     // Two nodes that met an empty object store would each take what the other one has made for a stranger's data.
     let turn = database.start_turn().await?;
     let storage = ObjectStorage::open(&settings.object_storage, &settings.keys, directory)

@@ -16,6 +16,7 @@ mod health;
 mod home;
 mod import;
 mod keys;
+mod migrate;
 mod neighbours;
 mod parts;
 mod readiness;
@@ -91,6 +92,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Hold(command) => keys::hold(settings, command).await,
             cli::Command::Reindex(options) => reindex::run(settings, options).await,
             cli::Command::Verify(options) => verify::run(settings, options).await,
+            cli::Command::Migrate(options) => migrate::run(&settings, &options).await,
             cli::Command::Config(cli::ConfigCommand::Check) => config_check::run(&settings),
             cli::Command::Decoder { .. } => Ok(()),
         }

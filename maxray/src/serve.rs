@@ -27,7 +27,7 @@ use crate::{
     home::{self, Lock},
     neighbours::keep_in_touch,
     parts::{Parts, check_doctor_secret},
-    readiness::ready_check,
+    readiness,
     roles::{self, Role},
     routes::router,
     settings::Settings,
@@ -80,7 +80,7 @@ impl Server {
         let (http_tls, dicom_tls) = open_tls(&settings)?;
         let http = listen("http.listen", settings.http.listen)?;
         let dicom = listen_for_dicom(&settings)?;
-        let archive = home::open_archive(&settings, &directory, &clock).await?;
+        let archive = home::open_archive_to_serve(&settings, &directory, &clock).await?;
         let trail = Trail::begin(&settings, &archive, &directory, &clock).await?;
         let shutdown = Shutdown::new();
         let parts = Parts::open(&settings, &archive, &directory, clock, shutdown.clone())?;
@@ -89,7 +89,7 @@ impl Server {
         let notices = health::Notices::default();
         let (http_address, dicom_address) =
             (http.local_addr()?, dicom.as_ref().map(TcpListener::local_addr).transpose()?);
-        let health = health::router(metrics, ready_check(&archive), notices.clone());
+        let health = health::router(metrics, readiness::checks(&archive), notices.clone());
         let router = router(&settings, &archive, &parts, health);
         tokio::spawn(hardening::check_decoder(parts.converter.decoder().clone(), notices));
         let mut tasks = JoinSet::new();

@@ -1,8 +1,12 @@
 //! Opening, closing, migrating.
 
+use chrono::TimeDelta;
 use database::{Database, DatabaseConfig, DatabaseError, StoreOutcome};
 use model::clock::Clock;
-use tests::postgres::Postgres;
+use tests::{
+    cluster::{Cluster, Durability},
+    postgres::Postgres,
+};
 
 use crate::support::{Home, instance};
 
@@ -10,6 +14,7 @@ on_both_engines!(
     opening_again_changes_nothing,
     nothing_is_stored_after_close,
     nodes_agree_on_a_secret_that_the_database_does_not_know,
+    a_node_goes_on_with_a_schema_that_has_grown_and_not_with_another,
 );
 
 async fn opening_again_changes_nothing(home: Home) {
@@ -37,6 +42,59 @@ async fn a_server_that_may_lose_commits_is_refused() {
     let directory = tempfile::tempdir().expect("a directory");
     let opened = Database::open(&config, directory.path(), Clock::system()).await;
     assert!(matches!(opened, Err(DatabaseError::Refused(_))));
+}
+
+/// Nodes would let go what others hold; and a disk that failed once is not to be believed.
+#[tokio::test]
+async fn a_clock_of_its_own_is_refused_and_so_is_a_server_that_syncs_again() {
+    let started = tokio::task::spawn_blocking(|| {
+        let cluster = Cluster::start(Durability::Fsync);
+        (cluster.create_database("maxray"), cluster)
+    });
+    let (url, mut cluster) = started.await.expect("a server");
+    let safe = DatabaseConfig { url, ..DatabaseConfig::default() };
+    let taken = DatabaseConfig { allow_unsafe: true, ..safe.clone() };
+    let directory = tempfile::tempdir().expect("a directory");
+    let open = async |config: &DatabaseConfig, ahead: i64| {
+        let clock = Clock::from_fn(move || Clock::system().now() + TimeDelta::seconds(ahead));
+        match Database::open(config, directory.path(), clock).await {
+            Ok(database) => {
+                database.close().await;
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    };
+    for (ahead, says) in [(120, "s ahead of"), (-120, "s behind")] {
+        let why = open(&safe, ahead).await.unwrap_or_default();
+        assert!(why.contains(says) && why.contains("NTP"), "{ahead}: {why}");
+        assert_eq!(open(&taken, ahead).await, None);
+    }
+    for ahead in [-10, 0, 10] {
+        assert_eq!(open(&safe, ahead).await, None, "{ahead}");
+    }
+    let another_setting = tokio::task::spawn_blocking(move || {
+        cluster.set("data_sync_retry", "on");
+        cluster
+    });
+    let _cluster = another_setting.await.expect("the server starts again");
+    let why = open(&safe, 0).await.unwrap_or_default();
+    assert!(why.contains("data_sync_retry"), "{why}");
+    assert_eq!(open(&taken, 0).await, None);
+}
+
+/// What the program of a later version leaves: one step more, on which this one can run until the floor says otherwise.
+async fn a_node_goes_on_with_a_schema_that_has_grown_and_not_with_another(home: Home) {
+    home.database.close().await;
+    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9000, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+    home.sql(later).await;
+    home.reopen().await.close().await;
+    home.sql("UPDATE schema_floor SET step = 9000").await;
+    let Err(error) = Database::open(&home.config, home.directory.path(), home.clock()).await else {
+        panic!("opened")
+    };
+    assert!(error.to_string().contains("at step 9000, of a later version"), "{error}");
 }
 
 #[tokio::test]

@@ -139,6 +139,16 @@ impl Cluster {
         self.start_again();
     }
 
+    /// Changes a setting of the server, which starts again with it.
+    ///
+    /// # Panics
+    /// When the server refuses it or does not start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        let output = self.psql("postgres", &format!("ALTER SYSTEM SET {name} = '{value}'"));
+        assert!(output.is_ok(), "{name} = {value}: {output:?}");
+        self.restart();
+    }
+
     /// Kills every process of the cluster as a crash would, then starts it again on the same data.
     pub fn crash_and_restart(&mut self) {
         self.stop(rustix::process::Signal::QUIT);
@@ -296,7 +306,10 @@ fn as_postgres(program: &str) -> Command {
 }
 
 /// The folder of the newest installed PostgreSQL.
-fn programs() -> PathBuf {
+///
+/// # Panics
+/// When none is installed.
+pub fn programs() -> PathBuf {
     if let Some(folder) = env::path(env::PG_BIN) {
         return folder;
     }

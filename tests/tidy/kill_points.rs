@@ -57,14 +57,14 @@ pub fn findings(sources: &[Source]) -> Vec<String> {
     }
     for point in Point::ALL {
         let marks = marks_of(*point, sources);
-        if marks != 1 && !(marks == 2 && *point == Point::K41Migrated) {
+        if marks != 1 {
             findings.push(format!("{}: {marks} marks in the code, not one", point.name()));
         }
     }
     findings
 }
 
-/// K41 stands once for each engine; K20 asks whether it is armed before it is reached.
+/// K20 asks whether it is armed before it is reached.
 fn marks_of(point: Point, sources: &[Source]) -> usize {
     let call = |name: &str| ["pass", "reach"].map(|call| format!("fail_point::{call}(Point::{name})"));
     let calls = call(point.name());

@@ -1,8 +1,24 @@
 //! Settings of the database.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccessConfig, REMINDER_MINUTES_BEFORE};
+use crate::{AccessConfig, DatabaseError, REMINDER_MINUTES_BEFORE};
+
+/// Name of the SQLite file in the data directory.
+const SQLITE_FILE: &str = "maxray.sqlite";
+
+/// Who brings the schema up to date.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Migrate {
+    /// A node that starts, and `maxray migrate`.
+    #[default]
+    Start,
+    /// `maxray migrate` alone.
+    Command,
+}
 
 /// Settings of the database; every field has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +43,10 @@ pub struct DatabaseConfig {
     /// Memory map of the SQLite file at most; 0 for none. A file that grows is mapped anew by every connection, which
     /// costs more than it saves: see `bench/README.md`.
     pub sqlite_mmap_max_bytes: u64,
-    /// Takes a PostgreSQL server that may lose commits (`fsync=off`, `full_page_writes=off`). Only for tests.
+    /// Who brings the schema up to date.
+    pub migrate: Migrate,
+    /// Takes a PostgreSQL server that may lose commits (`fsync=off`, `full_page_writes=off`, `data_sync_retry=on`), or whose clock is
+    /// another one than this machine's. Only for tests.
     pub allow_unsafe: bool,
     /// How long access lasts: the section `[access]`, put here by whoever opens the database.
     #[serde(skip)]
@@ -49,9 +68,32 @@ impl Default for DatabaseConfig {
             group_commit_queue_max: 1_024,
             sqlite_cache_max_bytes: 16 << 20,
             sqlite_mmap_max_bytes: 0,
+            migrate: Migrate::Start,
             allow_unsafe: false,
             access: AccessConfig::default(),
             reminder_minutes_before: REMINDER_MINUTES_BEFORE.to_vec(),
+        }
+    }
+}
+
+/// Where a database is.
+pub(crate) enum Place {
+    Postgres,
+    Sqlite(PathBuf),
+}
+
+impl DatabaseConfig {
+    /// Where it is, by its URL.
+    pub(crate) fn place(&self, data_directory: &Path) -> Result<Place, DatabaseError> {
+        let url = self.url.as_str();
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Ok(Place::Postgres)
+        } else if url.is_empty() {
+            Ok(Place::Sqlite(data_directory.join(SQLITE_FILE)))
+        } else if let Some(path) = url.strip_prefix("sqlite://") {
+            Ok(Place::Sqlite(path.into()))
+        } else {
+            Err(DatabaseError::Refused("the URL starts with neither postgres:// nor sqlite://".into()))
         }
     }
 }

@@ -3,7 +3,7 @@
 //! sqlx's `Any` driver knows no booleans, times and UUIDs, and two implementations of one trait drift apart. So
 //! there is one SQL text (see `statement.rs`) and one Rust body, compiled once for each engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use model::clock::Clock;
@@ -15,8 +15,10 @@ use uuid::Uuid;
 use crate::{
     AccessConfig, AuditRecord, DatabaseConfig, DatabaseError,
     audit::ChainMemory,
+    clock_skew::{Asked, SERVER_TIME},
     connections::{Connections, Server},
     ingest::Waiting,
+    search::TrigramLetters,
     session::RevokedSessions,
     statement::Dialect,
     transaction::Transaction,
@@ -101,6 +103,8 @@ pub(crate) struct Shared {
     pub(crate) revoked_sessions: RevokedSessions,
     /// This node's chain in the audit trail.
     pub(crate) chain: Arc<ChainMemory>,
+    /// Of which letters names have an index of trigrams; never set where there is none.
+    pub(crate) name_trigrams: OnceLock<TrigramLetters>,
 }
 
 /// A transaction that writes.
@@ -200,7 +204,14 @@ impl Database {
     /// Asks the engine for a sign of life.
     pub async fn ping(&self) -> Result<(), DatabaseError> {
         self.refuse_when_broken()?;
-        on!(self, engine => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?);
+        match self {
+            // Not for nothing: this is asked now and then, and a clock drifts.
+            Self::Postgres(engine) => {
+                let asked = Asked::now(&engine.shared.clock);
+                asked.answered(sqlx::query_scalar(SERVER_TIME).fetch_one(&engine.read).await?);
+            }
+            Self::Sqlite(engine) => sqlx::query("SELECT 1").execute(&engine.read).await.map(|_| ())?,
+        }
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod audit;
 mod availability;
 mod batch;
 mod check;
+mod clock_skew;
 mod commit;
 mod commitment;
 mod config;
@@ -52,6 +53,7 @@ mod preview;
 mod preview_claim;
 mod quiet_study;
 mod schedule;
+mod schema;
 mod search;
 mod sequence_base;
 mod session;
@@ -77,7 +79,7 @@ pub use audit::{
 pub use availability::{AvailabilityEnd, AvailabilityNotice};
 pub use check::{LinkedWrongly, PreviewRow, StoredEvent};
 pub use commitment::{Commitment, CommitmentEnd, CommitmentRequested, NewCommitment};
-pub use config::DatabaseConfig;
+pub use config::{DatabaseConfig, Migrate};
 pub use consultation::{
     BookingError, Calendar, ChangeConsultation, ChangeError, ConsultationChange, ConsultationEdit,
     ConsultationFilter, ConsultationNote, Hold, LinkOutcome, LinkedStudy, NewConsultation, NewHold, NewNote,
@@ -110,6 +112,7 @@ pub use preview::{PREVIEW_ATTEMPTS_MAX, PreviewObjects, PreviewState};
 pub use preview_claim::PreviewClaims;
 pub use quiet_study::Quiet;
 pub use schedule::{ScheduleRow, ScheduleUpdate};
+pub use schema::Schema;
 pub use search::{
     Attribute, Condition, InstanceRow, Level, MATCHING_UIDS_MAX, Matching, MatchingRules, Order, PatientRow,
     SearchQuery, SearchResult, SearchRow, SeriesRow, SortKey, StudyPlace, XrayConditions,

@@ -1,31 +1,36 @@
 //! Marked place: opening either engine so that a commit is durable, and refusing one that cannot promise it.
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use fail_point::Point;
 use model::{clock::Clock, host::is_this_machine};
-use sqlx::{ConnectOptions, Connection, Pool, pool::PoolOptions};
+use sqlx::{ConnectOptions, Connection, pool::PoolOptions};
 use sqlx_postgres::{PgConnectOptions, PgConnection, PgSslMode, Postgres};
-use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx_sqlite::{Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::{
     Database, DatabaseConfig, DatabaseError, Engine,
     audit::ChainMemory,
+    clock_skew::check_clock,
+    config::Place,
     connections::{Age, Connections, Server as _},
     engine::Shared,
     ingest,
-    migrate::migrators,
     node::node_id,
-    own_thread, search,
+    own_thread,
+    schema::{Opener, settle},
+    search,
     sequence_base::sequence_base,
     session::RevokedSessions,
     statement::Dialect,
     turn::Turns,
 };
 
-/// Name of the SQLite file in the data directory.
-const SQLITE_FILE: &str = "maxray.sqlite";
 /// Earlier versions can corrupt a WAL when a checkpoint meets a commit.
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// `pg_current_xact_id` came with 13.
@@ -36,11 +41,33 @@ const ON_THE_WAY: Duration = Duration::from_secs(5);
 const STATEMENT_CACHE: usize = 256;
 
 impl Database {
-    /// Connects, checks that commits are durable, and brings the schema up to date.
+    /// Connects as a node does, or as somebody who has the database alone: checks that commits are durable, and brings the
+    /// schema up to date unless `database.migrate` leaves that to [`Self::migrate`].
     ///
     /// # Errors
-    /// [`DatabaseError::Refused`] when the engine is too old or may lose commits.
+    /// [`DatabaseError::Refused`] when the engine is too old or may lose commits, the schema is of another time, or the clock.
     pub async fn open(
+        config: &DatabaseConfig,
+        data_directory: &Path,
+        clock: Clock,
+    ) -> Result<Self, DatabaseError> {
+        Self::open_as(Opener::Node, config, data_directory, clock).await
+    }
+
+    /// Connects beside nodes that may run: a schema that is older than this program stays as it is, and is refused.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn attach(
+        config: &DatabaseConfig,
+        data_directory: &Path,
+        clock: Clock,
+    ) -> Result<Self, DatabaseError> {
+        Self::open_as(Opener::Command, config, data_directory, clock).await
+    }
+
+    async fn open_as(
+        opener: Opener,
         config: &DatabaseConfig,
         data_directory: &Path,
         clock: Clock,
@@ -55,22 +82,18 @@ impl Database {
             broken: watch::channel(false).0,
             revoked_sessions: RevokedSessions::default(),
             chain: Arc::new(ChainMemory::new(node_id(data_directory)?)),
+            name_trigrams: OnceLock::new(),
         });
         let (sender, receiver) = mpsc::channel(config.group_commit_queue_max.max(1));
-        let url = config.url.as_str();
-        let writer = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let (read, write) = open_postgres(config).await?;
-            Self::Postgres(Engine { read, write, shared, ingest: None, turns: None })
-        } else if url.is_empty() {
-            open_sqlite(config, &data_directory.join(SQLITE_FILE), shared).await?
-        } else if let Some(path) = url.strip_prefix("sqlite://") {
-            open_sqlite(config, Path::new(path), shared).await?
-        } else {
-            return Err(DatabaseError::Refused(
-                "the URL starts with neither postgres:// nor sqlite://".into(),
-            ));
+        let writer = match config.place(data_directory)? {
+            Place::Postgres => {
+                let (read, write) = open_postgres(config, &shared.clock, opener).await?;
+                Self::Postgres(Engine { read, write, shared, ingest: None, turns: None })
+            }
+            Place::Sqlite(path) => open_sqlite(config, &path, shared, opener).await?,
         };
         search::fill_name_words(&writer).await?;
+        search::find_name_trigrams(&writer).await?;
         let commits = ingest::commit_in_groups(writer.clone(), receiver);
         match writer.dialect() {
             Dialect::Postgres => drop(tokio::spawn(commits)),
@@ -83,10 +106,10 @@ impl Database {
     }
 }
 
-/// The pool for reading and the one for writing: searches cannot take the connections that instances come in by.
-async fn open_postgres(
+/// A connection to a server that keeps what is committed, with what it was opened by.
+pub(crate) async fn connect_postgres(
     config: &DatabaseConfig,
-) -> Result<(Connections<Postgres>, Connections<Postgres>), DatabaseError> {
+) -> Result<(PgConnection, PgConnectOptions), DatabaseError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
         .application_name("maxray")
@@ -95,10 +118,18 @@ async fn open_postgres(
     check_way(&options, config)?;
     let mut connection = PgConnection::connect_with(&options).await?;
     check_postgres(&mut connection, config).await?;
-    for step in migrators(Dialect::Postgres) {
-        step.run(&mut connection).await?;
-        fail_point::pass(Point::K41Migrated);
-    }
+    Ok((connection, options))
+}
+
+/// The pool for reading and the one for writing: searches cannot take the connections that instances come in by.
+async fn open_postgres(
+    config: &DatabaseConfig,
+    clock: &Clock,
+    opener: Opener,
+) -> Result<(Connections<Postgres>, Connections<Postgres>), DatabaseError> {
+    let (mut connection, options) = connect_postgres(config).await?;
+    check_clock(&mut connection, clock, config).await?;
+    settle(&mut connection, config, opener).await?;
     let sequence_base = sequence_base(&mut connection).await?.to_string();
     connection.close().await?;
     let timeout = format!("{}ms", config.statement_timeout_ms);
@@ -159,13 +190,17 @@ fn check_way(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<(), 
 }
 
 async fn check_postgres(connection: &mut PgConnection, config: &DatabaseConfig) -> Result<(), DatabaseError> {
-    let (version, fsync, full_page_writes, encoding, standby): (String, String, String, String, bool) =
-        sqlx::query_as(
-            "SELECT current_setting('server_version_num'), current_setting('fsync'), \
-             current_setting('full_page_writes'), current_setting('server_encoding'), pg_is_in_recovery()",
-        )
-        .fetch_one(&mut *connection)
-        .await?;
+    const SQL: &str = "SELECT current_setting('server_version_num'), current_setting('server_encoding'), \
+        pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), \
+        COALESCE(current_setting('data_sync_retry', TRUE), 'off')";
+    let (version, encoding, standby, fsync, full_page_writes, data_sync_retry): (
+        String,
+        String,
+        bool,
+        String,
+        String,
+        String,
+    ) = sqlx::query_as(SQL).fetch_one(&mut *connection).await?;
     let refuse = |why: &str| Err(DatabaseError::Refused(why.to_owned()));
     if version.parse::<i32>().unwrap_or(0) < POSTGRES_VERSION_MIN {
         return refuse("PostgreSQL is older than 13");
@@ -179,16 +214,19 @@ async fn check_postgres(connection: &mut PgConnection, config: &DatabaseConfig) 
     if (fsync == "off" || full_page_writes == "off") && !config.allow_unsafe {
         return refuse("PostgreSQL runs with fsync or full_page_writes off and may lose commits");
     }
+    // What the kernel says to a second sync means nothing: the pages that the first one lost are clean by then.
+    if data_sync_retry == "on" && !config.allow_unsafe {
+        return refuse(
+            "PostgreSQL runs with data_sync_retry on and may lose commits when a disk fails: set it to off",
+        );
+    }
     Ok(())
 }
 
-async fn open_sqlite(
-    config: &DatabaseConfig,
-    path: &Path,
-    shared: Arc<Shared>,
-) -> Result<Database, DatabaseError> {
+/// How its file is opened, and made when it is not there.
+pub(crate) fn sqlite_options(config: &DatabaseConfig, path: &Path) -> SqliteConnectOptions {
     let cache_kib = i64::try_from(config.sqlite_cache_max_bytes / 1024).unwrap_or(i64::MAX);
-    let options = SqliteConnectOptions::new()
+    SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -199,7 +237,16 @@ async fn open_sqlite(
         .pragma("temp_store", "MEMORY")
         .pragma("cache_size", format!("-{cache_kib}"))
         .pragma("mmap_size", config.sqlite_mmap_max_bytes.to_string())
-        .disable_statement_logging();
+        .disable_statement_logging()
+}
+
+async fn open_sqlite(
+    config: &DatabaseConfig,
+    path: &Path,
+    shared: Arc<Shared>,
+    opener: Opener,
+) -> Result<Database, DatabaseError> {
+    let options = sqlite_options(config, path);
     let patience = Duration::from_millis(config.acquire_timeout_ms.max(config.statement_timeout_ms));
     // Never closed for being idle or old: its statements are prepared and its pages are cached.
     let write = PoolOptions::<Sqlite>::new()
@@ -210,11 +257,10 @@ async fn open_sqlite(
         .acquire_timeout(patience)
         .connect_with(options.clone())
         .await?;
-    check_sqlite(&write).await?;
-    for step in migrators(Dialect::Sqlite) {
-        step.run(&write).await?;
-        fail_point::pass(Point::K41Migrated);
-    }
+    let mut connection = write.acquire().await?;
+    check_sqlite(&mut connection).await?;
+    settle(&mut *connection, config, opener).await?;
+    drop(connection);
     let read = PoolOptions::<Sqlite>::new()
         .max_connections(config.connections_max.max(1))
         .idle_timeout(None)
@@ -228,8 +274,9 @@ async fn open_sqlite(
     Ok(Database::Sqlite(Engine { read, write, shared, ingest: None, turns }))
 }
 
-async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool).await?;
+/// Refuses a SQLite that may lose commits, or was not set up as we want it.
+pub(crate) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), DatabaseError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut *connection).await?;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let mut part = || parts.next().unwrap_or(0);
     if (part(), part(), part()) < SQLITE_VERSION_MIN {
@@ -237,9 +284,9 @@ async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {
             "SQLite {version} can corrupt its log; 3.51.3 is needed"
         )));
     }
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await?;
-    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await?;
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?;
+    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *connection).await?;
     if journal != "wal" || synchronous < 2 || foreign_keys != 1 {
         return Err(DatabaseError::Refused(
             "SQLite does not take WAL, synchronous=FULL, foreign keys".into(),
@@ -250,6 +297,8 @@ async fn check_sqlite(pool: &Pool<Sqlite>) -> Result<(), DatabaseError> {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Pool;
+
     use super::*;
 
     // threats.md section 2: nothing that a patient's row goes over is readable on the way.

@@ -34,6 +34,10 @@ pub async fn run(mut settings: Settings, options: DemoOptions) -> anyhow::Result
     settings.http.tls = TlsConfig::default();
     settings.pacs.tls = TlsConfig::default();
     settings.roles = roles::ALL.into();
+    if settings.database.url.is_empty() {
+        // Its own file is new: there is nobody else to make the schema.
+        settings.database.migrate = database::Migrate::Start;
+    }
     let mut server = Server::start(settings).await?;
     server.shutdown.on_signals()?;
     let told = tell(&server, begun).await;

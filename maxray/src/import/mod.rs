@@ -1,4 +1,4 @@
-//! `maxray import DIR`: stores every DICOM file below a directory, several at once, and can be stopped and resumed.
+//! `maxray import PATH`: stores every DICOM file below a directory, several at once, and can be stopped and resumed.
 
 mod ledger;
 pub mod walk;
@@ -15,7 +15,7 @@ use tokio::{io::AsyncReadExt, sync::Semaphore, task::JoinSet};
 
 use crate::{cli::ImportOptions, home, settings::Settings};
 use ledger::Ledger;
-use walk::Candidate;
+use walk::{Candidate, Found, Unreadable};
 
 /// Bytes read from a file at once.
 const READ_LENGTH_BYTES: usize = 256 * 1024;
@@ -27,8 +27,11 @@ enum Outcome {
     Stored,
     Duplicate,
     Conflict,
+    /// The DICOMDIR of a medium, which lists its instances.
+    MediaDirectory,
     NotDicom,
     Refused(String),
+    Unreadable(std::io::Error),
 }
 
 #[derive(Default)]
@@ -36,42 +39,52 @@ struct Summary {
     stored: u64,
     duplicates: u64,
     conflicts: u64,
+    media_directories: u64,
     not_dicom: u64,
     refused: BTreeMap<String, Vec<PathBuf>>,
+    /// Folders and files.
+    unreadable: usize,
 }
 
 /// Runs the import and prints what became of the files.
 pub async fn run(settings: Settings, options: ImportOptions) -> anyhow::Result<()> {
-    let source = options
-        .directory
-        .canonicalize()
-        .with_context(|| format!("{} cannot be read", options.directory.display()))?;
+    let source = options.source.canonicalize();
+    let source = source.with_context(|| format!("{} cannot be read", options.source.display()))?;
     let directory = home::prepare_directory(&settings.data_directory)?;
     let Some(_lock) = home::lock(&directory)? else {
         bail!(
-            "a server works on {}. Stop it first, or send the files to it: \
-             storescu +sd +r -aec {} {} PORT {}",
+            "a server works on {}. Stop it first, or send the files to it: maxray send {}@127.0.0.1:PORT {}",
             directory.display(),
             settings.pacs.ae_title,
-            "127.0.0.1",
             source.display()
         );
     };
     let archive = home::open_archive(&settings, &directory, &Clock::system()).await?;
     let ledger = Ledger::open(&directory, &source, options.again)?;
     let walking = source.clone();
-    let candidates = tokio::task::spawn_blocking(move || walk::files_below(&walking)).await??;
-    let found = candidates.len();
-    let todo: Vec<Candidate> = candidates.into_iter().filter(|file| !ledger.has(file)).collect();
+    let Found { files, unreadable } =
+        tokio::task::spawn_blocking(move || walk::files_below(&walking)).await?;
+    for one in &unreadable {
+        eprintln!("{one}");
+    }
+    let found = files.len();
+    let todo: Vec<Candidate> = files.into_iter().filter(|file| !ledger.has(file)).collect();
     let earlier = found - todo.len();
-    let summary = store_all(&archive, todo, ledger, options.jobs).await?;
+    let mut summary = store_all(&archive, todo, ledger, options.jobs).await?;
+    summary.unreadable += unreadable.len();
     archive.database().close().await;
     summary.print(earlier);
-    let refused: usize = summary.refused.values().map(Vec::len).sum();
-    if refused > 0 {
-        bail!("{refused} DICOM files were refused; nothing of them was kept, the files are untouched");
+    match (summary.refused(), summary.unreadable) {
+        (0, 0) => Ok(()),
+        (refused, 0) => {
+            bail!("{refused} DICOM files were refused; nothing of them was kept, the files are untouched")
+        }
+        (0, unreadable) => bail!("{unreadable} files or folders could not be read"),
+        (refused, unreadable) => bail!(
+            "{refused} DICOM files were refused, and {unreadable} files or folders could not be read; nothing of \
+             them was kept, the files are untouched"
+        ),
     }
-    Ok(())
 }
 
 async fn store_all(
@@ -111,7 +124,7 @@ async fn store_all(
 async fn store_file(archive: &Archive, file: &Candidate) -> Outcome {
     match try_store(archive, file).await {
         Ok(outcome) => outcome,
-        Err(error) => Outcome::Refused(format!("the file cannot be read: {error}")),
+        Err(error) => Outcome::Unreadable(error),
     }
 }
 
@@ -133,9 +146,11 @@ async fn try_store(archive: &Archive, file: &Candidate) -> std::io::Result<Outco
         if input.read_buf(&mut buffer).await? == 0 {
             break;
         }
-        if std::mem::take(&mut first) && !walk::looks_like_dicom(&buffer) {
+        if std::mem::take(&mut first)
+            && let Some(outcome) = passed_over(&buffer)
+        {
             writer.abort().await;
-            return Ok(Outcome::NotDicom);
+            return Ok(outcome);
         }
         if let Err(error) = writer.write(buffer.freeze()).await {
             writer.abort().await;
@@ -156,7 +171,19 @@ async fn try_store(archive: &Archive, file: &Candidate) -> std::io::Result<Outco
     })
 }
 
+/// What a file is that begins so, when it is no instance.
+fn passed_over(head: &[u8]) -> Option<Outcome> {
+    if walk::is_media_directory(head) {
+        return Some(Outcome::MediaDirectory);
+    }
+    (!walk::looks_like_dicom(head)).then_some(Outcome::NotDicom)
+}
+
 impl Summary {
+    fn refused(&self) -> usize {
+        self.refused.values().map(Vec::len).sum()
+    }
+
     fn add(
         &mut self,
         (file, outcome): (Candidate, Outcome),
@@ -168,13 +195,23 @@ impl Summary {
             Outcome::Stored => self.stored += 1,
             Outcome::Duplicate => self.duplicates += 1,
             Outcome::Conflict => self.conflicts += 1,
+            Outcome::MediaDirectory => {
+                self.media_directories += 1;
+                return Ok(());
+            }
             Outcome::NotDicom => {
                 self.not_dicom += 1;
                 return Ok(());
             }
             Outcome::Refused(reason) => {
                 self.refused.entry(reason).or_default().push(file.path);
-                bar.set_message(format!("({} refused)", self.refused.values().map(Vec::len).sum::<usize>()));
+                bar.set_message(format!("({} refused)", self.refused()));
+                return Ok(());
+            }
+            Outcome::Unreadable(error) => {
+                self.unreadable += 1;
+                let unreadable = Unreadable { path: file.path, error };
+                bar.suspend(|| eprintln!("{unreadable}"));
                 return Ok(());
             }
         }
@@ -182,10 +219,16 @@ impl Summary {
     }
 
     fn print(&self, earlier: usize) {
-        let refused: usize = self.refused.values().map(Vec::len).sum();
         println!(
-            "stored {}, duplicates {}, conflicts {}, refused {refused}, not DICOM {}, done by an earlier import {earlier}",
-            self.stored, self.duplicates, self.conflicts, self.not_dicom
+            "stored {}, duplicates {}, conflicts {}, refused {}, unreadable {}, DICOMDIR {}, not DICOM {}, done by an \
+             earlier import {earlier}",
+            self.stored,
+            self.duplicates,
+            self.conflicts,
+            self.refused(),
+            self.unreadable,
+            self.media_directories,
+            self.not_dicom
         );
         for (reason, files) in &self.refused {
             println!("refused {} because {reason}:", files.len());
