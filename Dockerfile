@@ -41,6 +41,6 @@ WORKDIR /var/lib/maxray
 USER 65532:65532
 EXPOSE 8080 11112
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["/usr/local/bin/maxray", "health"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=60s CMD ["/usr/local/bin/maxray", "health", "--without-storage"]
 ENTRYPOINT ["/usr/local/bin/maxray"]
 CMD ["serve"]

@@ -13,6 +13,7 @@ on_both_engines!(
     events_come_in_order_and_are_relayed_once,
     commits_are_announced,
     a_cursor_misses_nothing_while_nodes_write,
+    the_oldest_event_that_nobody_has_is_known,
     writes_leave_their_audit_record,
     a_record_is_written_when_who_asked_has_gone,
     old_events_that_every_reader_has_are_forgotten,
@@ -73,6 +74,27 @@ async fn a_cursor_misses_nothing_while_nodes_write(home: Home) {
     }));
     let both = async { tokio::join!(reader, writers) };
     tokio::time::timeout(std::time::Duration::from_mins(1), both).await.expect("every event is seen");
+}
+
+async fn the_oldest_event_that_nobody_has_is_known(home: Home) {
+    let oldest = async || home.database.outbox_oldest_unrelayed().await.expect("an answer");
+    assert_eq!(oldest().await, None);
+    let somebody = home.somebody_writes().await;
+    home.put(instance("1.2", 1)).await;
+    home.sleep_seconds(90);
+    home.put(instance("1.2", 2)).await;
+    assert_eq!(oldest().await, Some(at(START)));
+    if somebody.is_some() {
+        let readable = home.database.outbox_unrelayed(9).await.expect("unrelayed");
+        assert!(readable.is_empty(), "{readable:?}");
+    }
+    drop(somebody);
+    let readable = until("both events", async || {
+        let events = home.database.outbox_unrelayed(9).await.expect("unrelayed");
+        (events.len() == 2).then_some(events)
+    });
+    home.database.mark_relayed(&[readable.await[0].sequence]).await.expect("marked");
+    assert_eq!(oldest().await, Some(at(START + 90)));
 }
 
 async fn writes_leave_their_audit_record(home: Home) {

@@ -20,6 +20,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/readyz/database"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
     ("POST", "/sessions"),

@@ -9,8 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, StatusCode};
-use serde_json::json;
+use model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
 use tests::{
     ledger::Ledger,
     listener::Listener,
@@ -18,13 +19,23 @@ use tests::{
     operator::free_port,
     platform::{Options, Platform},
     qido,
-    scu::{self, Association, AssociationError, Proposal},
+    s3::Fault,
+    scu::{self, Association, AssociationError, Dialogue, Proposal, identifier},
+    session::{self, PASSWORD, Session},
     synthetic::{CR_IMAGE_STORAGE, Synthetic},
     wait,
 };
 
 const PROXIES: [(&str, &str); 2] =
     [("MAXRAY_HTTP__PROXIES", "[\"127.0.0.1\"]"), ("MAXRAY_PACS__PROXIES", "[\"127.0.0.1\"]")];
+/// A store that says nothing is given up in less than the time that HAProxy has for a check of it.
+const QUICK_STORE: [(&str, &str); 2] = [
+    ("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS", "2000"),
+    ("MAXRAY_OBJECT_STORAGE__S3__OPERATION_TIMEOUT_MS", "4000"),
+];
+/// Modality Worklist Information Model - FIND, and the command.
+const WORKLIST: &str = "1.2.840.10008.5.1.4.31";
+const C_FIND: u16 = 0x0020;
 /// How long a node that died may still be asked: three checks, two seconds apart, with room for a busy machine.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);
 /// One success may be luck: the proxy has several nodes to choose from.
@@ -82,6 +93,24 @@ impl Proxy {
     fn dicom(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.dicom))
     }
+
+    /// A line for each request and each connection that has ended, with the backend that served it.
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Does again and again what needs no object, until these backends have served it, and nothing of it may fail.
+    async fn goes_on_by(&self, browser: &Client, backends: [&str; 2]) {
+        let since = self.log().len();
+        wait::until(&format!("HAProxy to send to {backends:?}"), async || {
+            needs_no_object(self, browser).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let log = self.log();
+            let now = log.get(since..).unwrap_or_default();
+            backends.iter().all(|backend| now.contains(backend)).then_some(())
+        })
+        .await;
+    }
 }
 
 impl Drop for Proxy {
@@ -89,7 +118,7 @@ impl Drop for Proxy {
         let _gone_already = self.child.kill();
         let _status = self.child.wait();
         if std::thread::panicking() {
-            eprintln!("haproxy: {}", fs::read_to_string(self.folder.path().join("log")).unwrap_or_default());
+            eprintln!("haproxy: {}", self.log());
         }
     }
 }
@@ -129,8 +158,10 @@ async fn haproxy_stands_in_front_of_three_nodes() {
         json!(first.study_instance_uid)
     );
     ledger.check(&viewer, "through the proxy").await;
-    // Retrieve URL leads to the proxy, which took TLS off.
-    let studies = qido::rows(&viewer, "/studies").await;
+    // Retrieve URL leads to the proxy, which took TLS off, whatever a client says of another one.
+    let asking = viewer.request(Method::GET, "/dicomweb/studies");
+    let asking = asking.header("X-Forwarded-Port", "1").header("X-Forwarded-Prefix", "/elsewhere");
+    let studies = session::json(asking.send().await.expect("an answer")).await;
     let place = proxy.url(&format!("/dicomweb/studies/{}", first.study_instance_uid));
     assert_eq!(qido::text(&studies[0], "00081190"), place);
     let mut stored = 0;
@@ -159,6 +190,76 @@ async fn haproxy_stands_in_front_of_three_nodes() {
     }
     ledger.acknowledge_synthetic(&instance, &instance.data_set());
     ledger.check(&viewer, "after a node died").await;
+}
+
+fn order(patient_id: &str, step_id: &str) -> Value {
+    let step = json!({
+        "scheduled_procedure_step_id": step_id, "scheduled_station_ae_title": "CR1", "modality": "DX",
+        "scheduled_procedure_step_start_date": "20260131", "scheduled_procedure_step_start_time": "0930"
+    });
+    json!({ "patient_id": patient_id, "patient_name": "Doe^Jane", "scheduled_procedure_step_sequence": [step] })
+}
+
+/// A sign-in, a list over REST, C-ECHO and the worklist: what comes of the last.
+async fn needs_no_object(proxy: &Proxy, browser: &Client) -> usize {
+    let his = Session::open(&proxy.url(""), browser, "his", PASSWORD).await;
+    his.get_json("/worklist").await;
+    let echo = Association::request(proxy.dicom(), "MAXRAY", &[Association::verification()]);
+    let mut echo = echo.expect("an association");
+    assert_eq!(echo.echo().expect("an answer"), 0);
+    echo.release().expect("released");
+    let mut asking = Dialogue::open(proxy.dicom(), "CR1", &[(WORKLIST, IMPLICIT_VR_LITTLE_ENDIAN)], &[]);
+    asking.write(&Dialogue::request(C_FIND, WORKLIST, None, &identifier(&[(0x0010_0010, b"")])));
+    let (found, last) = asking.responses();
+    asking.release();
+    assert_eq!(last.status(), 0);
+    found.len()
+}
+
+fn store_through(proxy: &Proxy, instance: &Synthetic) -> u16 {
+    let proposal = Proposal::new(CR_IMAGE_STORAGE, &instance.transfer_syntax_uid);
+    let association = Association::request(proxy.dicom(), "MAXRAY", std::slice::from_ref(&proposal));
+    let mut association = association.expect("an association, whatever the bucket does");
+    let status = association.store(&proposal, &instance.sop_instance_uid, &instance.data_set());
+    let status = status.expect("a status, and no closed connection");
+    association.release().expect("released");
+    status
+}
+
+/// threats.md row "S3 down": whoever needs no object is served, and a modality is refused in DICOM's way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn while_the_bucket_is_away_all_goes_on_that_needs_no_object() {
+    let nodes = Nodes::start(3, &[PROXIES, QUICK_STORE].concat()).await;
+    nodes.node(0).register_ae("CR1", &["--operation", "worklist"]);
+    let proxy = Proxy::start(&nodes);
+    let browser = client(Ipv4Addr::LOCALHOST);
+    wait::until("HAProxy finds a node", async || {
+        let answer = browser.get(proxy.url("/readyz")).send().await.ok()?;
+        (answer.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    let his = nodes.node(0).user("his", "service").await.through(&proxy.url(""), &browser);
+    his.post_json("/worklist", &order("P1", "S1")).await;
+    proxy.goes_on_by(&browser, ["web~ nodes/node", "dicom_plain dicom/node"]).await;
+
+    // It takes connections and says nothing: the check that waits for it must hold up nobody.
+    nodes.bucket().fail(Fault::Silent);
+    let without = ["web~ nodes_without_storage/node", "dicom_plain dicom_without_storage/node"];
+    proxy.goes_on_by(&browser, without).await;
+    his.post_json("/worklist", &order("P2", "S2")).await;
+    assert_eq!(needs_no_object(&proxy, &browser).await, 2);
+    let instance = Synthetic::cr("P1", 64, 64);
+    assert_eq!(store_through(&proxy, &instance), 0xA700);
+    let node = nodes.node(0);
+    let whole = node.client().get(node.url("/readyz")).send().await.expect("an answer");
+    assert_eq!(whole.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(whole.text().await.expect("a reason").contains("object store"));
+    assert!(!node.operate(&["health", "--timeout-ms", "20000"]).0);
+    assert!(node.operate(&["health", "--without-storage"]).0, "nobody starts it anew for that");
+
+    nodes.bucket().heal();
+    proxy.goes_on_by(&browser, ["web~ nodes/node", "dicom_plain dicom/node"]).await;
+    assert_eq!(store_through(&proxy, &instance), 0);
 }
 
 /// What a proxy says first when it speaks for an address (PROXY protocol, version 2, over IPv4).

@@ -10,8 +10,11 @@ use std::{
 };
 
 use lapin::{
-    Channel, Connection, ConnectionProperties, message::BasicGetMessage, options::BasicGetOptions,
-    options::BasicNackOptions, tcp::OwnedTLSConfig, types::ShortString,
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    message::BasicGetMessage,
+    options::{BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions},
+    tcp::OwnedTLSConfig,
+    types::{AMQPValue, ShortString},
 };
 use serde_json::Value;
 
@@ -145,13 +148,18 @@ impl RabbitMq {
     /// With what `rabbitmqctl` says when it fails.
     pub fn block(&self, blocked: bool) {
         let limit: &[&str] = if blocked { &["0.000001"] } else { &["absolute", "512MB"] };
-        let output = self
-            .as_rabbitmq(&format!("{PROGRAMS}/rabbitmqctl"))
-            .arg("set_vm_memory_high_watermark")
-            .args(limit)
-            .output()
-            .expect("rabbitmqctl starts");
-        assert!(output.status.success(), "rabbitmqctl: {}", String::from_utf8_lossy(&output.stderr));
+        self.control(&[&["set_vm_memory_high_watermark"], limit].concat());
+    }
+
+    /// `rabbitmqctl ARGUMENTS`.
+    ///
+    /// # Panics
+    /// With what it says when it fails.
+    pub fn control(&self, arguments: &[&str]) {
+        let mut command = self.as_rabbitmq(&format!("{PROGRAMS}/rabbitmqctl"));
+        let output = command.args(arguments).output().expect("rabbitmqctl starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {errors}");
     }
 
     /// A program of the server's user, with the server's settings.
@@ -174,7 +182,12 @@ impl RabbitMq {
 
     /// Where it is, with name and password, without TLS.
     pub fn url(&self) -> String {
-        format!("amqp://{}@127.0.0.1:{}/%2f", self.login, self.port)
+        self.url_of(&self.login)
+    }
+
+    /// The same for somebody else, `name:password`.
+    pub fn url_of(&self, login: &str) -> String {
+        format!("amqp://{login}@127.0.0.1:{}/%2f", self.port)
     }
 
     /// The same over TLS.
@@ -191,9 +204,17 @@ impl RabbitMq {
     /// # Panics
     /// When it does not answer.
     pub async fn queues(&self) -> Queues {
-        let connection = Self::connect(&self.url()).await.expect("RabbitMQ answers");
+        self.queues_of(&self.login).await
+    }
+
+    /// The same as somebody else, `name:password`.
+    ///
+    /// # Panics
+    /// As [`Self::queues`].
+    pub async fn queues_of(&self, login: &str) -> Queues {
+        let connection = Self::connect(&self.url_of(login)).await.expect("RabbitMQ answers");
         let channel = connection.create_channel().await.expect("a channel");
-        Queues { channel, _connection: connection }
+        Queues { channel, connection }
     }
 
     async fn connect(url: &str) -> Result<Connection, String> {
@@ -214,7 +235,7 @@ impl RabbitMq {
 /// What a consumer sees.
 pub struct Queues {
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Queues {
@@ -239,6 +260,26 @@ impl Queues {
         message.acker.nack(again).await.expect("given back");
         true
     }
+
+    /// Publishes, as anybody can try who has an account.
+    ///
+    /// # Errors
+    /// With what the broker says when it does not take it.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn publish(&self, exchange: &str, key: &str, body: &[u8]) -> Result<(), String> {
+        // The broker closes the channel on which it refuses.
+        let channel = self.connection.create_channel().await.expect("a channel");
+        channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirmations");
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let sent = channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
+        let confirmed = match sent {
+            Ok(sent) => sent.await,
+            Err(error) => Err(error),
+        };
+        confirmed.map(drop).map_err(|error| error.to_string())
+    }
 }
 
 /// A message that was taken.
@@ -254,6 +295,23 @@ impl Message {
     /// When it is no JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.message.data).expect("JSON")
+    }
+
+    /// Its body, as it came.
+    pub fn body(&self) -> &[u8] {
+        &self.message.data
+    }
+
+    /// When it was published, in seconds since 1970, as who did says.
+    pub fn timestamp(&self) -> Option<u64> {
+        *self.message.properties.timestamp()
+    }
+
+    /// A header that is text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let headers = self.message.properties.headers().as_ref()?;
+        let AMQPValue::LongString(text) = headers.inner().get(name)? else { return None };
+        Some(text.to_string())
     }
 
     /// What it was published with.

@@ -11,6 +11,7 @@ mod forget;
 mod key_jobs;
 mod mail;
 mod orphans;
+mod outbox_age;
 mod outbox_relay;
 mod previews;
 mod quiet_studies;
@@ -66,7 +67,7 @@ struct Bells {
 
 /// Only tells the listeners of this process of events, until the shutdown begins: another node does the work.
 pub async fn tell_listeners(state: WorkerState, shutdown: Shutdown) {
-    outbox_relay::run(&state, &shutdown).await;
+    tokio::join!(outbox_relay::run(&state, &shutdown), outbox_age::run(&state, &shutdown));
 }
 
 /// Works until the shutdown begins and what was begun is finished or given up for the next start.
@@ -74,6 +75,7 @@ pub async fn run(state: WorkerState, shutdown: Shutdown) {
     let bells = Bells::default();
     tokio::join!(
         outbox_relay::run(&state, &shutdown),
+        outbox_age::run(&state, &shutdown),
         broker::run(&state, &shutdown),
         reminders::run(&state, &shutdown),
         deliveries::run(&state, &bells, &shutdown),

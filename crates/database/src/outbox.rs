@@ -98,6 +98,13 @@ impl Database {
         found.into_iter().map(TryInto::try_into).collect()
     }
 
+    /// When the oldest event happened that no relay has handed on. It may be one that nobody can read yet, because an older
+    /// transaction is still open; none when everything is handed on.
+    pub async fn outbox_oldest_unrelayed(&self) -> Result<Option<DateTime<Utc>>, DatabaseError> {
+        const SQL: &str = "SELECT at FROM outbox WHERE relayed_at IS NULL ORDER BY sequence LIMIT 1";
+        Ok(on!(self, engine => sqlx::query_scalar(SQL).fetch_optional(&engine.read).await?))
+    }
+
     /// Notes that the broker confirmed these events.
     pub async fn mark_relayed(&self, sequences: &[i64]) -> Result<(), DatabaseError> {
         if sequences.is_empty() {

@@ -83,7 +83,8 @@ fn hide_secrets(value: &mut toml::Value) {
     match value {
         toml::Value::Table(table) => {
             for (key, inner) in table {
-                let secret = ["secret", "password", "access_key"].iter().any(|word| key.contains(word))
+                let words = ["secret", "password", "access_key", "signing_key"];
+                let secret = words.iter().any(|word| key.contains(word))
                     || ["root", "root_previous", "token"].contains(&key.as_str());
                 match inner {
                     toml::Value::String(text) if secret && !text.is_empty() => "***".clone_into(text),
@@ -110,6 +111,7 @@ mod tests {
     #[derive(Default, Serialize, serde::Deserialize)]
     struct Settings {
         secret_access_key: String,
+        signing_key: String,
         root: String,
         token: String,
         url: String,
@@ -120,6 +122,7 @@ mod tests {
     fn secrets_are_hidden() {
         let shown = show(&Settings {
             secret_access_key: "hunter2".into(),
+            signing_key: "hunter2".into(),
             root: "hunter2".into(),
             token: "hunter2".into(),
             url: "postgres://maxray:hunter2@db/maxray".into(),

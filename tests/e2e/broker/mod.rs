@@ -2,6 +2,7 @@
 
 mod outages;
 pub(crate) mod received;
+mod trust;
 
 use std::fs;
 
@@ -47,7 +48,7 @@ async fn each_queue_gets_what_it_is_bound_to_over_tls() {
     let authority = Authority::new(folder.path(), "ca");
     let rabbit = RabbitMq::start(Some(&authority.issue("localhost", |_| ()))).await;
     let queues = r#"{ris=["instance.*","study.*"], billing=["prescription.*"]}"#;
-    let mut platform = Platform::start(options(Engine::Sqlite, &rabbit.tls_url(), queues)).await;
+    let mut platform = Platform::start(options(Engine::of_home(), &rabbit.tls_url(), queues)).await;
 
     // Nobody has said that this authority is to be trusted: nothing is sent, and nobody waits.
     metric_is(&platform, "maxray_broker_failures_total", |failures| failures >= 2.0).await;
@@ -66,6 +67,7 @@ async fn each_queue_gets_what_it_is_bound_to_over_tls() {
     assert_eq!(body["study_instance_uid"], json!(first.study_instance_uid));
     let id = body["event_id"].as_str().expect("an id");
     assert_eq!(message.properties(), (id, "instance.stored", "application/json", true));
+    assert_eq!(message.header("maxray-signature"), None, "nobody has given a key");
     asyncapi::check(&[body.to_string()]);
     assert!(!body.to_string().contains("PAT-1"), "{body}");
 
@@ -92,6 +94,37 @@ async fn give_back_until_dead(platform: &Platform, messages: &Queues) {
 }
 
 #[tokio::test]
+async fn a_queue_takes_cancellations_alone_and_no_queue_takes_one_twice() {
+    let rabbit = RabbitMq::start(None).await;
+    let queues = r##"{cancelled=["consultation.ended.cancelled"], all=["consultation.#", "#.cancelled"]}"##;
+    let platform = Platform::start(options(Engine::of_home(), &rabbit.url(), queues)).await;
+    metric_is(&platform, "maxray_broker_connected", |connected| connected > 0.0).await;
+    let (admin, bookings) =
+        (platform.user("operator", "admin").await, platform.user("bookings", "service").await);
+    let doctor = admin.post_json("/doctors", &json!({ "name": "Ada" })).await;
+    let path = format!("/doctors/{}/consultation", doctor["id"].as_str().expect("an id"));
+    for (patient_id, at, command) in
+        [("P1", "2027-05-03T09:00:00Z", "no-show"), ("P2", "2027-05-03T10:00:00Z", "cancel")]
+    {
+        let body = json!({ "patient_id": patient_id, "scheduled_at": at });
+        let made = bookings.post_json(&path, &body).await;
+        let id = made["id"].as_str().expect("an id");
+        bookings.post_json(&format!("/consultations/{id}/{command}"), &json!({})).await;
+    }
+    let messages = rabbit.queues().await;
+    let cancelled = next(&messages, "cancelled").await;
+    assert_eq!(cancelled.routing_key(), "consultation.ended", "by its name, as ever");
+    assert_eq!(cancelled.json()["change"], "cancelled");
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let body = next(&messages, "all").await.json();
+        told.push(body["change"].as_str().expect("a word").to_owned());
+    }
+    assert_eq!(told, ["booked", "no_show", "booked", "cancelled"]);
+    assert!(messages.take("all").await.is_none() && messages.take("cancelled").await.is_none());
+}
+
+#[tokio::test]
 async fn settings_that_make_no_sense_are_refused_with_a_word() {
     let platform = Platform::prepare(Options::default());
     let refusal = |name: &str, value: &str| {
@@ -104,6 +137,8 @@ async fn settings_that_make_no_sense_are_refused_with_a_word() {
     assert!(plain.contains("amqps://") && !plain.contains("hunter2"), "{plain}");
     let strange = refusal("MAXRAY_BROKER__QUEUES", r#"{ris=["studies.*"]}"#);
     assert!(strange.contains("studies.*") && strange.contains("ris"), "{strange}");
+    let short = refusal("MAXRAY_BROKER__SIGNING_KEY", "c2hvcnQ=");
+    assert!(short.contains("broker.signing_key is not 32 bytes") && !short.contains("c2hvcnQ="), "{short}");
     fs::write(platform.data_directory().with_file_name("no.pem"), "nothing").expect("a file");
     let mut command = platform.command(&["serve"]);
     command.env("MAXRAY_BROKER__URL", "amqps://localhost");

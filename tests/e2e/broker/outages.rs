@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use reqwest::StatusCode;
+use sqlx::Connection as _;
+use sqlx_postgres::PgConnection;
 use tests::{
     nodes::Nodes,
-    platform::{Engine, Platform},
+    platform::{Engine, Options, Platform},
     rabbitmq::RabbitMq,
     scu,
     synthetic::Synthetic,
@@ -106,7 +108,7 @@ async fn sender(nodes: &Nodes) -> Option<usize> {
 #[tokio::test]
 async fn a_broker_that_blocks_its_publishers_is_waited_for() {
     let rabbit = RabbitMq::start(None).await;
-    let options = options(Engine::Sqlite, &rabbit.url(), r#"{ris=["instance.stored"]}"#)
+    let options = options(Engine::of_home(), &rabbit.url(), r#"{ris=["instance.stored"]}"#)
         .with("MAXRAY_WORKER__PREVIEWS", "false")
         .with("MAXRAY_BROKER__REQUEST_TIMEOUT_MS", "1000");
     let platform = Platform::start(options).await;
@@ -116,8 +118,8 @@ async fn a_broker_that_blocks_its_publishers_is_waited_for() {
         store(&platform, &Synthetic::cr("PAT-1", 64, 64));
     }
     metric_is(&platform, "maxray_broker_blocked", |blocked| blocked > 0.0).await;
-    // Longer than several attempts would take.
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Counted while nothing comes back from the broker, which is longer than several attempts would take.
+    metric_is(&platform, "maxray_broker_behind_events", |behind| behind >= 3.0).await;
     assert!(platform.metric("maxray_broker_failures_total").await < 1.0, "{}", platform.log());
     rabbit.block(false);
     let queues = rabbit.queues().await;
@@ -129,6 +131,22 @@ async fn a_broker_that_blocks_its_publishers_is_waited_for() {
     assert_eq!(ids.len(), 3);
     metric_is(&platform, "maxray_broker_blocked", |blocked| blocked < 1.0).await;
     assert!(queues.take("ris").await.is_none(), "something was sent twice");
+    metric_is(&platform, "maxray_broker_behind_events", |behind| behind < 1.0).await;
+}
+
+/// Nobody reads events while an older transaction is open, and be it one of another database of the server.
+#[tokio::test]
+async fn a_transaction_that_holds_up_all_events_is_seen() {
+    const OLDEST: &str = "maxray_outbox_oldest_seconds";
+    let mut platform = Platform::start(Options::on(Engine::Postgres)).await;
+    let elsewhere = platform.cluster().expect("a cluster").create_database("elsewhere");
+    let mut somebody = PgConnection::connect(&elsewhere).await.expect("a connection");
+    let begin = "BEGIN; SELECT pg_current_xact_id()";
+    sqlx::raw_sql(begin).execute(&mut somebody).await.expect("a transaction");
+    store(&platform, &Synthetic::cr("PAT-1", 64, 64));
+    metric_is(&platform, OLDEST, |seconds| seconds >= 1.0).await;
+    drop(somebody);
+    metric_is(&platform, OLDEST, |seconds| seconds < 1.0).await;
 }
 
 /// Each attempt at a broker that takes connections and says nothing ends its connection.
@@ -136,7 +154,7 @@ async fn a_broker_that_blocks_its_publishers_is_waited_for() {
 async fn a_broker_that_says_nothing_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("amqp://127.0.0.1:{}", listener.local_addr().expect("an address").port());
-    let options = options(Engine::Sqlite, &url, "{}").with("MAXRAY_BROKER__REQUEST_TIMEOUT_MS", "300");
+    let options = options(Engine::of_home(), &url, "{}").with("MAXRAY_BROKER__REQUEST_TIMEOUT_MS", "300");
     let platform = Platform::start(options).await;
     for _ in 0..3 {
         let (mut stream, _) = listener.accept().await.expect("a connection");

@@ -8,6 +8,7 @@ use std::{
 };
 
 use reqwest::{Client, StatusCode};
+use serde_json::Value;
 use tests::{
     cluster::{Cluster, Durability},
     link::{End, Link},
@@ -51,6 +52,8 @@ impl Drop for Program {
 /// Everything but what watches it.
 pub(super) struct House {
     pub nodes: Vec<Container>,
+    /// What Docker runs in each of them to see whether it is well, without the program.
+    health: Vec<String>,
     /// Every node's address.
     pub addresses: Vec<Ipv4Addr>,
     pub proxy: Ipv4Addr,
@@ -67,8 +70,7 @@ pub(super) struct House {
 impl Drop for House {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap_or_default();
-            eprintln!("---- the proxy's log ----\n{log}");
+            eprintln!("---- the proxy's log ----\n{}", self.proxy_log());
         }
     }
 }
@@ -117,8 +119,10 @@ impl House {
         command.args(["--mount", "--", "sh", "-c", PROXY, "sh"]);
         command.arg(made.join("proxy_pem")).arg(root().join("deploy/haproxy/haproxy.cfg"));
         let running = Program::start(&mut command, &folder.path().join("haproxy.log"));
+        let health = words_of_health(service);
         Self {
             nodes,
+            health,
             addresses,
             proxy,
             _proxy: running,
@@ -130,6 +134,17 @@ impl House {
             _names: names,
             folder,
         }
+    }
+
+    /// A line for each request and each connection that has ended, with the backend that served it.
+    pub fn proxy_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("haproxy.log")).unwrap_or_default()
+    }
+
+    /// Whether Docker takes a node for well.
+    pub fn is_well(&self, node: &Container) -> bool {
+        let words: Vec<&str> = self.health.iter().map(String::as_str).collect();
+        node.command(&words).output().is_ok_and(|output| output.status.success())
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -144,10 +159,7 @@ impl House {
         })
         .await;
         for node in &self.nodes {
-            wait::until("a node is well", async || {
-                node.command(&["health"]).output().is_ok_and(|output| output.status.success()).then_some(())
-            })
-            .await;
+            wait::until("a node is well", async || self.is_well(node).then_some(())).await;
         }
     }
 
@@ -166,4 +178,11 @@ impl House {
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         (output.status.success(), said)
     }
+}
+
+/// Of the health check of a service, what comes behind `CMD` and the program.
+fn words_of_health(service: &Value) -> Vec<String> {
+    let test = service["healthcheck"]["test"].as_array().expect("a health check");
+    assert_eq!((test[0].as_str(), test[1].as_str()), (Some("CMD"), Some("/usr/local/bin/maxray")));
+    test[2..].iter().map(|word| word.as_str().expect("a word").to_owned()).collect()
 }

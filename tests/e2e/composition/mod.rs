@@ -2,6 +2,7 @@
 //! Prometheus with their configurations as they are, the names and addresses that Docker would give, and an X-ray machine and people
 //! who reach the proxy alone.
 
+mod bucket;
 mod container;
 mod house;
 mod watch;
@@ -80,6 +81,7 @@ async fn what_docker_compose_starts_takes_xrays_and_shows_them() {
     watch.sees_every_node(&house).await;
     watch.sees_connections(house.addresses.len()).await;
     watch.takes_the_dashboard().await;
+    bucket::goes_away_and_comes_back(&house, &machine, &client).await;
     a_node_dies_and_nobody_notices(&mut house, &machine, &client).await;
     ledger.check(&reader, "after a node died").await;
 }

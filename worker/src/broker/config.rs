@@ -9,6 +9,8 @@ use lapin::{
 use model::{event::Event, host::is_this_machine};
 use serde::{Deserialize, Serialize};
 
+use super::signature::SigningKey;
+
 /// Longest name of an exchange or a queue, in bytes: what AMQP 0-9-1 has room for, less the endings that we put behind it.
 const NAME_LENGTH_MAX_BYTES: usize = 200;
 /// Queues at most.
@@ -32,6 +34,8 @@ pub struct BrokerConfig {
     pub delivery_limit: u32,
     /// Events that wait for the broker's confirmation at once.
     pub unconfirmed_max: u32,
+    /// 32 bytes in base64 that every message is signed with; empty for no signature.
+    pub signing_key: String,
     /// Longest wait for the broker: for a connection, and for the confirmation of what was sent to it.
     pub request_timeout_ms: u64,
     /// Wait after the first failure; it doubles with each further one.
@@ -57,6 +61,7 @@ impl Default for BrokerConfig {
             queues: BTreeMap::new(),
             delivery_limit: 5,
             unconfirmed_max: 500,
+            signing_key: String::new(),
             request_timeout_ms: 30_000,
             retry_first_ms: 1_000,
             retry_max_ms: 30_000,
@@ -97,6 +102,7 @@ impl BrokerConfig {
             }
         }
         self.queues.iter().try_for_each(|(queue, keys)| check_keys(queue, keys))?;
+        self.signing_key()?;
         self.address().map(drop)
     }
 
@@ -128,6 +134,16 @@ impl BrokerConfig {
         Ok(OwnedTLSConfig { identity: None, cert_chain: Some(text) })
     }
 
+    /// What messages are signed with; none without one.
+    pub(super) fn signing_key(&self) -> Result<Option<SigningKey>, BrokerConfigError> {
+        if self.signing_key.is_empty() {
+            return Ok(None);
+        }
+        let key = SigningKey::from_base64(&self.signing_key);
+        let refusal = || refused("signing_key is not 32 bytes in base64: openssl rand -base64 32 makes one");
+        key.map(Some).ok_or_else(refusal)
+    }
+
     pub(super) fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
     }
@@ -146,11 +162,16 @@ fn check_keys(queue: &str, keys: &[String]) -> Result<(), BrokerConfigError> {
     if keys.is_empty() {
         return Err(refused(&format!("queues: {queue} takes no events; \"#\" takes all")));
     }
-    let strange = keys.iter().find(|key| !Event::NAMES.iter().any(|name| matches_topic(key, name)));
+    let strange = keys.iter().find(|key| !reaches_events(key));
     match strange {
         Some(key) => Err(refused(&format!("queues: {queue} takes {key:?}, which no event is called"))),
         None => Ok(()),
     }
+}
+
+/// Whether some event could come by this key.
+fn reaches_events(key: &str) -> bool {
+    Event::NAMES.into_iter().chain(Event::DETAILED_NAMES).any(|name| matches_topic(key, name))
 }
 
 /// Whether a topic exchange gives an event of this name to who bound with this key.
@@ -204,10 +225,19 @@ mod tests {
             let queues = BTreeMap::from([(queue.to_owned(), vec![key.to_owned()])]);
             BrokerConfig { queues, ..BrokerConfig::default() }.check()
         };
-        for key in ["#", "study.*", "*.stored", "instance.stored", "instance.#", "#.stored"] {
+        for key in [
+            "#",
+            "study.*",
+            "*.stored",
+            "instance.stored",
+            "instance.#",
+            "#.stored",
+            "consultation.ended.cancelled",
+            "consultation.*.no_show",
+        ] {
             assert_eq!(with("ris", key), Ok(()), "{key}");
         }
-        for key in ["", "studies.*", "study", "*", "instance.stored.*", "instance.stored.now"] {
+        for key in ["", "studies.*", "study", "*", "instance.stored.*", "consultation.ended.proposed"] {
             assert!(with("ris", key).is_err(), "{key}");
         }
         assert!(with("amq.gen", "#").is_err() && with("", "#").is_err());

@@ -4,11 +4,16 @@
 //! confirmed. A crash between the two repeats events, and consumers drop known `event_id`s. Nobody who stores or books
 //! ever waits for the broker: while it is away, the outbox grows.
 
+mod behind;
 mod config;
 mod session;
+mod signature;
 mod socket;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use database::{Database, DatabaseError, Lease};
@@ -17,13 +22,11 @@ use service::shutdown::Shutdown;
 use tokio::{sync::watch, time::Instant};
 
 pub use self::config::{BrokerConfig, BrokerConfigError};
-use self::session::Session;
+use self::{session::Session, signature::SigningKey};
 use crate::WorkerState;
 
 /// Name of the lease.
 const LEASE: &str = "broker";
-/// Events that are counted at most when it is said how many wait.
-const BEHIND_COUNTED_MAX: u32 = 100_000;
 
 /// Where events go besides the listeners of this process; cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,6 +34,7 @@ pub struct Broker {
     config: BrokerConfig,
     address: AMQPUri,
     tls: OwnedTLSConfig,
+    signing_key: Option<SigningKey>,
 }
 
 impl Broker {
@@ -41,7 +45,8 @@ impl Broker {
     pub fn new(config: &BrokerConfig) -> Result<Option<Self>, BrokerConfigError> {
         config.check()?;
         let Some(address) = config.address()? else { return Ok(None) };
-        Ok(Some(Self { config: config.clone(), address, tls: config.tls()? }))
+        let (tls, signing_key) = (config.tls()?, config.signing_key()?);
+        Ok(Some(Self { config: config.clone(), address, tls, signing_key }))
     }
 
     fn lease_time(&self) -> TimeDelta {
@@ -74,7 +79,15 @@ enum BrokerFailed {
 /// Publishes until the shutdown begins.
 pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
     let Some(broker) = &state.broker else { return };
-    let mut relay = Relay::new(state, broker);
+    let sends = AtomicBool::new(false);
+    tokio::join!(
+        relay(state, broker, &sends, shutdown),
+        behind::watch(state.archive.database(), &sends, shutdown)
+    );
+}
+
+async fn relay(state: &WorkerState, broker: &Broker, sends: &AtomicBool, shutdown: &Shutdown) {
+    let mut relay = Relay::new(state, broker, sends);
     let mut failures = 0_u32;
     while !shutdown.has_begun() {
         let turn = relay.turn(shutdown, &mut failures).await;
@@ -83,7 +96,8 @@ pub(crate) async fn run(state: &WorkerState, shutdown: &Shutdown) {
         let wait = match turn {
             Ok(()) => {
                 // What waits is told by the node that sends.
-                metrics::gauge!("maxray_broker_behind_events").set(0.0);
+                sends.store(false, Ordering::Relaxed);
+                behind::say(0);
                 broker.lease_interval()
             }
             Err(error) => {
@@ -110,13 +124,16 @@ struct Relay<'a> {
     mark_interval: Duration,
     lease: Lease,
     leased: Instant,
+    /// Whether the lease is held, as far as is known.
+    sends: &'a AtomicBool,
 }
 
 impl<'a> Relay<'a> {
-    fn new(state: &WorkerState, broker: &'a Broker) -> Self {
+    fn new(state: &WorkerState, broker: &'a Broker, sends: &'a AtomicBool) -> Self {
         let database = state.archive.database().clone();
         Self {
             broker,
+            sends,
             commits: database.subscribe_commits(),
             database,
             poll: Duration::from_millis(state.config.poll_interval_ms.max(10)),
@@ -173,7 +190,6 @@ impl<'a> Relay<'a> {
             // The broker answers: the next failure is the first again.
             *failures = 0;
             let full = batch.len() >= batch_max as usize;
-            metrics::gauge!("maxray_broker_behind_events").set(if full { batch.len() as f64 } else { 0.0 });
             if place.moved.elapsed() >= self.mark_interval && !self.keep(place).await? {
                 return Ok(());
             }
@@ -202,7 +218,9 @@ impl<'a> Relay<'a> {
     async fn hold_lease(&mut self) -> Result<bool, DatabaseError> {
         // From before the question: the answer may take long.
         self.leased = Instant::now();
-        self.database.take_lease(&self.lease, self.broker.lease_time()).await
+        let held = self.database.take_lease(&self.lease, self.broker.lease_time()).await?;
+        self.sends.store(held, Ordering::Relaxed);
+        Ok(held)
     }
 
     /// Notes what the broker has; says no when another node sends meanwhile.
@@ -218,12 +236,11 @@ impl<'a> Relay<'a> {
     /// Says once what is wrong, and how much waits.
     async fn tell(&self, error: &BrokerFailed, failures: u32) {
         metrics::counter!("maxray_broker_failures_total").increment(1);
-        let behind = async {
-            let cursor = self.database.broker_cursor().await?;
-            self.database.outbox_behind(cursor, BEHIND_COUNTED_MAX).await
-        };
-        let behind = behind.await.unwrap_or_default();
-        metrics::gauge!("maxray_broker_behind_events").set(behind as f64);
+        // Unknown when the database does not answer.
+        let behind = behind::count(&self.database).await.ok();
+        if let Some(behind) = behind {
+            behind::say(behind);
+        }
         if failures == 1 {
             tracing::warn!(%error, behind, "events do not reach the broker; they wait, and are sent again");
         } else {

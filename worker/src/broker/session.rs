@@ -11,7 +11,7 @@ use lapin::{
         QueueDeclareOptions,
     },
     protocol::{AMQPErrorKind, AMQPSoftError},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{AMQPValue, FieldArray, FieldTable, ShortString},
     uri::{AMQPScheme, AMQPUri},
 };
 use model::event::EventEnvelope;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     Broker, BrokerFailed,
+    signature::{self, SigningKey},
     socket::{ClosedOnDrop, Socket},
 };
 
@@ -31,6 +32,7 @@ const WARNING_INTERVAL: Duration = Duration::from_mins(10);
 pub(super) struct Session {
     exchange: ShortString,
     channel: Channel,
+    signing_key: Option<SigningKey>,
     /// When it was last said that nobody takes events of that name.
     warned: HashMap<&'static str, Instant>,
     connection: Connection,
@@ -50,8 +52,14 @@ impl Session {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         declare(broker, &connection, &channel).await?;
-        let exchange = name(&broker.config.exchange);
-        Ok(Self { exchange, channel, warned: HashMap::new(), connection, _socket: closed_on_drop })
+        Ok(Self {
+            exchange: name(&broker.config.exchange),
+            channel,
+            signing_key: broker.signing_key.clone(),
+            warned: HashMap::new(),
+            connection,
+            _socket: closed_on_drop,
+        })
     }
 
     /// Whether the broker is still there, as far as one can tell without sending anything.
@@ -104,8 +112,8 @@ impl Session {
             // Mandatory: the broker says when no queue takes it, instead of letting it go unseen.
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let (exchange, key) = (self.exchange.clone(), name(envelope.event.name()));
-            let sent =
-                self.channel.basic_publish(exchange, key, options, &body, properties(envelope)).await?;
+            let properties = properties(envelope, self.signing_key.as_ref(), &body);
+            let sent = self.channel.basic_publish(exchange, key, options, &body, properties).await?;
             waiting.push((envelope, sent));
         }
         for (envelope, sent) in waiting {
@@ -238,14 +246,26 @@ fn name(name: &str) -> ShortString {
     ShortString::from(name)
 }
 
-fn properties(envelope: &EventEnvelope) -> BasicProperties {
-    BasicProperties::default()
+fn properties(envelope: &EventEnvelope, signing_key: Option<&SigningKey>, body: &[u8]) -> BasicProperties {
+    let timestamp = seconds(envelope.at);
+    let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_delivery_mode(PERSISTENT)
         .with_message_id(name(&envelope.event_id.to_string()))
         .with_type(name(envelope.event.name()))
         .with_app_id("maxray".into())
-        .with_timestamp(seconds(envelope.at))
+        .with_timestamp(timestamp);
+    let mut headers = FieldTable::default();
+    // RabbitMQ routes by this key as well as by the name, and gives a queue that both lead to one message.
+    if let Some(key) = envelope.event.detailed_name() {
+        let keys = FieldArray::from(vec![AMQPValue::LongString(key.into())]);
+        headers.insert("CC".into(), AMQPValue::FieldArray(keys));
+    }
+    if let Some(key) = signing_key {
+        let signature = key.sign(envelope, timestamp, body);
+        headers.insert(signature::HEADER.into(), AMQPValue::LongString(signature.into()));
+    }
+    if headers.inner().is_empty() { properties } else { properties.with_headers(headers) }
 }
 
 /// Since 1970, as AMQP counts time.

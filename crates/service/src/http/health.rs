@@ -1,4 +1,5 @@
-//! `/healthz`: the process runs. `/readyz`: it can take instances. `/metrics`: Prometheus text.
+//! `/healthz`: the process runs. `/readyz`: it can take instances. `/readyz/database`: it can do what needs no object store.
+//! `/metrics`: Prometheus text.
 
 use std::{
     future::Future,
@@ -10,14 +11,22 @@ use axum::{
     Router,
     http::{StatusCode, header},
     response::IntoResponse,
-    routing::get,
+    routing::{MethodRouter, get},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::problem::Problem;
 
-/// Checks that everything an ingest needs is there; an error is one sentence for the operator.
+/// Checks that what is needed is there; an error is one sentence for the operator.
 pub type ReadyCheck = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// What is asked at which route.
+pub struct ReadyChecks {
+    /// Everything that an ingest needs: `/readyz`.
+    pub whole: ReadyCheck,
+    /// The same without the object store: `/readyz/database`.
+    pub without_storage: ReadyCheck,
+}
 
 /// What is not as it should be although instances are taken; shown at `/readyz`.
 #[derive(Debug, Clone, Default)]
@@ -35,23 +44,12 @@ impl Notices {
     }
 }
 
-/// The three routes; they are public and tell nothing about patients.
-pub fn router(metrics: PrometheusHandle, ready: ReadyCheck, notices: Notices) -> Router {
+/// The routes; they are public and tell nothing about patients.
+pub fn router(metrics: PrometheusHandle, checks: ReadyChecks, notices: Notices) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok" }))
-        .route(
-            "/readyz",
-            get(move || {
-                let check = ready();
-                let text = notices.text();
-                async move {
-                    match check.await {
-                        Ok(()) => (StatusCode::OK, text).into_response(),
-                        Err(reason) => Problem::unavailable(reason).into_response(),
-                    }
-                }
-            }),
-        )
+        .route("/readyz", answer(checks.whole, notices.clone()))
+        .route("/readyz/database", answer(checks.without_storage, notices))
         .route(
             "/metrics",
             get(move || {
@@ -59,4 +57,18 @@ pub fn router(metrics: PrometheusHandle, ready: ReadyCheck, notices: Notices) ->
                 async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text) }
             }),
         )
+}
+
+/// 200 with the notices, or 503 with the reason.
+fn answer(ready: ReadyCheck, notices: Notices) -> MethodRouter {
+    get(move || {
+        let check = ready();
+        let text = notices.text();
+        async move {
+            match check.await {
+                Ok(()) => (StatusCode::OK, text).into_response(),
+                Err(reason) => Problem::unavailable(reason).into_response(),
+            }
+        }
+    })
 }
