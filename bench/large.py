@@ -117,17 +117,21 @@ def fill(first, end):
             name = f"{surnames[h % 64]}^{givens[(h >> 8) % 48]}"
             yield number, f"P3{BASE:06}{number:08}", name, birth, "M" if h & 1 else "F"
 
+    def folded(name):
+        """As model::text::fold_person_name."""
+        return name.lower().replace("^", " ")
+
     Table("patient").fill(
         ["id", "patient_id", "patient_id_folded", "patient_name", "patient_name_folded", "patient_birth_date", "patient_sex"],
-        ((key(1, n), pid, pid.lower(), name, name.lower(), birth, sex) for n, pid, name, birth, sex in people()),
+        ((key(1, n), pid, pid.lower(), name, folded(name), birth, sex) for n, pid, name, birth, sex in people()),
     )
     Table("patient_demographics").fill(
         ["patient", "patient_id", "patient_name_folded", "patient_birth_date", "patient_sex"],
-        ((key(1, n), pid, name.lower(), birth, sex) for n, pid, name, birth, sex in people()),
+        ((key(1, n), pid, folded(name), birth, sex) for n, pid, name, birth, sex in people()),
     )
     Table("patient_name_word").fill(
         ["patient", "word", "phonetic"],
-        ((key(1, n), word, phonetic.get(word, "")) for n, _, name, _, _ in people() for word in sorted(set(name.lower().split("^")))),
+        ((key(1, n), word, phonetic.get(word, "")) for n, _, name, _, _ in people() for word in sorted(set(folded(name).split()))),
     )
 
     def studies():
@@ -155,6 +159,8 @@ QIDO = {
     "QIDO-RS StudyInstanceUID": "/studies?StudyInstanceUID={study}",
     "QIDO-RS three days, the first 50": "/studies?StudyDate={date}-{date2}&limit=50",
     "QIDO-RS name prefix, the first 50": "/studies?PatientName={name}&limit=50",
+    "QIDO-RS within a name, the first 50": "/studies?PatientName=*{name}&limit=50",
+    "QIDO-RS within a name, nobody has it": "/studies?PatientName=*smyth*&limit=50",
     "QIDO-RS the newest 50": "/studies?limit=50",
     "QIDO-RS series of a study": "/studies/{study}/series",
     "QIDO-RS instances of a study": "/studies/{study}/instances",

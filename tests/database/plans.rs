@@ -107,6 +107,31 @@ async fn usual_searches_start_from_an_index_in_a_large_archive(home: Home) {
     check(home).await;
 }
 
+/// Patterns with a wildcard in front start from the trigrams of names where these lead to few patients.
+async fn check_names_within(home: &Home) {
+    if home.config.url.is_empty() {
+        return;
+    }
+    for (pattern, few) in
+        [("*ame77*", true), ("*ame77^given", true), ("*nobody*", true), ("*given*", false), ("*77*", false)]
+    {
+        for level in [Level::Study, Level::Instance] {
+            let name = Matching::Wildcard(pattern.to_owned());
+            let query = SearchQuery { level, ..query(Attribute::PatientName, name) };
+            let plan = home.database.explain_search(&Scope::internal(), &query).await.expect("a plan");
+            let text = plan.join("\n");
+            assert_eq!(text.contains("patient_by_name_trigrams"), few, "{pattern} {level:?}\n{text}");
+            if few && level == Level::Study {
+                let full = full_reads(&plan, pattern);
+                assert!(full.is_empty(), "{pattern}: {full:?}\n{text}");
+            }
+            let start = std::time::Instant::now();
+            let found = home.database.search(&Scope::internal(), &query).await.expect("a search");
+            eprintln!("{pattern} {level:?}: {} rows in {:?}", found.rows.len(), start.elapsed());
+        }
+    }
+}
+
 async fn check(home: Home) {
     let ann = doctor(&home).await;
     for number in [5, 77, 4_000] {
@@ -116,6 +141,7 @@ async fn check(home: Home) {
         if statistics {
             home.database.refresh_statistics().await.expect("statistics");
         }
+        check_names_within(&home).await;
         for (name, query) in usual_searches() {
             for scope in [Scope::internal(), doctor_scope(ann)] {
                 let plan = home.database.explain_search(&scope, &query).await.expect("a plan");

@@ -1,14 +1,20 @@
 //! Every kind of matching, at every level.
 
-use database::{Attribute, Condition, Level, Matching, Order, SearchQuery, SortKey, StudyPlace};
-use model::access::Scope;
+use database::{
+    Attribute, Condition, Database, DatabaseConfig, Level, Matching, Order, SearchQuery, SortKey, StudyPlace,
+};
+use model::{access::Scope, clock::Clock};
+use sqlx::Connection as _;
+use tests::postgres::Postgres;
+use uuid::Uuid;
 
-use crate::support::{Home, instance, study_uids, with_uids};
+use crate::support::{Home, doctor_scope, instance, study_uids, with_uids};
 
 on_both_engines!(
     single_values_match,
     wildcards_match,
     person_names_match_by_their_groups,
+    names_are_found_by_what_is_within_them,
     fuzzy_names_match_by_words_and_sounds,
     names_stored_by_an_earlier_version_get_their_words,
     ranges_match_with_both_ends,
@@ -124,6 +130,98 @@ async fn person_names_match_by_their_groups(home: Home) {
     assert_eq!(fuzzy("ann*").await, ["1.3"]);
     assert_eq!(fuzzy("山").await, ["1.1"]);
     assert_eq!(fuzzy("amada").await, NONE);
+}
+
+/// Names of patients of one study each, the second one a man.
+const NAMES: [(&str, &str); 6] = [
+    ("1.1", "Smyth^John"),
+    ("1.2", "Goldsmyth^Ann"),
+    ("1.3", "O'Smythe^Al^^Dr."),
+    ("1.4", "\u{418}\u{432}\u{430}\u{43d}\u{43e}\u{432}^\u{41f}\u{451}\u{442}\u{440}"),
+    ("1.5", "Yamada^Tarou=\u{5c71}\u{7530}^\u{592a}\u{90ce}"),
+    ("1.6", "Smith^100%_x"),
+];
+
+/// Patterns with a wildcard in front or after few letters, and the studies that they find.
+const WITHIN: [(&str, &[&str]); 13] = [
+    ("*smyth*", &["1.1", "1.2", "1.3"]),
+    ("*s?yth*", &["1.1", "1.2", "1.3"]),
+    ("*SMYTH^A*", &["1.2"]),
+    ("*smyth*ann", &["1.2"]),
+    ("g*smyth*", &["1.2"]),
+    ("*john", &["1.1"]),
+    ("*tarou", &["1.5"]),
+    ("*smyth", &[]),
+    ("*nobody*", &[]),
+    ("*100%*", &["1.6"]),
+    ("*0%_x", &["1.6"]),
+    ("*\u{432}\u{430}\u{43d}\u{43e}*", &["1.4"]),
+    ("*\u{7530} \u{592a}*", &["1.5"]),
+];
+
+async fn names_are_found_by_what_is_within_them(home: Home) {
+    for (study, name) in NAMES {
+        let mut new = instance(study, 1);
+        new.header.patient.patient_id = study.into();
+        new.header.patient.patient_name = name.into();
+        let sex = if study == "1.2" { "M" } else { "F" };
+        new.header.patient.patient_sex = sex.into();
+        home.put(new).await;
+    }
+    check_within(&home.database).await;
+    if !home.config.url.is_empty() {
+        home.sql("DROP INDEX patient_by_name_trigrams").await;
+    }
+    let without = home.reopen().await;
+    check_within(&without).await;
+    without.close().await;
+}
+
+/// Page by page, of patients, beside another condition, and nothing for who reaches nothing.
+async fn check_within(database: &Database) {
+    for (pattern, expected) in WITHIN {
+        let named = Condition { attribute: Attribute::PatientName, matching: like(pattern) };
+        let query = SearchQuery { conditions: vec![named.clone()], limit: 1, ..SearchQuery::default() };
+        let mut found = Vec::new();
+        loop {
+            let query = SearchQuery { offset: found.len() as u64, ..query.clone() };
+            let page = database.search(&Scope::internal(), &query).await.expect("a page");
+            found.extend(study_uids(&page.rows));
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "{pattern}");
+        let query = SearchQuery { limit: 10, ..query };
+        let patients = database.search_patients(&Scope::internal(), &query, None).await.expect("patients");
+        assert_eq!(patients.len(), expected.len(), "{pattern}");
+        let page = database.search(&doctor_scope(Uuid::now_v7()), &query).await.expect("a page");
+        assert_eq!(page.rows, [], "{pattern}");
+        let man = Condition { attribute: Attribute::PatientSex, matching: is("M") };
+        let query = SearchQuery { conditions: vec![named, man], ..query };
+        let page = database.search(&Scope::internal(), &query).await.expect("a page");
+        assert_eq!(page.rows.len(), usize::from(expected.contains(&"1.2")), "{pattern}");
+    }
+}
+
+/// Who may not have the extension has no index of names, and everything else.
+#[tokio::test]
+async fn a_server_may_refuse_the_trigrams_of_names() {
+    let url = tokio::task::spawn_blocking(|| Postgres::shared().fresh_database()).await.expect("a database");
+    let mut owner = sqlx_postgres::PgConnection::connect(&url).await.expect("a connection");
+    let guest = "CREATE ROLE without_extensions LOGIN; GRANT ALL ON SCHEMA public TO without_extensions";
+    sqlx::raw_sql(guest).execute(&mut owner).await.expect("a guest");
+    let url = url.replacen("postgres@", "without_extensions@", 1);
+    let config = DatabaseConfig { url, allow_unsafe: true, ..DatabaseConfig::default() };
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = Database::open(&config, directory.path(), Clock::system()).await.expect("it opens");
+    let refused = "SELECT to_regclass('patient_by_name_trigrams') IS NULL";
+    assert!(sqlx::query_scalar::<_, bool>(refused).fetch_one(&mut owner).await.expect("an answer"));
+    database.store_instance(instance("1.1", 1)).await.expect("stored");
+    let conditions = vec![Condition { attribute: Attribute::PatientName, matching: like("*doe*") }];
+    let query = SearchQuery { conditions, limit: 10, ..SearchQuery::default() };
+    let page = database.search(&Scope::internal(), &query).await.expect("a page");
+    assert_eq!(study_uids(&page.rows), ["1.1"]);
 }
 
 /// Studies whose patient's name matches loosely.
@@ -280,7 +378,9 @@ async fn counts_have_a_limit(home: Home) {
     };
     assert_eq!(counted(Attribute::PatientName, like("doe*")).await, Some(12));
     assert_eq!(counted(Attribute::StudyDate, range(Some("20260101"), None)).await, Some(12));
-    assert_eq!(counted(Attribute::PatientName, like("*doe*")).await, None, "no index leads there");
+    assert_eq!(counted(Attribute::PatientName, like("*oe*")).await, None, "no index leads there");
+    let by_trigrams = (!home.config.url.is_empty()).then_some(12);
+    assert_eq!(counted(Attribute::PatientName, like("*doe*")).await, by_trigrams);
     assert_eq!(counted(Attribute::Modality, is("CR")).await, None);
 }
 

@@ -43,19 +43,33 @@ pub(super) fn push_reach(sql: &mut Sql, reach: &Reach) {
     sql.binds.extend(reach.binds.iter().copied().map(Bind::Reach));
 }
 
-/// Adds `" AND ..."` for every condition.
-pub(super) fn push_conditions(sql: &mut Sql, query: &SearchQuery) {
-    let of_few_patients = |c: &&Condition| c.attribute.is_of_patient() && names_few(c, query.fuzzy);
+/// Adds `" AND ..."` for every condition. `by_trigrams`: those on the patient lead to few.
+pub(super) fn push_conditions(sql: &mut Sql, query: &SearchQuery, by_trigrams: bool) {
+    let of_few_patients =
+        |c: &&Condition| c.attribute.is_of_patient() && (by_trigrams || names_few(c, query.fuzzy));
     let (patients, others): (Vec<_>, Vec<_>) =
         query.conditions.iter().filter(|c| c.attribute.level() <= query.level).partition(of_few_patients);
     if !patients.is_empty() {
-        let (before, after) = sql.dialect.any_of();
-        sql.push(&format!(" AND study.patient {before}SELECT patient.id FROM patient WHERE 1 = 1"));
-        push_each(sql, &patients, query);
-        sql.push(after);
+        push_patients(sql, "study.patient", &patients, query, by_trigrams);
     }
     push_each(sql, &others, query);
     push_deeper(sql, query);
+}
+
+/// Adds `" AND ..."` for conditions on patients who are found first: the column is the key of one of them.
+pub(super) fn push_patients(
+    sql: &mut Sql,
+    column: &str,
+    conditions: &[&Condition],
+    query: &SearchQuery,
+    by_trigrams: bool,
+) {
+    let (before, after) = sql.dialect.any_of();
+    sql.push(&format!(" AND {column} {before}SELECT patient.id FROM patient WHERE 1 = 1"));
+    sql.trigrams = by_trigrams;
+    push_each(sql, conditions, query);
+    sql.trigrams = false;
+    sql.push(after);
 }
 
 pub(super) fn push_each(sql: &mut Sql, conditions: &[&Condition], query: &SearchQuery) {

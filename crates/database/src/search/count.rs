@@ -29,7 +29,7 @@ fn is_cheap(reach: &Reach, query: &SearchQuery) -> bool {
         || conditions.all(|condition| condition.attribute == Attribute::StudyDate)
 }
 
-fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
+fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery, by_trigrams: bool) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push("SELECT COUNT(*) FROM (SELECT 1 FROM study");
     // Every study has its patient: without a condition on it there is nothing to look up.
@@ -45,19 +45,25 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
         sql.push(" WHERE 1 = 1");
     }
     push_reach(&mut sql, reach);
-    push_conditions(&mut sql, query);
+    push_conditions(&mut sql, query, by_trigrams);
     let limit = i64::try_from(query.count_max).unwrap_or(i64::MAX).saturating_add(1);
     sql.push(&format!(" LIMIT {limit}) AS counted"));
     sql
 }
 
 /// The number of rows; `None` beyond [`SearchQuery::count_max`], or when counting would take too long.
-pub(super) async fn count(database: &Database, reach: &Reach, query: &SearchQuery) -> Option<u64> {
+/// `by_trigrams`: its conditions on the patient lead to few.
+pub(super) async fn count(
+    database: &Database,
+    reach: &Reach,
+    query: &SearchQuery,
+    by_trigrams: bool,
+) -> Option<u64> {
     let seen = query.offset.saturating_add(u64::from(query.limit));
-    if seen >= query.count_max || !is_cheap(reach, query) {
+    if seen >= query.count_max || !(by_trigrams || is_cheap(reach, query)) {
         return None;
     }
-    let sql = build(database.dialect(), reach, query);
+    let sql = build(database.dialect(), reach, query, by_trigrams);
     let work = async {
         Ok::<i64, crate::DatabaseError>(on!(database, engine => bind_all!(
             sqlx::query_scalar(AssertSqlSafe(sql.text)), sql.binds).fetch_one(&engine.read).await?))

@@ -170,11 +170,15 @@ pub(crate) fn push_person_name(sql: &mut Sql, column: &str, matching: &Matching,
 
 fn push_group(sql: &mut Sql, column: &str, folded: &str, wildcard: bool) {
     let pattern = if wildcard { like_pattern(folded) } else { escape(folded) };
+    // What ends in `*` goes on beyond its group by itself.
+    let goes_on = wildcard && folded.ends_with('*');
     sql.push("(");
     if wildcard {
         push_wildcard(sql, column, folded);
-        sql.push(" OR ");
-        push_wildcard(sql, column, &format!("{folded}=*"));
+        if !goes_on {
+            sql.push(" OR ");
+            push_wildcard(sql, column, &format!("{folded}=*"));
+        }
     } else {
         sql.compare(column, "=", folded.to_owned());
         sql.push(" OR (");
@@ -186,8 +190,10 @@ fn push_group(sql: &mut Sql, column: &str, folded: &str, wildcard: bool) {
     if !folded.is_ascii() {
         sql.push(" OR ");
         sql.like(column, format!("%={pattern}"));
-        sql.push(" OR ");
-        sql.like(column, format!("%={pattern}=%"));
+        if !goes_on {
+            sql.push(" OR ");
+            sql.like(column, format!("%={pattern}=%"));
+        }
     }
     sql.push(")");
 }

@@ -11,7 +11,9 @@ mod order;
 mod page;
 mod patients;
 mod row;
+mod said;
 mod sql;
+mod trigrams;
 
 use model::{
     StudyInstanceUid,
@@ -29,7 +31,9 @@ pub(crate) use matching::{push_code, push_person_name, push_text};
 pub(crate) use name_words::{NAME_WORDS, fill_name_words, name_word_rows};
 pub(crate) use page::{PREPARED_BINDS_MAX, bind_all, studies_by_id};
 pub use patients::PatientRow;
+pub use said::XrayConditions;
 pub(crate) use sql::{Bind, Sql};
+pub(crate) use trigrams::{TrigramLetters, find_name_trigrams};
 
 /// What is searched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -182,7 +186,17 @@ pub struct InstanceRow {
 impl Database {
     /// Finds studies, series or instances in reach of `scope`. Hidden conflict versions are never found.
     pub async fn search(&self, scope: &Scope, query: &SearchQuery) -> Result<SearchResult, DatabaseError> {
-        page::search(self, scope, query).await
+        page::search(self, scope, query, &XrayConditions::NONE).await
+    }
+
+    /// As [`Self::search`], for [`Level::Instance`], with conditions on what people say. There is no total when they ask for something.
+    pub async fn search_xrays(
+        &self,
+        scope: &Scope,
+        query: &SearchQuery,
+        conditions: &XrayConditions,
+    ) -> Result<SearchResult, DatabaseError> {
+        page::search(self, scope, query, conditions).await
     }
 
     /// The plan of a search, one line a step, as the engine tells it: for tests of plans.

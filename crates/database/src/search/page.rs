@@ -10,14 +10,16 @@ use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::{
-    Level, Order, SearchQuery, SearchResult, SearchRow,
+    Level, Order, SearchQuery, SearchResult, SearchRow, XrayConditions,
     condition::{names_few, push_conditions, push_reach},
     count::count,
     order::{push_order, push_start},
     row::{
         Found, INSTANCE_COLUMNS, InstanceRecord, SERIES_COLUMNS, STUDY_COLUMNS, SeriesRecord, StudyRecord,
     },
+    said::push_said,
     sql::{Bind, Sql},
+    trigrams::lead_to_few,
 };
 use crate::{
     Database, DatabaseError,
@@ -45,7 +47,13 @@ macro_rules! bind_all {
 }
 pub(crate) use bind_all;
 
-fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
+fn build(
+    dialect: Dialect,
+    reach: &Reach,
+    query: &SearchQuery,
+    of_xrays: &XrayConditions,
+    by_trigrams: bool,
+) -> Sql {
     let mut sql = Sql::new(dialect);
     let (columns, tables) = match query.level {
         Level::Study => (STUDY_COLUMNS.to_owned(), "study JOIN patient ON patient.id = study.patient"),
@@ -61,11 +69,13 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery) -> Sql {
     };
     let current = if query.level == Level::Instance { "instance.current" } else { "1 = 1" };
     sql.push(&format!("SELECT {columns} FROM {tables} WHERE {current}"));
-    let few =
-        reach.is_bounded() || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
+    let few = by_trigrams
+        || reach.is_bounded()
+        || query.conditions.iter().any(|condition| names_few(condition, query.fuzzy));
     push_reach(&mut sql, reach);
     push_start(&mut sql, query, few);
-    push_conditions(&mut sql, query);
+    push_conditions(&mut sql, query, by_trigrams);
+    push_said(&mut sql, of_xrays);
     push_order(&mut sql, query, few);
     // Not bound: PostgreSQL plans by it. One row more tells whether there are more.
     sql.push(&format!(" LIMIT {} OFFSET ", i64::from(query.limit) + 1));
@@ -77,17 +87,21 @@ pub(super) async fn search(
     database: &Database,
     scope: &Scope,
     query: &SearchQuery,
+    of_xrays: &XrayConditions,
 ) -> Result<SearchResult, DatabaseError> {
     let timeout = Duration::from_millis(database.shared().config.statement_timeout_ms);
     let work = async {
         let reach = database.study_reach(scope, 1).await?;
-        let mut found = fetch(database, query.level, build(database.dialect(), &reach, query)).await?;
+        let by_trigrams = lead_to_few(database, &reach, query).await?;
+        let sql = build(database.dialect(), &reach, query, of_xrays, by_trigrams);
+        let mut found = fetch(database, query.level, sql).await?;
         let more = found.len() > query.limit as usize;
         found.truncate(query.limit as usize);
         add_counts(database, &mut found).await?;
         let total = match query.order {
             Order::StandardFrom(_) => None,
-            _ if more => count(database, &reach, query).await,
+            _ if more && *of_xrays != XrayConditions::NONE => None,
+            _ if more => count(database, &reach, query, by_trigrams).await,
             _ => {
                 let told = query.offset == 0 || !found.is_empty();
                 told.then(|| query.offset.saturating_add(found.len() as u64))
@@ -173,7 +187,8 @@ pub(crate) async fn studies_by_id(
         database.dialect(),
     );
     let binds = vec![Bind::Text(uuid_rows(ids.iter().copied()))];
-    let mut found = fetch(database, Level::Study, Sql { dialect: database.dialect(), text, binds }).await?;
+    let sql = Sql { text, binds, ..Sql::new(database.dialect()) };
+    let mut found = fetch(database, Level::Study, sql).await?;
     add_counts(database, &mut found).await?;
     Ok(found.into_iter().map(|found| (found.study, found.row)).collect())
 }
@@ -184,7 +199,8 @@ pub(super) async fn explain(
     query: &SearchQuery,
 ) -> Result<Vec<String>, DatabaseError> {
     let reach = database.study_reach(scope, 1).await?;
-    let sql = build(database.dialect(), &reach, query);
+    let by_trigrams = lead_to_few(database, &reach, query).await?;
+    let sql = build(database.dialect(), &reach, query, &XrayConditions::NONE, by_trigrams);
     let (explain, column) = match database.dialect() {
         Dialect::Postgres => ("EXPLAIN", 0),
         Dialect::Sqlite => ("EXPLAIN QUERY PLAN", 3),

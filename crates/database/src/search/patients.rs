@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::{
     Condition, Level, SearchQuery,
-    condition::{names_few, push_deeper, push_each},
+    condition::{names_few, push_deeper, push_each, push_patients},
     page::bind_all,
     sql::{Bind, Sql},
+    trigrams::lead_to_few,
 };
 use crate::{
     Database, DatabaseError,
@@ -77,7 +78,8 @@ impl Database {
         let timeout = Duration::from_millis(self.shared().config.statement_timeout_ms);
         let work = async {
             let reach = self.study_reach(scope, 1).await?;
-            let sql = build(self.dialect(), &reach, &query, after);
+            let by_trigrams = lead_to_few(self, &reach, &query).await?;
+            let sql = build(self.dialect(), &reach, &query, after, by_trigrams);
             let found: Vec<Record> = on!(self, engine => bind_all!(
                 sqlx::query_as(AssertSqlSafe(sql.text)), sql.binds).fetch_all(&engine.read).await?);
             let mut rows: Vec<PatientRow> = found.into_iter().map(PatientRow::from).collect();
@@ -89,7 +91,13 @@ impl Database {
     }
 }
 
-fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery, after: Option<Uuid>) -> Sql {
+fn build(
+    dialect: Dialect,
+    reach: &Reach,
+    query: &SearchQuery,
+    after: Option<Uuid>,
+    by_trigrams: bool,
+) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.push(
         "SELECT patient.id, patient.patient_id, patient.issuer_of_patient_id, patient.patient_name, \
@@ -106,7 +114,11 @@ fn build(dialect: Dialect, reach: &Reach, query: &SearchQuery, after: Option<Uui
         .iter()
         .filter(|condition| condition.attribute.level() == Level::Study)
         .partition(|condition| condition.attribute.is_of_patient());
-    push_each(&mut sql, &of_patient, query);
+    if by_trigrams {
+        push_patients(&mut sql, "patient.id", &of_patient, query, by_trigrams);
+    } else {
+        push_each(&mut sql, &of_patient, query);
+    }
     // A few studies are listed first; of very many a patient's own are looked up.
     let few = reach.is_bounded()
         || query

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::Attribute;
 use crate::{scope::ReachBind, statement::Dialect};
 
 /// A value to bind.
@@ -18,11 +19,13 @@ pub(crate) struct Sql {
     pub(crate) dialect: Dialect,
     pub(crate) text: String,
     pub(crate) binds: Vec<Bind>,
+    /// Patients' names may be looked for by their trigrams.
+    pub(crate) trigrams: bool,
 }
 
 impl Sql {
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, text: String::new(), binds: Vec::new() }
+        Self { dialect, text: String::new(), binds: Vec::new(), trigrams: false }
     }
 
     pub(crate) fn push(&mut self, text: &str) {
@@ -39,9 +42,15 @@ impl Sql {
         self.bind(Bind::Text(value));
     }
 
-    /// Compares folded with folded, or with `lower()`: LIKE folds case on SQLite and not on PostgreSQL.
+    /// Compares folded with folded, or with `lower()`: LIKE folds case on SQLite and not on PostgreSQL. `|| ''` keeps the
+    /// planner from the trigrams of names where nobody knows that they lead to few: it would guess.
     pub(crate) fn like(&mut self, left: &str, pattern: String) {
-        self.compare(left, "LIKE", pattern);
+        let has_trigrams = self.dialect == Dialect::Postgres && left == Attribute::PatientName.column();
+        if has_trigrams && !self.trigrams {
+            self.compare(&format!("({left} || '')"), "LIKE", pattern);
+        } else {
+            self.compare(left, "LIKE", pattern);
+        }
         self.push(" ESCAPE '!'");
     }
 }
