@@ -62,6 +62,8 @@ async fn three_nodes_keep_what_they_acknowledge_in_ceph() {
     tokio::time::sleep(AWAY).await;
     nodes.ceph_mut().start_gateway();
     tokio::task::block_in_place(|| load.wait());
+    // A node that found it away asks it nothing for some seconds.
+    nodes.wait_until_ready().await;
 
     told("everything sent");
     for (number, reader) in nodes.everywhere(&reader).iter().enumerate() {

@@ -1,14 +1,15 @@
-//! A bucket that fails or lies. threats.md row 60: nothing is acknowledged that is not stored, the sender hears of it
-//! within 35 seconds, and the first store after the bucket has recovered works.
+//! A bucket that fails, lies or is slow. threats.md rows 60 and 108: nothing is acknowledged that is not stored, the sender
+//! hears of it within 35 seconds, at once when it goes on, and soon after the bucket has recovered storing works.
 
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use tests::{
     ledger::{Ledger, retrieve},
+    load::{Load, Shape},
     platform::{Options, Platform},
     qido,
-    s3::{Fault, S3Server},
+    s3::{Fault, Habits, S3Server},
     scu::{Association, Proposal},
     session::{PASSWORD, Session},
     synthetic::{CR_IMAGE_STORAGE, Synthetic},
@@ -16,6 +17,8 @@ use tests::{
 
 /// Longest time until a sender hears that its instance was not stored.
 const FAILURE_REPLY_MAX: Duration = Duration::from_secs(35);
+/// Longest time until a bucket that works again is asked again, with a busy machine's time for asking.
+const RECOVERY_MAX: Duration = Duration::from_secs(15);
 /// Columns and rows of an instance that goes in one PUT, and of one that goes in parts.
 const SMALL: u16 = 64;
 const IN_PARTS: u16 = 2300;
@@ -34,6 +37,19 @@ fn store_beside(platform: &Platform, instance: &Synthetic) -> (Option<u16>, Dura
     let began = Instant::now();
     let status = tokio::task::block_in_place(|| store(platform, instance));
     (status, began.elapsed())
+}
+
+/// A bucket that failed is asked nothing for a while.
+async fn store_when_it_can(platform: &Platform, instance: &Synthetic) {
+    let began = Instant::now();
+    loop {
+        let (status, _) = store_beside(platform, instance);
+        if status == Some(0) {
+            return;
+        }
+        assert!(began.elapsed() < RECOVERY_MAX, "the bucket works again, and the sender hears {status:04X?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 async fn platform_on(s3: &S3Server, more: &[(&str, &str)]) -> (Platform, Session) {
@@ -66,8 +82,7 @@ async fn refuse_then_recover(
         qido::locate(reader, &instance.sop_instance_uid).await.is_none(),
         "{fault:?}: what was refused is visible"
     );
-    let (status, _) = store_beside(platform, &instance);
-    assert_eq!(status, Some(0), "{fault:?}: the bucket works again");
+    store_when_it_can(platform, &instance).await;
     let ledger = Ledger::default();
     ledger.acknowledge_synthetic(&instance, &instance.data_set());
     ledger.check(reader, &format!("after {fault:?}")).await;
@@ -79,14 +94,120 @@ async fn a_failing_or_lying_bucket_is_never_acknowledged() {
     let quick = [("REQUEST_TIMEOUT_MS", "4000"), ("OPERATION_TIMEOUT_MS", "8000")];
     let (platform, reader) = platform_on(&s3, &quick).await;
     let whole = (&platform, &reader);
-    let faults =
-        [Fault::InternalError, Fault::SlowDown, Fault::Forbidden, Fault::ForgetsUploads, Fault::CutsUploads];
+    let able = "altered uploads refused yes, checksum of uploads named SHA-256, multipart yes";
+    assert!(platform.log().contains(able), "the start says what the bucket can do: {}", platform.log());
+    let faults = [
+        Fault::InternalError,
+        Fault::SlowDown,
+        Fault::Forbidden,
+        Fault::ForgetsUploads,
+        Fault::CutsUploads,
+        Fault::FlipsUploads,
+    ];
     for fault in faults {
         refuse_then_recover(whole, &s3, fault, SMALL).await;
     }
-    for fault in [Fault::FailsCompletion, Fault::CutsUploads] {
+    for fault in [Fault::FailsCompletion, Fault::CutsUploads, Fault::FlipsUploads] {
         refuse_then_recover(whole, &s3, fault, IN_PARTS).await;
     }
+}
+
+/// A bucket that looks at no checksum and names none: what was uploaded is read back before it is acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_vouches_for_nothing_is_read_back() {
+    let s3 = S3Server::start_with(Habits { checks: false, names_checksums: false }).await;
+    let (platform, reader) = platform_on(&s3, &[]).await;
+    assert!(platform.log().contains("every object is read back"), "{}", platform.log());
+    for size in [SMALL, IN_PARTS] {
+        refuse_then_recover((&platform, &reader), &s3, Fault::FlipsUploads, size).await;
+    }
+}
+
+/// Whoever stores while the bucket fails again and again hears of it at once, and the bucket is not asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_fails_again_and_again_is_left_alone_for_a_while() {
+    let s3 = S3Server::start().await;
+    let (platform, _) = platform_on(&s3, &[("BREAKER_OPEN_MS", "8000")]).await;
+    s3.fail(Fault::InternalError);
+    let refused = async || {
+        let instance = Synthetic::cr("BREAKER", SMALL, SMALL);
+        let (status, took) = store_beside(&platform, &instance);
+        assert_eq!(status, Some(0xA700), "out of resources: the sender tries again");
+        took
+    };
+    // It opens within the first ones, whose requests are repeated.
+    let opened = "asked nothing for a while";
+    let began = Instant::now();
+    while !platform.log().contains(opened) {
+        assert!(began.elapsed() < FAILURE_REPLY_MAX, "it never opens: {}", platform.log());
+        refused().await;
+    }
+    let asked = s3.requests();
+    let took = refused().await;
+    assert!(took < Duration::from_secs(3), "refused after {took:?}");
+    assert!(s3.requests() <= asked + 1, "{} requests to a bucket that is left alone", s3.requests() - asked);
+    s3.heal();
+    store_when_it_can(&platform, &Synthetic::cr("BREAKER", SMALL, SMALL)).await;
+    assert!(platform.log().contains("the bucket answers again"), "{}", platform.log());
+}
+
+/// A bucket that sends byte by byte keeps nobody waiting longer than one that says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_trickles_is_given_up() {
+    let s3 = S3Server::start().await;
+    let quick = [("REQUEST_TIMEOUT_MS", "3000"), ("OPERATION_TIMEOUT_MS", "5000")];
+    let (platform, reader) = platform_on(&s3, &quick).await;
+    for size in [SMALL, IN_PARTS] {
+        let instance = Synthetic::cr(&format!("TRICKLES-{size}"), size, size);
+        store_when_it_can(&platform, &instance).await;
+        let ledger = Ledger::default();
+        ledger.acknowledge_synthetic(&instance, &instance.data_set());
+        s3.fail(Fault::Trickles);
+        let entry = &ledger.entries()[&instance.sop_instance_uid];
+        let began = Instant::now();
+        retrieve(&reader, entry, &instance.sop_instance_uid)
+            .await
+            .expect_err("it does not come in this time");
+        assert!(began.elapsed() < RECOVERY_MAX, "{size}: given up after {:?}", began.elapsed());
+        s3.heal();
+        ledger.check(&reader, "when it trickles no more").await;
+    }
+}
+
+/// One request that is never answered keeps a reader waiting for a second, not for a time-out: it is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_not_answered_is_asked_for_again() {
+    let s3 = S3Server::start().await;
+    // Nobody else reads.
+    let mut options = s3.options(Options::default().with("MAXRAY_WORKER__PREVIEWS", "false"));
+    options.environment.extend([
+        ("MAXRAY_OBJECT_STORAGE__S3__REQUEST_TIMEOUT_MS".to_owned(), "20000".to_owned()),
+        ("MAXRAY_OBJECT_STORAGE__S3__HEDGE_PERCENT_MAX".to_owned(), "10".to_owned()),
+    ]);
+    let platform = Platform::start(options).await;
+    platform.add_user("reader", "viewer");
+    let reader = platform.sign_in("reader", PASSWORD).await;
+    let instance = Synthetic::cr("HEDGED", SMALL, SMALL);
+    assert_eq!(store_beside(&platform, &instance).0, Some(0));
+    let ledger = Ledger::default();
+    ledger.acknowledge_synthetic(&instance, &instance.data_set());
+    s3.fail(Fault::LosesFirstReads);
+    let began = Instant::now();
+    ledger.check(&reader, "with its first request lost").await;
+    assert!(began.elapsed() < Duration::from_secs(15), "asked again after {:?}", began.elapsed());
+}
+
+/// The least memory there can be, and more senders than it has places: they wait for each other, and all are served.
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_wait_for_memory_and_never_for_each_other() {
+    let s3 = S3Server::start().await;
+    let (platform, reader) = platform_on(&s3, &[("UPLOAD_MEMORY_MAX_BYTES", "16777216")]).await;
+    let peer = platform.dicom();
+    let shapes = [IN_PARTS, SMALL, IN_PARTS, 1024, IN_PARTS, 1024].map(|side| Shape { side, instances: 2 });
+    let load = tokio::task::block_in_place(|| Load::run(peer, "MEMORY", &shapes));
+    assert_eq!((load.ledger.len(), load.refused().len()), (12, 0), "{}", platform.log());
+    load.check(&reader, "with little memory").await;
+    assert_eq!(s3.open_uploads(), 0);
 }
 
 /// With the settings as they come: the bucket takes connections and says nothing.

@@ -21,6 +21,13 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Finds out at the start what a store can do that is not ours, and says so in the log.
+    pub(crate) async fn learn(&self) {
+        if let Self::S3(s3) = self {
+            s3.learn().await;
+        }
+    }
+
     pub(crate) fn create(&self, key: ObjectKey) -> Result<Sink, StorageError> {
         match self {
             Self::Directory(directory) => {

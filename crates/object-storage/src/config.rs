@@ -14,6 +14,19 @@ const RESERVE_PERCENT_MAX: u8 = 5;
 const S3_REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// Longest wait for one S3 operation with its retries.
 const S3_OPERATION_TIMEOUT_MS: u64 = 30_000;
+/// Slowest read of a long object.
+const S3_BYTES_PER_SECOND_MIN: u64 = 16 << 10;
+/// Failures in a row after which the bucket is left alone for a while.
+const S3_BREAKER_FAILURES: u32 = 5;
+/// That while.
+const S3_BREAKER_OPEN_MS: u64 = 5_000;
+/// Reads of a hundred that may be asked for twice.
+const S3_HEDGE_PERCENT_MAX: u8 = 5;
+/// More would be a second load on a bucket that is slow already.
+const S3_HEDGE_PERCENT_LIMIT: u8 = 10;
+/// Memory for uploads, of all senders together; and the least, of one part and some beginnings.
+const S3_UPLOAD_MEMORY_MAX_BYTES: u64 = 512 << 20;
+const S3_UPLOAD_MEMORY_LEAST_BYTES: u64 = 16 << 20;
 
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -92,8 +105,18 @@ pub struct S3Config {
     pub checksum: S3Checksum,
     /// Longest wait for one request.
     pub request_timeout_ms: u64,
-    /// Longest wait for one operation with its retries.
+    /// Longest wait for one short operation with all of its requests and their retries.
     pub operation_timeout_ms: u64,
+    /// A long read that brings less, over `operation_timeout_ms` of waiting, is given up; 0 for any pace.
+    pub bytes_per_second_min: u64,
+    /// Failures of the bucket in a row, over a second at least, after which it is asked nothing for a while; 0 for never.
+    pub breaker_failures: u32,
+    /// That while; then one request tries.
+    pub breaker_open_ms: u64,
+    /// Reads of a hundred that may be asked for twice because the first answer is late, at most 10; 0 for none.
+    pub hedge_percent_max: u8,
+    /// Memory for what is uploaded, of all senders together; beyond it they wait.
+    pub upload_memory_max_bytes: u64,
 }
 
 impl Default for S3Config {
@@ -110,6 +133,11 @@ impl Default for S3Config {
             checksum: S3Checksum::Sha256,
             request_timeout_ms: S3_REQUEST_TIMEOUT_MS,
             operation_timeout_ms: S3_OPERATION_TIMEOUT_MS,
+            bytes_per_second_min: S3_BYTES_PER_SECOND_MIN,
+            breaker_failures: S3_BREAKER_FAILURES,
+            breaker_open_ms: S3_BREAKER_OPEN_MS,
+            hedge_percent_max: S3_HEDGE_PERCENT_MAX,
+            upload_memory_max_bytes: S3_UPLOAD_MEMORY_MAX_BYTES,
         }
     }
 }
@@ -154,6 +182,12 @@ impl S3Config {
             "s3.endpoint is a URL, such as https://s3.example.org"
         } else if self.request_timeout_ms == 0 || self.operation_timeout_ms < self.request_timeout_ms {
             "s3.operation_timeout_ms is at least s3.request_timeout_ms, and neither is 0"
+        } else if self.breaker_open_ms == 0 {
+            "s3.breaker_open_ms is not 0; s3.breaker_failures = 0 turns the breaker off"
+        } else if self.hedge_percent_max > S3_HEDGE_PERCENT_LIMIT {
+            "s3.hedge_percent_max is at most 10"
+        } else if self.upload_memory_max_bytes < S3_UPLOAD_MEMORY_LEAST_BYTES {
+            "s3.upload_memory_max_bytes is at least 16777216, 16 MiB"
         } else if self.prefix.split('/').any(|part| part == "..") {
             "s3.prefix has no `..`"
         } else {
@@ -188,6 +222,9 @@ mod tests {
         assert!(s3(|s3| s3.endpoint = "127.0.0.1:9000".to_owned()).is_err());
         assert!(s3(|s3| s3.operation_timeout_ms = 1).is_err());
         assert!(s3(|s3| s3.prefix = "a/../b".to_owned()).is_err());
+        assert!(s3(|s3| s3.breaker_open_ms = 0).is_err());
+        assert!(s3(|s3| s3.hedge_percent_max = 11).is_err());
+        assert!(s3(|s3| s3.upload_memory_max_bytes = (16 << 20) - 1).is_err());
         let config = ObjectStorageConfig { reserve_percent_max: 101, ..Default::default() };
         assert!(config.check().is_err());
     }

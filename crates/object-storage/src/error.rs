@@ -52,6 +52,18 @@ pub enum StorageError {
         /// The client's reason.
         source: Box<object_store::Error>,
     },
+    /// The S3 server answers more slowly than it may.
+    #[error("{operation}: the object store took too long")]
+    TooSlow {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// The store kept other bytes than were sent.
+    #[error("{operation}: the object store kept other bytes than were sent")]
+    KeptOther {
+        /// What was tried.
+        operation: &'static str,
+    },
     /// The store kept something other than what was written.
     #[error("object {key} was written with {written_bytes} bytes and the store says {stored_bytes}")]
     LengthDiffers {
@@ -106,7 +118,12 @@ impl StorageError {
     /// object.
     pub fn is_out_of_resources(&self) -> bool {
         match self {
-            Self::OutOfSpace | Self::Stopping | Self::S3 { .. } | Self::KeysUnavailable(_) => true,
+            Self::OutOfSpace
+            | Self::Stopping
+            | Self::S3 { .. }
+            | Self::TooSlow { .. }
+            | Self::KeptOther { .. }
+            | Self::KeysUnavailable(_) => true,
             Self::Io { source, .. } => {
                 let errno = Errno::from_io_error(source);
                 matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::ROFS))

@@ -1,6 +1,6 @@
 //! An S3 server in the test's own process that can misbehave on request. It keeps objects in memory, checks the
-//! SHA-256 that travels with an upload, and knows what MaxRay asks for: PUT, GET with a range, HEAD, DELETE, lists and
-//! multipart uploads.
+//! SHA-256 that travels with an upload and names that of what it kept, and knows what MaxRay asks for: PUT, also under the
+//! condition that there is nothing, GET with a range, HEAD, DELETE, lists and multipart uploads.
 
 mod state;
 
@@ -46,6 +46,25 @@ pub enum Fault {
     FailsCompletion,
     /// GET promises the whole range, sends half of it and closes the connection.
     CutsReads,
+    /// GET promises the whole range, and sends it byte by byte.
+    Trickles,
+    /// The first GET of each object is never answered; those after it are.
+    LosesFirstReads,
+}
+
+/// What the server does and says of uploads, as servers differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Habits {
+    /// An upload that is other than its SHA-256 is refused.
+    pub checks: bool,
+    /// The answer to an upload names the SHA-256 of what was kept.
+    pub names_checksums: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self { checks: true, names_checksums: true }
+    }
 }
 
 /// The server. It ends with the test's runtime.
@@ -61,7 +80,15 @@ impl S3Server {
     /// # Panics
     /// When there is no port.
     pub async fn start() -> Self {
-        let state = Arc::<Mutex<State>>::default();
+        Self::start_with(Habits::default()).await
+    }
+
+    /// Starts one that is of another kind.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_with(habits: Habits) -> Self {
+        let state = Arc::new(Mutex::new(State { habits, ..State::default() }));
         let router =
             Router::new().fallback(serve).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&state));
         Self { address: web::serve(router).await, state }
@@ -95,7 +122,9 @@ impl S3Server {
 
     /// From now on this goes wrong.
     pub fn fail(&self, fault: Fault) {
-        lock(&self.state).fault = Some(fault);
+        let mut state = lock(&self.state);
+        state.fault = Some(fault);
+        state.reads_lost.clear();
     }
 
     /// Nothing goes wrong any more.
@@ -107,6 +136,11 @@ impl S3Server {
     pub fn objects(&self) -> BTreeMap<String, Bytes> {
         let state = lock(&self.state);
         state.objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.clone())).collect()
+    }
+
+    /// One object, as it is stored.
+    pub fn object(&self, key: &str) -> Option<Bytes> {
+        lock(&self.state).objects.get(key).map(|(bytes, _)| bytes.clone())
     }
 
     /// Names of all objects.
@@ -131,6 +165,19 @@ impl S3Server {
     /// Puts an object there, past MaxRay.
     pub fn put(&self, key: &str, bytes: Bytes) {
         lock(&self.state).objects.insert(key.to_owned(), (bytes, SystemTime::now()));
+    }
+
+    /// Takes an object away, past MaxRay.
+    pub fn remove(&self, key: &str) {
+        lock(&self.state).objects.remove(key);
+    }
+
+    /// Says that an object came at another time.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn date(&self, key: &str, at: SystemTime) {
+        lock(&self.state).objects.get_mut(key).expect("an object of the bucket").1 = at;
     }
 
     /// Multipart uploads that were neither completed nor aborted.
@@ -165,6 +212,12 @@ async fn serve(
         Some(Fault::InternalError) => return error(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         Some(Fault::SlowDown) => return error(StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
         Some(Fault::Forbidden) => return error(StatusCode::FORBIDDEN, "ExpiredToken"),
+        Some(Fault::LosesFirstReads) if method == Method::GET => {
+            let is_first = lock(&state).reads_lost.insert(uri.path().to_owned());
+            if is_first {
+                return std::future::pending().await;
+            }
+        }
         _ => {}
     }
     lock(&state).answer(&method, &uri, &headers, body)

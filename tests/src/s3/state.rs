@@ -1,10 +1,10 @@
 //! What the server keeps, and how it answers.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Write as _,
     io,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use axum::{
@@ -14,9 +14,15 @@ use axum::{
 use base64::Engine as _;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::stream;
 
-use super::{BUCKET, Fault};
+use super::{BUCKET, Fault, Habits};
 use crate::digest::sha256_hex;
+
+/// The checksum that travels with an upload, and with the answer to it.
+const CHECKSUM: &str = "x-amz-checksum-sha256";
+/// Between two bytes of [`Fault::Trickles`].
+const TRICKLE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -24,6 +30,9 @@ pub(super) struct State {
     pub(super) objects: BTreeMap<String, (Bytes, SystemTime)>,
     pub(super) uploads: HashMap<String, BTreeMap<u32, Bytes>>,
     pub(super) fault: Option<Fault>,
+    pub(super) habits: Habits,
+    /// Paths whose first GET was not answered.
+    pub(super) reads_lost: HashSet<String>,
     pub(super) requests: u64,
 }
 
@@ -45,11 +54,21 @@ impl State {
             Method::GET if key.is_empty() => self.list(query.get("prefix").map_or("", String::as_str)),
             Method::GET => self.get(&key, headers.get(header::RANGE).and_then(|range| range.to_str().ok())),
             Method::HEAD => self.head(&key),
-            Method::PUT if is_altered(headers, &body) => error(StatusCode::BAD_REQUEST, "BadDigest"),
-            Method::PUT => match query.get("uploadId") {
-                Some(upload) => self.put_part(upload, query.get("partNumber"), body),
-                None => self.put(key, body),
-            },
+            Method::PUT if self.habits.checks && is_altered(headers, &body) => {
+                error(StatusCode::BAD_REQUEST, "BadDigest")
+            }
+            Method::PUT if headers.contains_key(header::IF_NONE_MATCH) && self.objects.contains_key(&key) => {
+                error(StatusCode::PRECONDITION_FAILED, "PreconditionFailed")
+            }
+            Method::PUT => {
+                let kept = self.kept(body);
+                let named = self.names_checksum(headers).then(|| checksum(&kept));
+                let response = match query.get("uploadId") {
+                    Some(upload) => self.put_part(upload, query.get("partNumber"), kept),
+                    None => self.put(key, kept),
+                };
+                with_checksum(response, named)
+            }
             Method::POST if query.contains_key("uploads") => self.begin(&key),
             Method::POST => self.complete(&key, query.get("uploadId")),
             Method::DELETE => {
@@ -63,16 +82,26 @@ impl State {
         }
     }
 
+    /// What is left of the bytes of an upload.
+    fn kept(&self, body: Bytes) -> Bytes {
+        if self.fault != Some(Fault::FlipsUploads) {
+            return body;
+        }
+        let mut flipped = body.to_vec();
+        let middle = flipped.len() / 2;
+        flipped.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
+        flipped.into()
+    }
+
+    /// A checksum is named to who sent one.
+    fn names_checksum(&self, headers: &HeaderMap) -> bool {
+        self.habits.names_checksums && headers.contains_key(CHECKSUM)
+    }
+
     fn put(&mut self, key: String, body: Bytes) -> Response<Body> {
         let stored = match self.fault {
             Some(Fault::ForgetsUploads) => None,
             Some(Fault::CutsUploads) => Some(body.slice(..body.len().saturating_sub(1))),
-            Some(Fault::FlipsUploads) => {
-                let mut flipped = body.to_vec();
-                let middle = flipped.len() / 2;
-                flipped.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
-                Some(flipped.into())
-            }
             _ => Some(body),
         };
         if let Some(stored) = stored {
@@ -138,11 +167,13 @@ impl State {
         };
         let bytes = object.slice(from..to);
         let length = bytes.len();
-        let body = if self.fault == Some(Fault::CutsReads) {
-            let half: Result<Bytes, io::Error> = Ok(bytes.slice(..length / 2));
-            Body::from_stream(futures_util::stream::iter([half, Err(io::Error::other("cut"))]))
-        } else {
-            Body::from(bytes)
+        let body = match self.fault {
+            Some(Fault::CutsReads) => {
+                let half: Result<Bytes, io::Error> = Ok(bytes.slice(..length / 2));
+                Body::from_stream(stream::iter([half, Err(io::Error::other("cut"))]))
+            }
+            Some(Fault::Trickles) => trickling(bytes),
+            _ => Body::from(bytes),
         };
         if range.is_none() {
             return dated(with_length(answer(StatusCode::OK, body), length), *at);
@@ -179,9 +210,31 @@ fn parse_range(range: &str, length: usize) -> Option<(usize, usize)> {
 
 /// Whether the body is other than its `x-amz-checksum-sha256`.
 fn is_altered(headers: &HeaderMap, body: &[u8]) -> bool {
-    let Some(checksum) = headers.get("x-amz-checksum-sha256") else { return false };
+    headers.get(CHECKSUM).is_some_and(|named| named.as_bytes() != checksum(body).as_bytes())
+}
+
+fn checksum(body: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
-    checksum.as_bytes() != base64::engine::general_purpose::STANDARD.encode(digest).as_bytes()
+    base64::engine::general_purpose::STANDARD.encode(digest)
+}
+
+fn with_checksum(mut response: Response<Body>, checksum: Option<String>) -> Response<Body> {
+    if let Some(checksum) = checksum {
+        response.headers_mut().insert(CHECKSUM, checksum.parse().expect("a header"));
+    }
+    response
+}
+
+/// One byte after the other.
+fn trickling(bytes: Bytes) -> Body {
+    Body::from_stream(stream::unfold(bytes, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(TRICKLE).await;
+        let byte: Result<Bytes, io::Error> = Ok(rest.split_to(1));
+        Some((byte, rest))
+    }))
 }
 
 fn query(uri: &Uri) -> HashMap<String, String> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use object_store::{ObjectStore as _, ObjectStoreExt as _, path::Path};
+use object_store::{GetOptions, ObjectStore as _, ObjectStoreExt as _, path::Path};
 
 use super::S3;
 use crate::{error::StorageError, key::KeyName};
@@ -14,33 +14,41 @@ impl S3 {
 
     pub(crate) async fn put_keys(&self, keys: Vec<(KeyName, Bytes)>) -> Result<(), StorageError> {
         for (name, bytes) in keys {
-            let put = self.store.put(&self.key_path(&name), bytes.into()).await;
-            put.map_err(StorageError::s3_write("put a key"))?;
+            let path = self.key_path(&name);
+            self.within("put a key", self.put_proved("put a key", &path, &bytes)).await?;
         }
         Ok(())
     }
 
     pub(crate) async fn get_key(&self, name: &KeyName) -> Result<Option<Bytes>, StorageError> {
-        let result = match self.store.get(&self.key_path(name)).await {
+        self.within("read a key", self.read_key(&self.key_path(name))).await
+    }
+
+    async fn read_key(&self, path: &Path) -> Result<Option<Bytes>, StorageError> {
+        let result = match self.get_hedged(path, &GetOptions::default()).await {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             result => result.map_err(StorageError::s3_write("read a key"))?,
         };
-        Ok(Some(result.bytes().await.map_err(StorageError::s3_write("read a key"))?))
+        let bytes = self.to_its_end(result.bytes().await);
+        Ok(Some(bytes.map_err(StorageError::s3_write("read a key"))?))
     }
 
     pub(crate) async fn delete_key(&self, name: &KeyName) -> Result<(), StorageError> {
-        match self.store.delete(&self.key_path(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(StorageError::s3_write("delete a key")(error)),
-        }
+        let path = self.key_path(name);
+        let delete = async {
+            match self.store.delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(StorageError::s3_write("delete a key")(error)),
+            }
+        };
+        self.within("delete a key", delete).await
     }
 
     pub(crate) async fn list_keys(&self) -> Result<Vec<KeyName>, StorageError> {
         let folder = Path::from(format!("{}/keys", self.prefix));
-        let keys = self
-            .store
-            .list(Some(&folder))
+        let listed = self.listed(self.store.list(Some(&folder)), "list keys");
+        let keys = listed
             .try_filter_map(|meta| async move { Ok(meta.location.filename().and_then(KeyName::parse)) });
-        keys.try_collect().await.map_err(StorageError::s3_write("list keys"))
+        keys.try_collect().await
     }
 }

@@ -62,7 +62,8 @@ pub struct ObjectStorage {
 }
 
 impl ObjectStorage {
-    /// Opens the store, removes what an earlier process left half-written and proves that the store works.
+    /// Opens the store, removes what an earlier process left half-written and proves that the store works. What a bucket
+    /// can do stands in the log then.
     ///
     /// The caller holds the lock that keeps a second process out of `data_directory`.
     ///
@@ -81,7 +82,11 @@ impl ObjectStorage {
                 tracing::warn!("no space left beyond the reserve: new objects are refused");
                 Ok(storage)
             }
-            result => result.map(|()| storage),
+            result => {
+                result?;
+                storage.backend.learn().await;
+                Ok(storage)
+            }
         }
     }
 
