@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use database::{AuditOutcome, Database, DatabaseConfig};
-use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, clock::Clock, event::Event};
+use database::AuditOutcome;
+use model::{AeTitle, SopClassUid, SopInstanceUid, TransferSyntaxUid, event::Event};
 use pacs::{
     call::{CallConfig, Callee},
     store_scu::{Proposal, ScuAssociation, ScuError, ScuTimeouts},
@@ -51,11 +51,6 @@ async fn is_unknown(platform: &Platform, calling: &str) -> bool {
     }
 }
 
-async fn database(platform: &Platform) -> Database {
-    let directory = platform.data_directory();
-    Database::open(&DatabaseConfig::default(), &directory, Clock::system()).await.expect("opens")
-}
-
 async fn eventually(platform: &Platform, calling: &str, unknown: bool) {
     let deadline = Instant::now() + HEARD_WITHIN;
     while is_unknown(platform, calling).await != unknown {
@@ -94,7 +89,7 @@ async fn only_registered_machines_from_their_address_are_let_in() {
     assert!(!platform.operate(&["ae", "add", "CR4", "modality.example"]).0, "names are no addresses");
 
     // Each refusal is in the audit trail, and the third raised one alert.
-    let database = database(&platform).await;
+    let database = platform.database().await;
     let trail = database.audit_page(0, 1000).await.expect("the trail");
     let of = |outcome, detail: &str| {
         let fits = |record: &&database::AuditRecord| {
@@ -153,7 +148,7 @@ async fn a_machine_does_what_it_is_registered_for() {
         assert!(Instant::now() < deadline, "{:#06x}", stored.status);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let database = database(&platform).await;
+    let database = platform.database().await;
     let trail = database.audit_page(0, 1000).await.expect("the trail");
     let refused =
         |row: &&database::AuditRow| row.record.action == "use_operation" && row.record.detail == "store";

@@ -157,34 +157,21 @@ fn find_changed_files(platform: &Platform) {
     assert!(text.contains("signed with another key"), "{text}");
 }
 
-/// Files of the SQLite database.
-fn database_files(platform: &Platform) -> Vec<PathBuf> {
-    ["maxray.sqlite", "maxray.sqlite-wal", "maxray.sqlite-shm"]
-        .map(|name| platform.data_directory().join(name))
-        .to_vec()
-}
-
 #[tokio::test]
 async fn an_old_copy_of_the_database_is_found() {
     let worm = tempfile::tempdir().expect("a folder");
     let directory = worm.path().display().to_string();
-    let options = options(Engine::Sqlite).with("MAXRAY_AUDIT__WITNESS_DIRECTORY", &directory);
+    let options = options(Engine::of_home()).with("MAXRAY_AUDIT__WITNESS_DIRECTORY", &directory);
     let mut platform = Platform::start(options).await;
     let xray = Synthetic::cr("PAT-1", 64, 64);
     send(&platform, &xray);
     assert!(platform.stop().await.success());
-    let copies: Vec<Option<Vec<u8>>> =
-        database_files(&platform).iter().map(|file| fs::read(file).ok()).collect();
+    let copy = platform.copy_of_database();
     platform.restart().await;
     send(&platform, &xray.next());
     assert!(platform.stop().await.success());
     assert_eq!(verify(&platform, &[]).0, Some(0));
-    for (file, copy) in database_files(&platform).iter().zip(copies) {
-        let _ = fs::remove_file(file);
-        if let Some(copy) = copy {
-            fs::write(file, copy).expect("put back");
-        }
-    }
+    platform.put_database_back(&copy);
     let (code, text) = verify(&platform, &[]);
     assert_eq!(code, Some(3), "{text}");
     assert!(text.contains("it is older than they are") && text.contains("are missing"), "{text}");
@@ -202,7 +189,7 @@ async fn an_old_copy_of_the_database_is_found() {
 
 #[tokio::test]
 async fn what_cannot_be_recorded_is_not_answered() {
-    let platform = Platform::start(options(Engine::Sqlite)).await;
+    let platform = Platform::start(options(Engine::of_home())).await;
     let (service, doctor) = (platform.user("reader", "service").await, platform.user("root2", "admin").await);
     let xray = Synthetic::cr("PAT-1", 64, 64);
     send(&platform, &xray);
@@ -228,7 +215,7 @@ async fn what_cannot_be_recorded_is_not_answered() {
 
 #[tokio::test]
 async fn the_trail_is_exported() {
-    let platform = Platform::start(options(Engine::Sqlite)).await;
+    let platform = Platform::start(options(Engine::of_home())).await;
     let service = platform.user("reader", "service").await;
     let xray = Synthetic::cr("PAT-1", 64, 64);
     send(&platform, &xray);

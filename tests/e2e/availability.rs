@@ -113,7 +113,7 @@ async fn who_wants_to_know_is_told_of_a_complete_study_on_postgres() {
 
 #[tokio::test]
 async fn who_is_away_or_cannot_take_it_hears_it_later_also_after_a_restart() {
-    let mut platform = Platform::start(options(Engine::Sqlite)).await;
+    let mut platform = Platform::start(options(Engine::of_home())).await;
     let port = listener(&platform, "RIS", &[]);
     let xrays = Synthetic::cr("PAT-1", 8, 8).series(2);
     send(&platform, &xrays);
@@ -131,7 +131,7 @@ async fn who_is_away_or_cannot_take_it_hears_it_later_also_after_a_restart() {
 // threats.md row 5
 #[tokio::test]
 async fn nobody_is_told_of_what_it_may_not_see() {
-    let platform = Platform::start(options(Engine::Sqlite)).await;
+    let platform = Platform::start(options(Engine::of_home())).await;
     let made = platform.command(&["user", "add", "--username", "wards", "--role", "viewer"]).output();
     assert!(made.expect("maxray runs").status.success());
     let port = listener(&platform, "WARD", &["--reads-as", "wards"]);
@@ -159,7 +159,7 @@ async fn nobody_is_told_of_what_it_may_not_see() {
 
 #[tokio::test]
 async fn who_never_answers_is_given_up_and_who_is_nowhere_is_not_registered_for_it() {
-    let options = options(Engine::Sqlite).with("MAXRAY_PACS__AVAILABILITY__GIVE_UP_AFTER_MS", "1000");
+    let options = options(Engine::of_home()).with("MAXRAY_PACS__AVAILABILITY__GIVE_UP_AFTER_MS", "1000");
     let platform = Platform::start(options).await;
     let nowhere = platform.operate(&["ae", "add", "RIS", "127.0.0.1", "--notify-availability", "true"]);
     assert!(!nowhere.0 && nowhere.1.contains("--call-host and --call-port"), "{}", nowhere.1);

@@ -9,25 +9,46 @@ use std::{
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::{
+    cluster::programs,
+    env, home,
     listener::Listener,
     load::{Load, Shape},
     nodes::Nodes,
-    platform::{Options, Platform},
+    platform::{Options, Platform, binary},
+    python,
+    s3::{BUCKET, S3Server},
     session::PASSWORD,
     wait,
 };
 
+use crate::deploy::root;
+
+const PREFIX: &str = "MAXRAY_OBJECT_STORAGE__S3__PREFIX";
+
 fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ lies in the workspace")
-        .join("deploy/backup.sh")
+    root().join("deploy/backup.sh")
 }
 
 fn back_up(data: &Path, destination: &Path) -> (bool, String) {
-    let output = Command::new(script()).arg(data).arg(destination).output().expect("sh runs");
+    said(Command::new(script()).arg(data).arg(destination))
+}
+
+/// Whether it went well, and all that it said.
+fn said(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("sh runs");
     let text = [output.stdout.as_slice(), &output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The script of the other home, with a copy command of the kit.
+fn distributed(url: &str, bucket: &S3Server) -> Command {
+    let copier = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/s3_copy.py");
+    let path = format!("{}:{}", programs().display(), env::text("PATH").unwrap_or_default());
+    let mut command = Command::new(root().join("deploy/backup-distributed.sh"));
+    command.env_clear().env("PATH", path).env("MAXRAY", binary()).env("DATABASE_URL", url);
+    command.env("BUCKET", format!("http://{}/{BUCKET}", bucket.address()));
+    command.env("COPY", format!("{} {}", python::interpreter().display(), copier.display()));
+    command
 }
 
 /// What no backup holds: it opens objects, makes tokens, or signs for a doctor.
@@ -75,6 +96,9 @@ async fn assert_genuine(platform: &Platform, check: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_beside_a_storing_server_is_whole() {
+    if home::embedded_only("deploy/backup.sh is for SQLite and a directory") {
+        return;
+    }
     let site = Platform::start(Options::default()).await;
     site.add_user("reader", "viewer");
     let before = Load::run(site.dicom(), "BEFORE", &Shape::mixed(2, 10));
@@ -166,6 +190,58 @@ async fn a_backup_of_a_dump_and_a_bucket_is_whole() {
     assert!(heard.wait_for("instance.stored").await["sequence"].is_i64());
     after.ledger.check(&reader, "what was stored after the restore").await;
     restored.assert_verified(None, "when it had stored again");
+}
+
+/// The same by `deploy/backup-distributed.sh`, from below one prefix of a bucket to below another one of another bucket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn the_script_brings_back_what_it_saved_of_a_database_and_a_bucket() {
+    let mut nodes = Nodes::start(1, &[(PREFIX, "site/a")]).await;
+    nodes.node(0).add_user("reader", "viewer");
+    let before = Load::run(nodes.node(0).dicom(), "BEFORE", &Shape::mixed(2, 10));
+    let url = nodes.node(0).setting("MAXRAY_DATABASE__URL").expect("a URL").to_owned();
+    let place = tempfile::tempdir().expect("a folder");
+    let backup = place.path().join("backup");
+    let folder = backup.display().to_string();
+    let from_a = ["--prefix", "site/a", folder.as_str()];
+
+    let (fine, text) = said(distributed(&url, nodes.bucket()).arg("objects").args(from_a));
+    assert!(!fine && text.contains("the database comes first"), "{text}");
+    let (fine, text) = said(distributed(&url, nodes.bucket()).args(["backup", &folder]));
+    assert!(!fine && text.contains("is --prefix what"), "the keys are not where it looked: {text}");
+    assert!(!backup.exists(), "what broke off is no backup");
+
+    let mut during = Load::start(nodes.node(0).dicom(), "DURING", &Shape::mixed(2, 150));
+    during.until_acknowledged(20).await;
+    let acknowledged = during.ledger.entries();
+    let (fine, text) = said(distributed(&url, nodes.bucket()).arg("backup").args(from_a));
+    assert!(fine, "{text}");
+    assert!(during.ledger.len() > acknowledged.len(), "nothing was stored during the backup: {text}");
+    during.wait();
+    let (fine, text) = said(distributed(&url, nodes.bucket()).arg("backup").args(from_a));
+    assert!(!fine && text.contains("is there already"), "{text}");
+
+    let url = nodes.cluster_mut().create_database("restored");
+    let bucket = S3Server::start().await;
+    let mut restored = Platform::prepare(nodes.options_over(&url, &bucket).with(PREFIX, "site/b"));
+    let to_b = ["--prefix", "site/b", folder.as_str()];
+    let settings = restored.command(&["verify"]);
+    let settings = settings.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let settings = settings.filter(|(name, _)| name.to_string_lossy().starts_with("MAXRAY_"));
+    let (fine, text) = said(distributed(&url, &bucket).envs(settings).arg("restore").args(to_b));
+    assert!(fine, "{text}");
+    assert!(bucket.names().iter().all(|name| name.starts_with("site/b/")), "{:?}", bucket.names());
+    let (fine, text) = said(distributed(&url, &bucket).arg("restore").args(to_b));
+    assert!(!fine && text.contains("is not empty"), "{text}");
+
+    restored.restart().await;
+    let reader = restored.sign_in("reader", PASSWORD).await;
+    before.ledger.check(&reader, "what was stored before the backup").await;
+    let lost = during.ledger.differences(&reader).await;
+    let was_acknowledged =
+        |text: &&String| acknowledged.keys().any(|uid| text.starts_with(&format!("{uid}:")));
+    let lost: Vec<&String> = lost.iter().filter(was_acknowledged).collect();
+    assert!(lost.is_empty(), "acknowledged before the backup began: {lost:#?}");
+    restored.assert_verified(None, "after the restore");
 }
 
 #[tokio::test]

@@ -132,20 +132,17 @@ async fn what_is_stored_is_committed_to_on_postgres() {
 
 #[tokio::test]
 async fn what_is_not_kept_is_told_with_its_reason() {
-    let platform = Platform::start(options(Engine::Sqlite)).await;
+    let platform = Platform::start(options(Engine::of_home())).await;
     let port = requestor(&platform, "MODALITY", &[]);
     let [lost, cut, good] = ["LOST", "CUT", "GOOD"].map(|patient| Synthetic::cr(patient, 8, 8));
     store(&platform, std::slice::from_ref(&lost));
     let object = platform.stored_objects().pop().expect("an object");
-    std::fs::remove_file(object).expect("removed");
+    platform.remove_object(&object);
     store(&platform, std::slice::from_ref(&cut));
     let object = platform.stored_objects().pop().expect("an object");
-    let length = std::fs::metadata(&object).expect("an object").len();
-    std::fs::OpenOptions::new()
-        .write(true)
-        .open(&object)
-        .and_then(|file| file.set_len(length - 1))
-        .expect("cut");
+    let mut stored = platform.read_object(&object);
+    stored.pop();
+    platform.write_object(&object, &stored);
     store(&platform, std::slice::from_ref(&good));
     let other_class = good.next();
     store(&platform, std::slice::from_ref(&other_class));
@@ -173,7 +170,7 @@ async fn what_is_not_kept_is_told_with_its_reason() {
 // threats.md row 5
 #[tokio::test]
 async fn only_what_an_ae_may_see_or_has_sent_is_told_of() {
-    let platform = Platform::start(options(Engine::Sqlite)).await;
+    let platform = Platform::start(options(Engine::of_home())).await;
     let made = platform.command(&["user", "add", "--username", "wards", "--role", "viewer"]).output();
     assert!(made.expect("maxray runs").status.success());
     let port = requestor(&platform, "WARD", &["--reads-as", "wards"]);
@@ -192,7 +189,7 @@ async fn only_what_an_ae_may_see_or_has_sent_is_told_of() {
 
 #[tokio::test]
 async fn a_requestor_that_is_away_hears_it_later_also_after_a_restart() {
-    let mut platform = Platform::start(options(Engine::Sqlite)).await;
+    let mut platform = Platform::start(options(Engine::of_home())).await;
     let port = requestor(&platform, "MODALITY", &[]);
     let one = Synthetic::cr("P1", 8, 8);
     store(&platform, std::slice::from_ref(&one));
@@ -220,7 +217,7 @@ fn silent(platform: &Platform) -> impl Fn(&str) -> u16 {
 
 #[tokio::test]
 async fn as_many_may_wait_as_are_configured() {
-    let options = options(Engine::Sqlite).with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "2");
+    let options = options(Engine::of_home()).with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "2");
     let platform = Platform::start(options).await;
     let ask = silent(&platform);
     assert_eq!([ask("1.1"), ask("1.2"), ask("1.3"), ask("1.2")], [0, 0, 0x0213, 0]);
@@ -228,7 +225,7 @@ async fn as_many_may_wait_as_are_configured() {
 
 #[tokio::test]
 async fn a_requestor_that_never_answers_is_given_up() {
-    let options = options(Engine::Sqlite)
+    let options = options(Engine::of_home())
         .with("MAXRAY_PACS__COMMITMENT__GIVE_UP_AFTER_MS", "1000")
         .with("MAXRAY_PACS__COMMITMENT__PENDING_PER_AE_MAX", "1");
     let platform = Platform::start(options).await;
@@ -243,8 +240,8 @@ async fn a_requestor_that_never_answers_is_given_up() {
 // threats.md rows 1, 5, 14
 #[tokio::test]
 async fn what_is_no_request_of_somebody_who_may_is_refused() {
-    let platform =
-        Platform::start(options(Engine::Sqlite).with("MAXRAY_PACS__COMMITMENT__REFERENCES_MAX", "3")).await;
+    let options = options(Engine::of_home()).with("MAXRAY_PACS__COMMITMENT__REFERENCES_MAX", "3");
+    let platform = Platform::start(options).await;
     requestor(&platform, "MODALITY", &[]);
     platform.register_ae("NOWHERE", &["--operation", "commit"]);
     platform.register_ae("SENDER", &["--operation", "store", "--call-host", "127.0.0.1", "--call-port", "4"]);

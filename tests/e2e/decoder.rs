@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use database::{Database, DatabaseConfig};
 use model::{
-    clock::Clock,
     event::Event,
     transfer_syntax::{JPEG_XL, RLE_LOSSLESS},
 };
@@ -201,9 +199,7 @@ fn bombs(random: &mut Random) -> Vec<Vec<u8>> {
 }
 
 async fn events(platform: &Platform) -> (usize, usize) {
-    let directory = platform.data_directory();
-    let database =
-        Database::open(&DatabaseConfig::default(), &directory, Clock::system()).await.expect("opens");
+    let database = platform.database().await;
     let events = database.outbox_after(0, 10_000).await.expect("the outbox");
     database.close().await;
     let made = events.iter().filter(|one| matches!(one.event, Event::PreviewMade { .. })).count();

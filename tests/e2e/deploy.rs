@@ -201,6 +201,31 @@ fn the_composition_keeps_what_the_documents_say() {
     assert_eq!(shared, ["front"]);
 }
 
+/// Both halves of a backup are where its programs are, reach what they save, and start with nothing else.
+#[test]
+fn the_composition_can_be_saved() {
+    run(Command::new("sh").args(["-n", "deploy/backup-distributed.sh"]), "dash");
+    let composed = composed();
+    let services = &composed["services"];
+    for (name, beside) in [("backup-database", "postgres"), ("backup-objects", "minio")] {
+        let service = &services[name];
+        assert_eq!(service["image"], services[beside]["image"], "{name}: the programs of another version");
+        assert_eq!(service["profiles"], serde_json::json!(["backup"]), "{name}");
+        let networks = service["networks"].as_object().expect("networks");
+        assert!(networks.keys().all(|network| services[beside]["networks"].get(network).is_some()), "{name}");
+        let volumes: Vec<String> =
+            service["volumes"].as_array().expect("volumes").iter().map(Value::to_string).collect();
+        for place in ["/usr/local/bin/backup-distributed.sh", "/backups"] {
+            assert!(
+                volumes.iter().any(|volume| volume.contains(place)),
+                "{name} has no {place}: {volumes:?}"
+            );
+        }
+        let entrypoint = service["entrypoint"].to_string();
+        assert!(entrypoint.contains("/usr/local/bin/backup-distributed.sh"), "{name}: {entrypoint}");
+    }
+}
+
 /// Whether an address lies in a network as `192.0.2.0/24`.
 fn holds(network: &Value, address: Ipv4Addr) -> bool {
     let (first, length) = network.as_str().and_then(|text| text.split_once('/')).expect("a network");

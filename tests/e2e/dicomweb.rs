@@ -48,6 +48,17 @@ async fn check_dicomweb_client(engine: Engine) {
     assert!(output.trim().starts_with(&format!("equal {}", FILES.len())), "{output}");
 }
 
+/// The same client's program, as a person at a prompt uses it.
+#[tokio::test]
+async fn the_program_of_dicomweb_client_is_served() {
+    let platform = Platform::start(Options::default()).await;
+    let service = platform.user("service", "service").await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/dicomweb_client_cli_check.py");
+    let file = fixtures::file("pydicom/CT_small.dcm").path.display().to_string();
+    let output = python::run(&script, &[&platform.url("/dicomweb"), service.token(), &file]);
+    assert_eq!(output.trim(), "equal 1");
+}
+
 /// Files of which every value and every frame must survive the way through metadata and bulk data.
 const TAKEN_APART: [&str; 12] = [
     "pydicom/CT_small.dcm",

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tests::{
     operator::free_port,
-    pdf::{Pdf, flat, run},
+    pdf::{Pdf, flat},
     platform::Options,
 };
 
@@ -151,10 +151,13 @@ async fn a_paper_says_that_it_was_altered() {
     let practice = Practice::open(Options::default()).await;
     let path = practice.draft(json!([item("Amoxicillin", "oral", "")])).await;
     let signed = practice.ada.post_json(&format!("{path}/finalize"), &json!({})).await;
-    let sql = "DROP TRIGGER prescription_stays; \
-               UPDATE prescription SET content = replace(content, 'Amoxicillin', 'Morphine');";
-    let data = practice.platform.data_directory();
-    run(&data, "sqlite3", "sqlite3", &["-cmd", ".timeout 30000", "maxray.sqlite", sql]);
+    practice.platform.sql(if practice.platform.is_on_sqlite() {
+        "DROP TRIGGER prescription_stays; \
+         UPDATE prescription SET content = replace(content, 'Amoxicillin', 'Morphine')"
+    } else {
+        "DROP TRIGGER prescription_stays ON prescription; \
+         UPDATE prescription SET content = replace(content::text, 'Amoxicillin', 'Morphine')::jsonb"
+    });
     let altered = practice.pdf(&path).await.text();
     assert!(altered.contains("NOT GENUINE, NOT VALID") && altered.contains("Morphine"), "{altered}");
     let code = signed["signature"]["verification_code"].as_str().expect("a code");

@@ -1,13 +1,11 @@
 //! A report from the images to the paper: written, signed, told of, printed, checked, and found where doctors look.
 
-use std::process::Command;
-
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::{
     listener::Listener,
     operator::free_port,
-    pdf::{Pdf, flat, run},
+    pdf::{Pdf, flat},
     platform::Options,
     scu,
     synthetic::Synthetic,
@@ -142,20 +140,21 @@ async fn a_report_that_was_altered_is_not_genuine() {
         answer.json::<Value>().await.expect("JSON")["genuine"] == json!(true)
     };
     assert!(genuine().await);
-    let data = practice.platform.data_directory();
-    let change = "UPDATE report SET content = replace(content, 'No fracture', 'A fracture');";
-    let refused = Command::new("sqlite3")
-        .current_dir(&data)
-        .args(["-cmd", ".timeout 30000", "maxray.sqlite", change])
-        .output()
-        .expect("sqlite3: apt-get install sqlite3");
-    assert!(
-        String::from_utf8_lossy(&refused.stderr).contains("a signed report does not change"),
-        "{refused:?}"
-    );
+    let (change, unlock) = if practice.platform.is_on_sqlite() {
+        (
+            "UPDATE report SET content = replace(content, 'No fracture', 'A fracture')",
+            "DROP TRIGGER report_stays",
+        )
+    } else {
+        (
+            "UPDATE report SET content = replace(content::text, 'No fracture', 'A fracture')::jsonb",
+            "DROP TRIGGER report_stays ON report",
+        )
+    };
+    let refused = practice.platform.try_sql(change).expect_err("a signed report was changed");
+    assert!(refused.contains("a signed report does not change"), "{refused}");
     assert!(genuine().await);
-    let sql = format!("DROP TRIGGER report_stays; {change}");
-    run(&data, "sqlite3", "sqlite3", &["-cmd", ".timeout 30000", "maxray.sqlite", &sql]);
+    practice.platform.sql(&format!("{unlock}; {change}"));
     assert!(!genuine().await);
     let altered = practice.pdf(&path).await.text();
     assert!(altered.contains("NOT GENUINE, NOT VALID") && altered.contains("A fracture"), "{altered}");

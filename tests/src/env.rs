@@ -46,6 +46,10 @@ pub const CEPH_INSTANCES: &str = "MAXRAY_TEST_CEPH_INSTANCES";
 pub const NETWORKS: &str = "MAXRAY_TEST_NETWORKS";
 /// Set by the kit: the test runs in a network of its own already.
 pub const INSIDE: &str = "MAXRAY_TEST_INSIDE";
+/// `distributed` for a run in which servers keep what they keep in PostgreSQL and a bucket, unless a test says otherwise.
+pub const HOME: &str = "MAXRAY_TEST_HOME";
+/// A file that takes the tests which had nothing to do in such a run, each with its reason.
+pub const NOT_RUN: &str = "MAXRAY_TEST_NOT_RUN";
 /// Seed of the random choices, to repeat a run.
 pub const SEED: &str = "MAXRAY_TEST_SEED";
 /// Folder of PostgreSQL's programs, when it is not the newest under /usr/lib/postgresql.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{platform::Platform, scu::Association};
+use crate::{home, platform::Platform, scu::Association};
 
 /// How long the server has to give back descriptors and threads.
 const CALM_TIMEOUT: Duration = Duration::from_secs(20);
@@ -15,6 +15,8 @@ const CALM_TIMEOUT: Duration = Duration::from_secs(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Descriptors that come and go on their own: connections of the database pool, of clients that are kept alive.
 const DESCRIPTORS_SLACK: usize = 16;
+/// On the distributed home also those to the bucket, and both pools of PostgreSQL.
+const DESCRIPTORS_SLACK_DISTRIBUTED: usize = 48;
 
 /// The state of a server before an attack.
 #[derive(Debug)]
@@ -99,9 +101,10 @@ impl Guard {
         assert!(begin.elapsed() < ANSWER_TIMEOUT, "C-ECHO and /readyz took {:?}", begin.elapsed());
         assert!(!platform.log().contains("panicked at"), "a panic in the log");
         let deadline = Instant::now() + CALM_TIMEOUT;
+        let slack = if home::is_distributed() { DESCRIPTORS_SLACK_DISTRIBUTED } else { DESCRIPTORS_SLACK };
         loop {
             let (open, spool) = (platform.descriptors(), platform.spool());
-            if open <= self.descriptors + DESCRIPTORS_SLACK && spool.is_empty() {
+            if open <= self.descriptors + slack && spool.is_empty() {
                 return;
             }
             assert!(

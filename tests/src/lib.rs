@@ -4,6 +4,8 @@
 //! | module | gives |
 //! |---|---|
 //! | [`platform`] | `maxray serve` on free ports with its own data directory: start, kill -9, restart, stop |
+//! | [`home`] | which of the two homes a run is on |
+//! | [`behind`] | objects, keys and rows behind the program's back, in either home |
 //! | [`armed`] | a server that dies at a fail point |
 //! | [`session`] | users of every role and requests with their tokens |
 //! | [`scu`] | DCMTK's senders, and an association made of raw PDUs |
@@ -37,6 +39,7 @@
 //! | [`postgres`] | a private PostgreSQL for all tests of a process |
 
 pub mod armed;
+pub mod behind;
 pub mod ceph;
 pub mod cluster;
 pub mod digest;
@@ -44,6 +47,7 @@ pub mod env;
 pub mod fhir;
 pub mod fixtures;
 pub mod guard;
+pub mod home;
 pub mod ledger;
 mod lines;
 pub mod link;

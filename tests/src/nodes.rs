@@ -199,9 +199,14 @@ impl Nodes {
 
     /// A node with the same keys over a dump of the database, on another server, and a copy of the bucket.
     pub async fn restored(&self, dump: &[u8], bucket: &S3Server) -> Platform {
-        let options = bucket.options(Options { environment: self.settings.clone(), ..Options::default() });
         let elsewhere = self.elsewhere.get_or_init(|| Cluster::start(Durability::Fsync));
-        Platform::start(options.with(URL, &elsewhere.restore("restored", dump))).await
+        Platform::start(self.options_over(&elsewhere.restore("restored", dump), bucket)).await
+    }
+
+    /// What a node with the same keys needs over another database and another bucket.
+    pub fn options_over(&self, url: &str, bucket: &S3Server) -> Options {
+        let options = Options { environment: self.settings.clone(), ..Options::default() };
+        bucket.options(options).with(URL, url)
     }
 
     /// The bucket that they share.

@@ -80,16 +80,17 @@ impl Platform {
         tokio::time::sleep(pacs::REGISTRY_FRESH_FOR).await;
     }
 
-    /// The database beside the server, on SQLite.
+    /// The database beside the server, whichever it is.
     ///
     /// # Panics
     /// When it cannot be opened.
     pub async fn database(&self) -> Database {
-        let config = DatabaseConfig::default();
+        let url = self.setting("MAXRAY_DATABASE__URL").unwrap_or_default().to_owned();
+        let config = DatabaseConfig { url, allow_unsafe: true, insecure: true, ..DatabaseConfig::default() };
         Database::open(&config, &self.data_directory(), Clock::system()).await.expect("opens")
     }
 
-    /// The records of one action, on SQLite.
+    /// The records of one action.
     ///
     /// # Panics
     /// When the trail cannot be read.

@@ -13,22 +13,35 @@ use serde::Deserialize;
 use crate::{
     cluster::{Cluster, Durability},
     env,
+    home::{self, Bucket},
+    postgres::Postgres,
     power_cut::{Loss, Lost, PowerCutDisk},
     random::Random,
+    s3::S3Server,
 };
 
 /// How long the server may take until `/readyz` says 200. Generous: machines of tests are busy.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a graceful stop may take.
 const STOP_TIMEOUT: Duration = Duration::from_mins(1);
+/// Settings that a test may give itself; then the kit makes neither database nor bucket.
+const DATABASE_URL: &str = "MAXRAY_DATABASE__URL";
+const OBJECT_STORE: &str = "MAXRAY_OBJECT_STORAGE__BACKEND";
 
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     /// A file in the data directory.
     Sqlite,
-    /// A private cluster.
+    /// A private cluster; in a run on the distributed home also a private bucket.
     Postgres,
+}
+
+impl Engine {
+    /// That of the home that this run is on: for tests that want either. Tests that name an engine get it in any run.
+    pub fn of_home() -> Self {
+        if home::is_distributed() { Self::Postgres } else { Self::Sqlite }
+    }
 }
 
 /// What to start.
@@ -49,7 +62,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            engine: Engine::Sqlite,
+            engine: Engine::of_home(),
             fsync: false,
             environment: Vec::new(),
             trusted: None,
@@ -96,6 +109,7 @@ pub struct Platform {
     server: Option<Child>,
     run: Option<Run>,
     cluster: Option<Cluster>,
+    bucket: Option<Bucket>,
     client: reqwest::Client,
     /// Where the data directory lies, when its power can be cut. Last: it outlives those who use it.
     disk: Option<PowerCutDisk>,
@@ -139,31 +153,33 @@ impl Platform {
             setting("MAXRAY_PACS__LISTEN", &"127.0.0.1:0"),
         ];
         let durability = if options.fsync { Durability::Fsync } else { Durability::Unsafe };
-        let cluster = (options.engine == Engine::Postgres).then(|| match &disk {
+        let is_given = |name: &str| options.settings().any(|(given, _)| given == name);
+        let wants_database = options.engine == Engine::Postgres && !is_given(DATABASE_URL);
+        let wants_bucket =
+            home::is_distributed() && options.engine == Engine::Postgres && !is_given(OBJECT_STORE);
+        // Where nobody kills it, all servers of a test share one PostgreSQL: to make one takes longer than most tests.
+        let shares = home::is_distributed() && disk.is_none() && !options.fsync;
+        let cluster = (wants_database && !shares).then(|| match &disk {
             Some(disk) => Cluster::start_in(disk.path(), durability),
             None => Cluster::start(durability),
         });
-        if let Some(cluster) = &cluster {
-            environment.push(setting("MAXRAY_DATABASE__URL", &cluster.create_database("maxray")));
+        if wants_database {
+            let url = cluster.as_ref().map(|cluster| cluster.create_database("maxray"));
+            let url = url.unwrap_or_else(|| Postgres::shared().fresh_database());
+            environment.push(setting(DATABASE_URL, &url));
+            if durability == Durability::Unsafe {
+                environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
+            }
         }
-        if cluster.is_some() && durability == Durability::Unsafe {
-            environment.push(setting("MAXRAY_DATABASE__ALLOW_UNSAFE", &true));
-        }
+        let bucket = wants_bucket.then(Bucket::start);
+        environment.extend(bucket.iter().flat_map(|bucket| bucket.server().settings()));
         environment.extend(options.environment);
         let enter = options.enter;
-        // The server closes connections that are idle for long or whose request it refused half-read; a client that
-        // takes such a one up again cannot know whether a POST was taken. So each request has its own.
-        let mut client =
-            reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_mins(2));
-        if let Some(pem) = &options.trusted {
-            let root = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
-            client = client.tls_certs_only([root]);
-        }
-        let client = client.build().expect("an HTTP client");
+        let client = client(options.trusted.as_deref());
         if let Some(disk) = &disk {
             disk.settle();
         }
-        Self { folder, data, environment, enter, server: None, run: None, cluster, client, disk }
+        Self { folder, data, environment, enter, server: None, run: None, cluster, bucket, client, disk }
     }
 
     /// Starts the server again on the same data, with new ports.
@@ -401,9 +417,19 @@ impl Platform {
         &self.client
     }
 
-    /// The PostgreSQL cluster, on that engine.
+    /// The PostgreSQL cluster, on that engine; none where servers share one ([`Postgres::shared`]).
     pub fn cluster(&mut self) -> Option<&mut Cluster> {
         self.cluster.as_mut()
+    }
+
+    /// The bucket that the kit made for it.
+    pub(crate) fn bucket(&self) -> Option<&S3Server> {
+        self.bucket.as_ref().map(Bucket::server)
+    }
+
+    /// Whether its database is a file in the data directory.
+    pub fn is_on_sqlite(&self) -> bool {
+        self.setting(DATABASE_URL).is_none()
     }
 
     /// The server's data.
@@ -433,22 +459,6 @@ impl Platform {
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap_or(0) * 1024
     }
 
-    /// Files below `data/objects`: what the directory backend holds.
-    pub fn stored_objects(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.data_directory().join("objects")];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                    _ => files.push(entry.path()),
-                }
-            }
-        }
-        files.sort();
-        files
-    }
-
     fn run(&self) -> &Run {
         self.run.as_ref().expect("the server runs")
     }
@@ -475,6 +485,18 @@ impl Drop for Platform {
             );
         }
     }
+}
+
+/// The server closes connections that are idle for long or whose request it refused half-read; a client that takes such a
+/// one up again cannot know whether a POST was taken. So each request has its own.
+fn client(trusted: Option<&str>) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    let mut client = client.timeout(Duration::from_mins(2));
+    if let Some(pem) = trusted {
+        let root = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+        client = client.tls_certs_only([root]);
+    }
+    client.build().expect("an HTTP client")
 }
 
 fn setting(name: &str, value: &impl ToString) -> (String, String) {

@@ -55,14 +55,14 @@ async fn wait_until(platform: &Platform, what: &str, done: impl Fn() -> bool) {
 /// The patient keys that seal the stored objects (docs/object-format.md, the seal).
 fn keys_in_use(platform: &Platform) -> BTreeSet<String> {
     let ids = platform.stored_objects().into_iter().map(|path| {
-        let object = fs::read(path).expect("an object");
+        let object = platform.read_object(&path);
         uuid::Uuid::from_slice(&object[object.len() - 120..][..16]).expect("the id of a key").to_string()
     });
     ids.collect()
 }
 
 fn is_there(platform: &Platform, key: &str) -> bool {
-    platform.data_directory().join("keys").join(key).exists()
+    platform.stored_keys().contains(key)
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_rotation_is_finished(engine: Engine) {
 
 #[tokio::test]
 async fn a_checkpoint_is_finished() {
-    let mut platform = start(Engine::Sqlite).await;
+    let mut platform = start(Engine::of_home()).await;
     for point in [Point::K40CheckpointStored, Point::K40CheckpointHalfWritten] {
         platform.kill();
         platform.restart_armed(&format!("{}:kill:1", point.name())).await;

@@ -1,7 +1,5 @@
 //! Who changes what is stored gets nobody to see it (row 56).
 
-use std::fs;
-
 use tests::{
     ledger::Ledger,
     platform::{Options, Platform},
@@ -31,15 +29,15 @@ async fn every_byte_of_a_stored_instance_counts() {
     let instance = Synthetic::cr("FLIP-1", 8, 8);
     send(&platform, &ledger, std::slice::from_ref(&instance));
     let object = platform.stored_objects().pop().expect("an object");
-    let stored = fs::read(&object).expect("the object");
+    let stored = platform.read_object(&object);
     let right = retrieve(&viewer, &instance).await.expect("it is readable");
     for index in 0..stored.len() {
         let mut changed = stored.clone();
         changed[index] ^= 1 << (index % 8);
-        fs::write(&object, &changed).expect("written");
+        platform.write_object(&object, &changed);
         assert_eq!(retrieve(&viewer, &instance).await, None, "byte {index} of {}", stored.len());
     }
-    fs::write(&object, &stored).expect("written");
+    platform.write_object(&object, &stored);
     assert_eq!(retrieve(&viewer, &instance).await, Some(right));
     let counted = platform.metric("maxray_objects_altered_total").await;
     assert!(counted >= stored.len() as f64, "{counted} of {}", stored.len());
@@ -55,23 +53,23 @@ async fn swapped_cut_and_old_objects_are_found() {
     let instances = Synthetic::cr("SWAP-1", 200, 200).series(2);
     send(&platform, &ledger, &instances);
     let objects = platform.stored_objects();
-    let contents: Vec<Vec<u8>> = objects.iter().map(|path| fs::read(path).expect("an object")).collect();
-    let put = |one: &[u8], other: &[u8]| {
-        fs::write(&objects[0], one).expect("written");
-        fs::write(&objects[1], other).expect("written");
+    let contents: Vec<Vec<u8>> = objects.iter().map(|object| platform.read_object(object)).collect();
+    let put = |platform: &Platform, one: &[u8], other: &[u8]| {
+        platform.write_object(&objects[0], one);
+        platform.write_object(&objects[1], other);
     };
-    put(&contents[1], &contents[0]);
+    put(&platform, &contents[1], &contents[0]);
     for instance in &instances {
         assert_eq!(retrieve(&viewer, instance).await, None, "swapped");
         assert_eq!(frame(&viewer, instance).await, None, "swapped");
     }
     // Cut behind the frame's chunk, too: the length of the whole is looked at by every read.
-    put(&contents[0][..contents[0].len() - 1], &contents[1][..contents[1].len() - 70_000]);
+    put(&platform, &contents[0][..contents[0].len() - 1], &contents[1][..contents[1].len() - 70_000]);
     for instance in &instances {
         assert_eq!(retrieve(&viewer, instance).await, None, "cut");
         assert_eq!(frame(&viewer, instance).await, None, "cut");
     }
-    put(&contents[0], &contents[1]);
+    put(&platform, &contents[0], &contents[1]);
     ledger.check(&viewer, "all is back").await;
 
     // Sealed anew with another key; then the old content is put under the new name.
@@ -87,8 +85,8 @@ async fn swapped_cut_and_old_objects_are_found() {
     ledger.check(&viewer, "after the rotation").await;
     let new = platform.stored_objects();
     assert!(new.len() == 2 && new.iter().all(|path| !objects.contains(path)), "{new:?}");
-    for (path, content) in new.iter().zip(&contents) {
-        fs::write(path, content).expect("written");
+    for (object, content) in new.iter().zip(&contents) {
+        platform.write_object(object, content);
     }
     for instance in &instances {
         assert_eq!(retrieve(&viewer, instance).await, None, "an old version");
@@ -107,11 +105,11 @@ async fn a_changed_preview_is_made_again() {
     let path = format!("{}/thumbnail", instance_path(&instance));
     let right = viewer.get_as(&path, "image/jpeg").await.bytes().await.expect("a picture");
     for object in platform.stored_objects() {
-        let mut content = fs::read(&object).expect("an object");
+        let mut content = platform.read_object(&object);
         // The instance is much longer than its pictures.
         if content.len() < 60_000 {
             content[100] ^= 1;
-            fs::write(&object, content).expect("written");
+            platform.write_object(&object, &content);
         }
     }
     let answer = viewer.get_as(&path, "image/jpeg").await;

@@ -137,7 +137,7 @@ async fn xray_id(viewer: &Session, instance: &Synthetic) -> String {
 /// With one administrator, and no grace to speak of.
 #[tokio::test]
 async fn what_is_deleted_is_purged() {
-    let options = options(Engine::Sqlite)
+    let options = options(Engine::of_home())
         .with("MAXRAY_ARCHIVE__DELETE_TWO_PERSON", "false")
         .with("MAXRAY_ARCHIVE__DELETE_GRACE_MS", &GRACE.as_millis().to_string());
     let mut platform = Platform::start(options).await;
@@ -178,7 +178,7 @@ async fn what_is_deleted_is_purged() {
 /// A paramedic sees the own uploads: also those that were gone for a while. Who gave them back is in the trail.
 #[tokio::test]
 async fn a_restored_study_is_its_senders_again() {
-    let options = options(Engine::Sqlite).with("MAXRAY_ARCHIVE__DELETE_TWO_PERSON", "false");
+    let options = options(Engine::of_home()).with("MAXRAY_ARCHIVE__DELETE_TWO_PERSON", "false");
     let platform = Platform::start(options).await;
     platform.add_user("medic", "paramedic");
     let medic = platform.sign_in("medic", PASSWORD).await;

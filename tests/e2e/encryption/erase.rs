@@ -1,6 +1,6 @@
 //! Erasing a patient: at once, for good, whatever is killed or put back (I13, K34, K35, K39).
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
 use serde_json::Value;
 use tests::{
@@ -15,14 +15,6 @@ use super::{fail, instance_path, open_all, send, succeed, wait_for_objects, wait
 
 fn options(engine: Engine) -> Options {
     Options::on(engine).with("MAXRAY_WORKER__POLL_INTERVAL_MS", "100")
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
-    }
 }
 
 #[tokio::test]
@@ -57,9 +49,10 @@ async fn erased(engine: Engine) {
     assert_eq!(receipt["objects_removed"], 9);
     let keys = receipt["keys_destroyed"].as_array().expect("keys");
     assert!(!keys.is_empty());
+    let stored = platform.stored_keys();
     for key in keys {
-        let path = platform.data_directory().join("keys").join(key.as_str().expect("an id"));
-        assert!(!path.exists() && path.with_extension("erased").exists());
+        let key = key.as_str().expect("an id");
+        assert!(!stored.contains(key) && stored.contains(&format!("{key}.erased")), "{key}: {stored:?}");
     }
     assert_eq!(platform.stored_objects().len(), 6, "the other patient's objects are there");
     let study = format!("/studies?StudyInstanceUID={}", patient.study_instance_uid);
@@ -69,7 +62,7 @@ async fn erased(engine: Engine) {
         assert_eq!(answer.status(), 404, "{path}");
     }
     kept.check(&viewer, "of somebody else").await;
-    open_all(&platform.data_directory());
+    open_all(&platform.storage_folder());
 
     // Who comes again is somebody new, under a new key.
     let again = Synthetic { study_instance_uid: tests::synthetic::new_uid(), ..patient.next() };
@@ -82,47 +75,35 @@ async fn erased(engine: Engine) {
 /// Copies of the keys and of the database from before, each put back: the patient stays gone.
 #[tokio::test]
 async fn old_copies_bring_nobody_back() {
-    let mut platform = Platform::start(options(Engine::Sqlite)).await;
+    let mut platform = Platform::start(options(Engine::of_home())).await;
     let (gone, kept) = (Ledger::default(), Ledger::default());
     let patient = Synthetic::cr("ERASE-2", 100, 100);
     send(&platform, &gone, &patient.series(2));
     send(&platform, &kept, &[Synthetic::cr("KEEP-2", 100, 100)]);
     wait_for_objects(&platform, 9).await;
     platform.stop().await;
-    let (data, old) = (platform.data_directory(), platform.scratch().join("old"));
-    for folder in ["keys", "."] {
-        let to = old.join(folder);
-        fs::create_dir_all(&to).expect("a folder");
-        for entry in fs::read_dir(data.join(folder)).expect("a folder") {
-            let entry = entry.expect("an entry");
-            if entry.file_type().expect("a type").is_file() {
-                fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
-            }
-        }
-    }
+    let (old_keys, old_database) = (platform.copy_of_keys(), platform.copy_of_database());
     succeed(&platform, &["erase", "patient", "ERASE-2", "--reason", "asked for"]);
-    let database = fs::read(data.join("maxray.sqlite")).expect("the database");
-    // The ID is part of the name; folded, it is among the name's words.
-    for name in [&b"ERASE-2"[..], b"erase-2"] {
-        assert!(memchr::memmem::find(&database, name).is_none(), "the name is overwritten in the database");
+    // PostgreSQL overwrites when it vacuums.
+    if platform.is_on_sqlite() {
+        let database = fs::read(platform.data_directory().join("maxray.sqlite")).expect("the database");
+        // The ID is part of the name; folded, it is among the name's words.
+        for name in [&b"ERASE-2"[..], b"erase-2"] {
+            assert!(memchr::memmem::find(&database, name).is_none(), "the name is overwritten");
+        }
     }
 
     // The keys come back: destroyed again, by their marks and by the ledger in the database.
-    copy_folder(&old.join("keys"), &data.join("keys"));
+    platform.put_keys_back(&old_keys);
     platform.restart().await;
     let viewer = platform.user("viewer", "viewer").await;
     assert_eq!(viewer.get(&instance_path(&patient)).await.status(), 404);
     kept.check(&viewer, "old keys").await;
     platform.stop().await;
-    assert_eq!(open_all(&data).len(), 3, "the objects of the other patient");
+    assert_eq!(open_all(&platform.storage_folder()).len(), 3, "the objects of the other patient");
 
     // The database comes back: the patient is erased again.
-    for entry in fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("maxray.sqlite")) {
-            fs::remove_file(entry).expect("removed");
-        }
-    }
-    fs::copy(old.join("maxray.sqlite"), data.join("maxray.sqlite")).expect("copied");
+    platform.put_database_back(&old_database);
     platform.restart().await;
     let viewer = platform.user("reader", "viewer").await;
     assert!(qido::rows(&viewer, "/studies").await.len() == 1, "only the other patient's");
@@ -134,7 +115,7 @@ async fn old_copies_bring_nobody_back() {
 async fn an_erasure_survives_kills() {
     let mut random = Random::from_environment("erase");
     let mut platform =
-        Platform::start(options(Engine::Sqlite).with("MAXRAY_WORKER__PREVIEWS", "false")).await;
+        Platform::start(options(Engine::of_home()).with("MAXRAY_WORKER__PREVIEWS", "false")).await;
     platform.add_user("viewer", "viewer");
     let ledgers: Vec<Ledger> = (0..8).map(|_| Ledger::default()).collect();
     for (index, ledger) in ledgers.iter().enumerate() {
@@ -164,5 +145,5 @@ async fn an_erasure_survives_kills() {
     wait_until(&platform, "objects of erased patients go", || platform.stored_objects().len() == expected)
         .await;
     platform.stop().await;
-    assert_eq!(open_all(&platform.data_directory()).len(), expected, "every object that is there opens");
+    assert_eq!(open_all(&platform.storage_folder()).len(), expected, "every object that is there opens");
 }

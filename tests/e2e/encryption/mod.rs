@@ -58,9 +58,9 @@ fn fail(platform: &Platform, arguments: &[&str]) -> String {
 }
 
 /// Opens every stored object with a program that shares no code with MaxRay; one JSON value each.
-fn open_all(data_directory: &Path) -> Vec<Value> {
+fn open_all(storage_folder: &Path) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/python/mxe1.py");
-    let text = python::run(&script, &["read", &data_directory.display().to_string()]);
+    let text = python::run(&script, &["read", &storage_folder.display().to_string()]);
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 

@@ -26,15 +26,13 @@ fn options(engine: Engine) -> Options {
 }
 
 fn key_objects(platform: &Platform) -> BTreeSet<String> {
-    let entries = fs::read_dir(platform.data_directory().join("keys")).expect("keys");
-    let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.len() == 36).collect()
+    platform.stored_keys().into_iter().filter(|name| name.len() == 36).collect()
 }
 
 /// Which patient keys the stored objects name.
 fn keys_in_use(platform: &Platform) -> BTreeSet<String> {
-    let seals = platform.stored_objects().into_iter().map(|path| {
-        let content = fs::read(path).expect("an object");
+    let seals = platform.stored_objects().into_iter().map(|object| {
+        let content = platform.read_object(&object);
         let seal = &content[content.len() - 128..];
         uuid::Uuid::from_slice(&seal[8..24]).expect("a key id").to_string()
     });
@@ -117,7 +115,7 @@ fn send_until(
 #[tokio::test]
 async fn a_rotation_survives_kills() {
     let mut random = Random::from_environment("rotate");
-    let mut platform = Platform::start(options(Engine::Sqlite)).await;
+    let mut platform = Platform::start(options(Engine::of_home())).await;
     let ledger = Ledger::default();
     for n in 0..6 {
         send(&platform, &ledger, &Synthetic::cr(&format!("KILL-{n}"), 128, 128).series(10));

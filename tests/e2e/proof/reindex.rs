@@ -1,8 +1,6 @@
 //! The database is lost: `maxray reindex` makes it again from the objects, and every answer is the same. (threats.md
 //! I14)
 
-use std::fs;
-
 use serde_json::{Value, json};
 use tests::{
     ledger::Ledger,
@@ -18,14 +16,12 @@ use super::send;
 const RETRIEVE_URL: &str = "00081190";
 
 #[tokio::test]
-async fn a_lost_database_is_made_again_on_sqlite() {
+async fn a_lost_database_is_made_again() {
     let mut platform = Platform::start(Options::default()).await;
     let (instances, ledger) = fill(&platform);
     let before = answers(&platform, &instances).await;
     assert!(platform.stop().await.success());
-    for file in ["maxray.sqlite", "maxray.sqlite-wal", "maxray.sqlite-shm"] {
-        let _absent_after_a_stop = fs::remove_file(platform.data_directory().join(file));
-    }
+    platform.lose_database();
     reindex(&platform, &[]);
     platform.restart().await;
     assert_eq!(answers(&platform, &instances).await, before);
@@ -37,7 +33,7 @@ async fn a_lost_database_is_made_again_on_sqlite() {
     assert_eq!(answers(&platform, &instances).await, before);
 }
 
-/// From SQLite into PostgreSQL, which holds nothing yet; and over an index that is there.
+/// Into another database, a PostgreSQL that holds nothing yet; and over an index that is there.
 #[tokio::test]
 async fn into_another_database_and_over_an_old_index() {
     let mut platform = Platform::start(Options::default()).await;

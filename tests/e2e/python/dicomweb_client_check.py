@@ -6,6 +6,7 @@ import array
 import io
 import sys
 
+import PIL.Image
 import pydicom
 from dicomweb_client import DICOMwebClient
 from pydicom.encaps import generate_frames
@@ -110,7 +111,44 @@ def check_frames(client, sent):
     assert uri.startswith(client.base_url + "/studies/"), uri
     (value,) = client.retrieve_bulkdata(uri)
     assert value[: len(sent.PixelData)] == sent.PixelData[: len(value)]
+    # By its URL in the other ways: named, streamed, and alone instead of in a part.
+    assert client.retrieve_bulkdata(uri, media_types=FRAMES) == [value]
+    assert list(client.iter_bulkdata(uri)) == [value]
+    alone = client._session.get(uri, headers={"Accept": "application/octet-stream"})
+    alone.raise_for_status()
+    assert alone.content == value
     return len(numbers)
+
+
+def check_picture(sent, picture, kind):
+    """It is of this kind, and of the instance's size."""
+    shown = PIL.Image.open(io.BytesIO(picture))
+    assert (shown.format, shown.size) == (kind, (sent.Columns, sent.Rows)), (shown.format, shown.size)
+    shown.load()
+
+
+def check_rendered(client, sent):
+    """Rendered by the server: the instance, a frame, and a list of frames, which comes in parts."""
+    if "PixelData" not in sent:
+        return
+    for media_type, kind in [("image/jpeg", "JPEG"), ("image/png", "PNG")]:
+        check_picture(sent, client.retrieve_instance_rendered(*identity(sent), media_types=(media_type,)), kind)
+        frame = client.retrieve_instance_frames_rendered(*identity(sent), frame_numbers=[1], media_types=(media_type,))
+        check_picture(sent, frame, kind)
+    params = {"quality": 40, "viewport": "64,64"}
+    small = client.retrieve_instance_rendered(*identity(sent), media_types=("image/jpeg",), params=params)
+    assert max(PIL.Image.open(io.BytesIO(small)).size) <= 64
+    numbers = list(range(1, int(sent.get("NumberOfFrames") or 1) + 1))[:3]
+    # Without a media type the client gives the body as it came.
+    body = client.retrieve_instance_frames_rendered(*identity(sent), frame_numbers=numbers)
+    if len(numbers) == 1:
+        check_picture(sent, body, "JPEG")
+        return
+    delimiter = body.split(b"\r\n", 1)[0]
+    parts = [part.split(b"\r\n\r\n", 1)[1][:-2] for part in body.split(delimiter)[1:-1]]
+    assert delimiter.startswith(b"--") and len(parts) == len(numbers), body[:200]
+    for part in parts:
+        check_picture(sent, part, "JPEG")
 
 
 def main():
@@ -126,6 +164,7 @@ def main():
         check_instance(client, sent, file)
         check_metadata(client, sent)
         frames += check_frames(client, sent)
+        check_rendered(client, sent)
     for study in {data_set.StudyInstanceUID for data_set in data_sets}:
         count = sum(1 for data_set in data_sets if data_set.StudyInstanceUID == study)
         assert len(client.retrieve_study(study, media_types=STORED)) == count
