@@ -16,6 +16,7 @@ mod outbox_relay;
 mod previews;
 mod quiet_studies;
 mod reminders;
+mod store_beat;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -84,6 +85,7 @@ pub async fn run(state: WorkerState, shutdown: Shutdown) {
         previews::run(&state, &shutdown),
         quiet_studies::run(&state, &shutdown),
         orphans::run(&state, &shutdown),
+        store_beat::run(&state, &shutdown),
         key_jobs::run(&state, &shutdown)
     );
 }

@@ -3,13 +3,13 @@
 //!
 //! An object goes only when it has been finished for the whole grace, no row names it when the store is listed, and no
 //! row names it when it is asked for again right before. Rows never lose their object this way: a row is removed
-//! before its object, and an object that gets a row gets it within seconds. Many orphans at once are no crash but an
-//! older database that was put back: then nothing is removed and an operator has to look. One node looks, for a bucket is listed
-//! by a request for each thousand objects.
+//! before its object, and an object that gets a row gets it within seconds. A database that does not know every object, as an older
+//! one that was put back, is no reason to remove any: `store_beat.rs` finds it out. Many orphans at once are no crash either: then
+//! nothing is removed and an operator has to look. One node looks, for a bucket is listed by a request for each thousand objects.
 
 use std::time::Duration;
 
-use archive::{Orphan, OrphanError};
+use archive::{DATABASE_BEHIND, Orphan, OrphanError};
 use chrono::TimeDelta;
 use database::Lease;
 use fail_point::Point;
@@ -98,12 +98,7 @@ async fn sweep(state: &WorkerState) -> Result<(), OrphanError> {
     drop(orphans);
     metrics::gauge!("maxray_orphan_objects").set(seen as f64);
     fail_point::pass(Point::K36OrphansListed);
-    if old.len() > orphans_max {
-        tracing::error!(
-            orphans_max,
-            "too many objects without a row to be left by a crash, so none is removed: was an older database put \
-             back? Run maxray reindex, then maxray verify"
-        );
+    if !are_left_by_crashes(state, old.len()).await? {
         metrics::counter!("maxray_orphan_sweeps_refused_total").increment(1);
         return Ok(());
     }
@@ -117,4 +112,35 @@ async fn sweep(state: &WorkerState) -> Result<(), OrphanError> {
         tracing::info!(object = %orphan.key, age_seconds = orphan.age.as_secs(), "removed an object that no row names");
     }
     Ok(())
+}
+
+/// Whether so many old objects without a row are what crashes left, and not what the database has forgotten.
+async fn are_left_by_crashes(state: &WorkerState, old: usize) -> Result<bool, OrphanError> {
+    let beat = state.archive.beat().await?;
+    let is_behind = beat.is_behind || (old > 0 && knows_nothing(state).await?);
+    if is_behind {
+        tracing::error!("{DATABASE_BEHIND}");
+        return Ok(false);
+    }
+    let (orphans_max, count) = (state.config.orphans_max, old as u64);
+    let are_most = beat.is_unproved && count > state.archive.database().instances_up_to(count).await?;
+    if old > orphans_max || are_most {
+        tracing::error!(
+            orphans_max,
+            "too many objects without a row to be left by a crash, so none is removed: was an older database put \
+             back? Run maxray reindex, then maxray verify"
+        );
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// Whether the database has no instance at all, as an empty one that took the place of another: it stays behind then.
+async fn knows_nothing(state: &WorkerState) -> Result<bool, OrphanError> {
+    let database = state.archive.database();
+    if database.instances_up_to(1).await? > 0 {
+        return Ok(false);
+    }
+    database.mark_behind().await?;
+    Ok(true)
 }

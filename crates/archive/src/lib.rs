@@ -11,6 +11,7 @@
 
 mod activity;
 mod altered;
+mod beat;
 mod check;
 mod config;
 mod deletion;
@@ -34,6 +35,7 @@ use model::clock::Clock;
 use object_storage::ObjectStorage;
 use resends::Resends;
 
+pub use beat::DATABASE_BEHIND;
 pub use check::{CheckError, Depth, Difference, Orphan, OrphanError};
 pub use config::ArchiveConfig;
 pub use database::{ConflictPolicy, Origin, StoreOutcome};

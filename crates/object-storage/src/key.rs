@@ -70,6 +70,8 @@ pub(crate) enum KeyName {
     Patient(Uuid),
     /// Says that a patient key was destroyed and must not come back.
     Erased(Uuid),
+    /// No key: how far the database was that goes with the store.
+    Beat,
 }
 
 impl KeyName {
@@ -79,10 +81,11 @@ impl KeyName {
             Self::Root => "root".to_owned(),
             Self::Patient(id) => id.hyphenated().to_string(),
             Self::Erased(id) => format!("{}.erased", id.hyphenated()),
+            Self::Beat => "beat".to_owned(),
         }
     }
 
-    /// Reads [`Self::file_name`]; `None` for what this crate never writes.
+    /// Reads [`Self::file_name`]; `None` for what this crate never writes, and for what is no key.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "root" {
             return Some(Self::Root);

@@ -7,14 +7,15 @@
 use std::{collections::HashSet, path::Path};
 
 use anyhow::{Context as _, bail};
-use archive::{Archive, ReindexError};
+use archive::{Archive, ReindexError, StorageError};
 use clap::Args;
-use database::StoreOutcome;
+use database::{AuditActor, NewInstance, StoreOutcome};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::clock::Clock;
 use object_storage::ObjectKey;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::{home, settings::Settings};
 
@@ -27,6 +28,9 @@ pub struct ReindexOptions {
     /// Remove the index that is there first; accounts, consultations and the audit trail stay
     #[arg(long)]
     pub replace_index: bool,
+    /// Leave the index that is there, and add what the database does not know: after an older one was put back
+    #[arg(long, conflicts_with = "replace_index")]
+    pub missing: bool,
 }
 
 /// Instances that wait for the database together.
@@ -40,6 +44,7 @@ struct Summary {
     conflicts: u64,
     duplicates: u64,
     other: u64,
+    destroyed: u64,
     failed: Vec<String>,
 }
 
@@ -50,32 +55,76 @@ pub async fn run(mut settings: Settings, options: ReindexOptions) -> anyhow::Res
     if let Some(into) = &options.into {
         settings.database.url = database_url(into)?;
     }
+    home::check_owner(&settings.data_directory)?;
     let directory = home::prepare_directory(&settings.data_directory)?;
     let Some(_lock) = home::lock(&directory)? else {
         bail!("a server works on {}: stop it first", directory.display());
     };
     let archive = home::open_archive(&settings, &directory, &Clock::system()).await?;
     let counts = archive.database().counts().await?;
-    if counts.instances + counts.conflicts > 0 {
-        if !options.replace_index {
-            bail!(
-                "the database holds {} instances already: give --replace-index to remove them from it first (accounts, \
-                 consultations and the audit trail stay), or --into for another database",
-                counts.instances + counts.conflicts
-            );
-        }
+    let held = counts.instances + counts.conflicts;
+    if held > 0 && !options.replace_index && !options.missing {
+        bail!(
+            "the database holds {held} instances already: give --missing to leave them and add what it does not know, \
+             --replace-index to remove them from it first (accounts, consultations and the audit trail stay), or --into for \
+             another database"
+        );
+    }
+    // A server that starts after this was cut off takes no object without a row for one that a crash left.
+    archive.begin_reindex().await?;
+    if held > 0 && options.replace_index {
         archive.database().clear_index().await.context("the old index could not be removed")?;
     }
-    let mut keys: Vec<ObjectKey> =
-        archive.storage().list().try_collect().await.context("the objects cannot be listed")?;
+    let keys = if options.missing { unknown(&archive).await } else { all(&archive).await };
+    let summary = index(&archive, keys.context("the objects cannot be listed")?).await?;
+    let operator = AuditActor { role: "operator".to_owned(), ..AuditActor::default() };
+    let links = archive.database().restore_links(&operator).await?;
+    if summary.failed.is_empty() {
+        archive.end_reindex().await?;
+    }
+    archive.database().close().await;
+    summary.print(links);
+    match (summary.failed.len(), options.missing) {
+        (0, _) => Ok(()),
+        (failed, true) => bail!("{failed} objects have no row: run maxray reindex --replace-index"),
+        (failed, false) => bail!("{failed} objects have no row"),
+    }
+}
+
+/// Every object, but for those that are to be removed, in the order in which they came.
+async fn all(archive: &Archive) -> anyhow::Result<Vec<ObjectKey>> {
+    let mut keys: Vec<ObjectKey> = archive.storage().list().try_collect().await?;
     let deleted: HashSet<_> = archive.database().deleted_objects().await?.into_iter().collect();
     keys.retain(|key| !deleted.contains(&key.uuid()));
     keys.sort_unstable();
-    let summary = index(&archive, keys).await?;
-    let links = archive.database().restore_links().await?;
-    archive.database().close().await;
-    summary.print(links);
-    if summary.failed.is_empty() { Ok(()) } else { bail!("{} objects have no row", summary.failed.len()) }
+    Ok(keys)
+}
+
+/// Those that no row names.
+async fn unknown(archive: &Archive) -> anyhow::Result<Vec<ObjectKey>> {
+    let mut keys: Vec<ObjectKey> = archive.orphans().map_ok(|orphan| orphan.key).try_collect().await?;
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+/// A duplicate needs no row when what it is a duplicate of can be read. An older database may name an object that was
+/// sealed anew since, and is gone.
+async fn index_one(archive: &Archive, new: NewInstance) -> Result<StoreOutcome, ReindexError> {
+    let outcome = archive.index(new).await?;
+    if let StoreOutcome::Duplicate { id } = outcome {
+        let before = Uuid::from_u128(id.as_u128().saturating_sub(1));
+        let page = archive.database().all_instances(Some(before), 1).await?;
+        for kept in page.into_iter().filter(|kept| kept.id == id) {
+            archive.read_for_index(ObjectKey::from_uuid(kept.object_key)).await?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Whether what cannot be read was sealed with a key that was destroyed: it is gone for good, and needs no row.
+async fn is_destroyed(archive: &Archive, error: &ReindexError) -> anyhow::Result<bool> {
+    let ReindexError::Storage(StorageError::KeyMissing(key)) = error else { return Ok(false) };
+    Ok(archive.storage().keys().destruction(*key).await?.is_some())
 }
 
 fn database_url(into: &str) -> anyhow::Result<String> {
@@ -107,7 +156,11 @@ async fn index(archive: &Archive, keys: Vec<ObjectKey>) -> anyhow::Result<Summar
                 continue;
             }
             Err(error) => {
-                summary.fail(key, &error);
+                if is_destroyed(archive, &error).await? {
+                    summary.destroyed += 1;
+                } else {
+                    summary.fail(key, &error);
+                }
                 continue;
             }
         };
@@ -118,7 +171,7 @@ async fn index(archive: &Archive, keys: Vec<ObjectKey>) -> anyhow::Result<Summar
         }
         uids.insert(uid.clone());
         let archive = archive.clone();
-        running.spawn(async move { (key, uid, archive.index(new).await) });
+        running.spawn(async move { (key, uid, index_one(&archive, new).await) });
     }
     while let Some(ended) = running.join_next().await {
         summary.add(ended?, &mut uids);
@@ -151,6 +204,9 @@ impl Summary {
             );
         }
         println!("{} pictures and other objects need no row; previews are made again", self.other);
+        if self.destroyed > 0 {
+            println!("{} objects can never be read again: their keys were destroyed", self.destroyed);
+        }
         if links > 0 {
             println!("{links} links to consultations were put back");
         }

@@ -49,7 +49,7 @@ pub async fn run(settings: Settings, options: VerifyOptions) -> anyhow::Result<(
         "there is no data directory {}: nothing to check",
         settings.data_directory.display()
     );
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing_to_read(&settings).await?;
     let archive = home::attach_archive(&settings, &directory, &Clock::system()).await?;
     let counts = archive.database().counts().await.context("the database cannot be read")?;
     let instances = counts.instances + counts.conflicts;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use archive::{Archive, StorageError};
+use archive::{Archive, DATABASE_BEHIND, StorageError};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 
@@ -20,6 +20,10 @@ pub async fn check(
 ) -> anyhow::Result<()> {
     let grace = options.orphan_grace_seconds.unwrap_or(settings.worker.orphan_grace_seconds);
     let grace = Duration::from_secs(grace);
+    if archive.is_behind().await? {
+        let what = "the database is older than the objects, which may hold what it does not know".to_owned();
+        report.violated("I3", what, DATABASE_BEHIND);
+    }
     let mut orphans = archive.orphans();
     let mut young = 0_u64;
     while let Some(orphan) = orphans.try_next().await? {
@@ -29,8 +33,8 @@ pub async fn check(
             continue;
         }
         let what = format!("object {}: no row names it, finished {} s ago", orphan.key, orphan.age.as_secs());
-        let plan = "objects without rows: after restoring an older database run maxray reindex before the grace ends; \
-            otherwise a running server removes them by itself (worker.orphan_grace_seconds)";
+        let plan = "objects without rows: a running server removes what a crash left (worker.orphan_grace_seconds); when an older \
+            database was put back, run maxray reindex --missing";
         report.violated("I3", what, plan);
     }
     report.checked("I3", 0);

@@ -1,5 +1,6 @@
 //! Tools that tell whether anything was lost, and what they do about it: verify, reindex, the removal of orphans.
 
+mod older_database;
 mod orphans;
 mod reindex;
 mod verify;

@@ -44,7 +44,10 @@ async fn into_another_database_and_over_an_old_index() {
     let refused = platform.command(&["reindex"]).output().expect("maxray starts");
     assert!(!refused.status.success(), "an index was written over without being asked to");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--replace-index"));
+    let said = operate(&platform, &["hold", "add", "FIRST", "--reason", "court order"]);
     reindex(&platform, &["--replace-index"]);
+    let hold = said.split_whitespace().nth(1).expect("an id");
+    assert!(operate(&platform, &["hold", "list"]).contains(hold), "the patient is held no more");
     platform.restart().await;
     assert_eq!(answers(&platform, &instances).await, before, "over the old index");
     assert!(platform.stop().await.success());
@@ -74,6 +77,12 @@ fn fill(platform: &Platform) -> (Vec<Synthetic>, Ledger) {
         ledger.acknowledge_synthetic(instance, &instance.data_set());
     }
     (instances, ledger)
+}
+
+fn operate(platform: &Platform, arguments: &[&str]) -> String {
+    let output = platform.command(arguments).output().expect("maxray starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn reindex(platform: &Platform, arguments: &[&str]) {

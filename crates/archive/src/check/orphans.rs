@@ -25,7 +25,7 @@ pub struct Orphan {
     pub age: Duration,
 }
 
-/// Why the search ended early.
+/// Why the search, or the question whether the database is behind, ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum OrphanError {
     /// The store failed.

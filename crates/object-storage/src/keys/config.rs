@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::root::RootKey;
+use super::{root::RootKey, root_file};
 use crate::error::StorageError;
 
 /// Shorter, and a node that is merely slow would lose what it does.
@@ -55,7 +55,10 @@ impl fmt::Debug for KeysConfig {
 
 impl KeysConfig {
     /// Says which setting makes no sense.
-    pub(super) fn check(&self) -> Result<(), StorageError> {
+    ///
+    /// # Errors
+    /// [`StorageError::Config`].
+    pub fn check(&self) -> Result<(), StorageError> {
         let problem = if !self.root.is_empty() && !self.root_command.is_empty() {
             "keys.root and keys.root_command exclude each other"
         } else if !self.root_previous.is_empty() && self.root.is_empty() && self.root_command.is_empty() {
@@ -74,6 +77,17 @@ impl KeysConfig {
             return Ok(());
         };
         Err(StorageError::Config(problem.to_owned()))
+    }
+
+    /// Reads the key file that is named, when it is used and there: the first start makes it.
+    ///
+    /// # Errors
+    /// [`StorageError::Keys`] when others can read it, or it holds no key.
+    pub fn check_file(&self) -> Result<(), StorageError> {
+        if self.uses_file() && !self.root_file.as_os_str().is_empty() {
+            root_file::read(&self.root_file)?;
+        }
+        Ok(())
     }
 
     /// The same with the place of the key file filled in.

@@ -178,7 +178,7 @@ impl Keyring {
             match name {
                 KeyName::Patient(id) => drop(present.insert(id)),
                 KeyName::Erased(id) => drop(destroyed.insert(id)),
-                KeyName::Root => {}
+                KeyName::Root | KeyName::Beat => {}
             }
         }
         Ok((present, destroyed))

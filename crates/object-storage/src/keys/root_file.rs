@@ -33,7 +33,8 @@ pub(super) async fn load(file: &Path) -> Result<Vec<Arc<RootKey>>, StorageError>
     Ok(keys)
 }
 
-fn read(path: &Path) -> Result<Option<RootKey>, StorageError> {
+/// The key that is there, if there is one.
+pub(super) fn read(path: &Path) -> Result<Option<RootKey>, StorageError> {
     let failed = |error: io::Error| {
         StorageError::Keys(format!("the root key file {} cannot be read: {error}", path.display()))
     };
