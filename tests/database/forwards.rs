@@ -204,7 +204,7 @@ async fn what_comes_back_is_not_stored_for_the_first_time(home: Home) {
         back.origin.door = "reindex";
         home.put(back).await;
     }
-    home.database.restore_links().await.expect("put back");
+    home.database.restore_links(&actor()).await.expect("put back");
     assert_eq!(owners(&home).await, before, "it waits as before");
     assert!(asked_for(&home).await.is_empty(), "what was read from the objects is sent on");
 

@@ -60,8 +60,7 @@ impl Archive {
                 StoreOutcome::Conflict { .. } => restored.conflicts += 1,
             }
         }
-        self.database().end_restoration(deletion, actor).await?;
-        restored.links = self.database().restore_links().await?;
+        restored.links = self.database().end_restoration(deletion, actor).await?;
         Ok(restored)
     }
 

@@ -71,6 +71,8 @@ fn receipt(erased: &Erased, reason: &str) -> serde_json::Value {
         "consultations_without_name": erased.consultations,
         "consultations_left_for_another_name": erased.consultations_left,
         "worklist_items_left_for_another_name": erased.worklist_items_left,
+        "grants_left_for_another_patient": erased.grants_left,
+        "emergency_accesses_left_for_another_patient": erased.emergency_accesses_left,
         "objects_removed": erased.objects.len(),
         "keys_destroyed": erased.keys,
     })

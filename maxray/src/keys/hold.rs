@@ -8,7 +8,7 @@ use crate::{home, settings::Settings};
 
 /// `maxray hold ...`.
 pub async fn hold(settings: Settings, command: HoldCommand) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     match command {
         HoldCommand::Add { patient_id, issuer, reason } => {

@@ -67,8 +67,8 @@ pub struct ErasePatientOptions {
     /// Which of several patient records with this Patient ID
     #[arg(long, value_name = "ID")]
     pub record: Option<Uuid>,
-    /// Consultations under this Patient ID whose name of the patient is written in another way go, too; without it the
-    /// receipt lists them
+    /// Consultations under this Patient ID whose name of the patient is written in another way go, too, and grants and emergency
+    /// accesses that may mean another patient record; without it the receipt lists them
     #[arg(long)]
     pub any_name: bool,
     /// Erase every patient record with this Patient ID
@@ -103,7 +103,7 @@ pub enum HoldCommand {
 pub async fn key(settings: Settings, command: EncryptionKeyCommand) -> anyhow::Result<()> {
     match command {
         EncryptionKeyCommand::Status => status::status(settings).await,
-        EncryptionKeyCommand::Rotate(options) => rotate::rotate(settings, options).await,
+        EncryptionKeyCommand::Rotate(options) => Box::pin(rotate::rotate(settings, options)).await,
     }
 }
 
@@ -113,7 +113,7 @@ fn operator() -> AuditActor {
 
 /// The archive: owned when no server works on the data directory, beside it otherwise. True when owned.
 async fn open(settings: &Settings) -> anyhow::Result<(Archive, Option<home::Lock>)> {
-    let (clock, directory) = (Clock::system(), home::prepare_directory(&settings.data_directory)?);
+    let (clock, directory) = (Clock::system(), home::existing(settings).await?);
     Ok(match home::lock(&directory)? {
         Some(lock) => (home::open_archive(settings, &directory, &clock).await?, Some(lock)),
         None => (home::attach_archive(settings, &directory, &clock).await?, None),

@@ -1,84 +1,102 @@
 //! Removing the index before it is made again from the objects.
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-
-use crate::{Database, DatabaseError, engine::Tx};
+use crate::{
+    AuditActor, Database, DatabaseError,
+    deletion::{Remembered, put_back},
+    engine::Tx,
+};
 
 /// What falls with its parent row is not named; the order is that of the references.
-const TABLES: &[&str] = &[
-    "preview",
-    "instance_header",
-    "instance",
-    "series",
-    "consultation_study",
-    "study",
-    "patient_demographics",
-    "patient",
-];
+const TABLES: &[&str] = &["preview", "instance_header", "instance", "series", "consultation_study", "study"];
+
+/// A link that is here now is not one that a deletion took before.
+const LINKS: &str = "INSERT INTO remembered_link (consultation_id, study_instance_uid, linked_at) \
+    SELECT link.consultation_id, study.study_instance_uid, link.linked_at FROM consultation_study link \
+    JOIN study ON study.id = link.study WHERE true ON CONFLICT (consultation_id, study_instance_uid) \
+    DO UPDATE SET linked_at = excluded.linked_at, deletion = NULL";
+
+const FORWARDS: &str = "INSERT INTO remembered_forward (id, rule_id, sop_instance_uid, destination, \
+    priority, state, attempts, refusals, due_at, last_error, created_at, ended_at) \
+    SELECT forward.id, forward.rule_id, instance.sop_instance_uid, forward.destination, forward.priority, \
+    forward.state, forward.attempts, forward.refusals, forward.due_at, forward.last_error, \
+    forward.created_at, forward.ended_at FROM forward JOIN instance ON instance.id = forward.instance \
+    WHERE forward.state <> 'sent' ON CONFLICT DO NOTHING";
+
+const PATIENTS: &str = "INSERT INTO remembered_patient (key_id, patient) SELECT key_id, patient FROM patient_key \
+    WHERE state IN ('active', 'retired') ON CONFLICT (key_id) DO UPDATE SET patient = excluded.patient";
+
+/// Keys that wait for their destruction are not made again by an object, and those of what can be restored by none that is read.
+const KEYS: &str = "DELETE FROM patient_key WHERE state IN ('active', 'retired') \
+    AND key_id NOT IN (SELECT patient_key_id FROM deleted_instance)";
+
+/// Patients who stay, without their studies: those with a legal hold, and those of whom something can be restored.
+const STAYING: &str = "SELECT patient FROM legal_hold UNION SELECT k.patient FROM deleted_instance gone \
+    JOIN patient_key k ON k.key_id = gone.patient_key_id";
 
 impl Database {
     /// Removes everything that objects can give again: patients, studies, series, instances, headers, previews, whose objects are to
-    /// be removed. Links of studies to consultations, and what has not arrived where it is sent on to, are remembered for
-    /// [`Self::restore_links`]. Accounts, consultations and the audit trail stay. One transaction: a crash leaves all or nothing.
+    /// be removed. Whom each patient key served, links of studies to consultations, and what has not arrived where it is sent on to,
+    /// are remembered: patients come back under their ids, the others with [`Self::restore_links`]. Patients with a legal hold stay, and
+    /// those of whom something can be restored. Accounts, consultations and the audit trail stay. One transaction: a crash leaves all or
+    /// nothing.
     ///
     /// # Errors
     /// Failures of the database.
     pub async fn clear_index(&self) -> Result<(), DatabaseError> {
-        const REMEMBER: &str = "INSERT INTO remembered_link (consultation_id, study_instance_uid, linked_at) \
-            SELECT link.consultation_id, study.study_instance_uid, link.linked_at FROM consultation_study link \
-            JOIN study ON study.id = link.study WHERE true ON CONFLICT DO NOTHING";
-        const FORWARDS: &str = "INSERT INTO remembered_forward (id, rule_id, sop_instance_uid, destination, \
-            priority, state, attempts, refusals, due_at, last_error, created_at, ended_at) \
-            SELECT forward.id, forward.rule_id, instance.sop_instance_uid, forward.destination, forward.priority, \
-            forward.state, forward.attempts, forward.refusals, forward.due_at, forward.last_error, \
-            forward.created_at, forward.ended_at FROM forward JOIN instance ON instance.id = forward.instance \
-            WHERE forward.state <> 'sent' ON CONFLICT DO NOTHING";
         const PICTURES: &str = "INSERT INTO dropped_object (object_key, remove_after) SELECT picture.id, $1 FROM \
             (SELECT preview_key AS id FROM preview UNION SELECT thumbnail_key FROM preview) AS picture \
             WHERE picture.id IS NOT NULL ON CONFLICT DO NOTHING";
-        const KEYS: &str = "DELETE FROM patient_key WHERE state IN ('active', 'retired')";
         let mut tx = self.begin().await?;
         let now = tx.now;
         on_tx!(tx, connection => sqlx::query(PICTURES).bind(now).execute(connection).await.map(drop)?);
-        // Keys that wait for their destruction are not made again by an object.
-        for sql in [REMEMBER, FORWARDS, KEYS] {
+        for sql in [LINKS, FORWARDS, PATIENTS, KEYS] {
             on_tx!(tx, connection => sqlx::query(sql).execute(connection).await.map(drop)?);
         }
-        for table in TABLES {
-            let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+        let mut statements: Vec<String> = TABLES.iter().map(|table| format!("DELETE FROM {table}")).collect();
+        for (table, column) in [("patient_demographics", "patient"), ("patient", "id")] {
+            statements.push(format!("DELETE FROM {table} WHERE {column} NOT IN ({STAYING})"));
+        }
+        for sql in statements {
+            let sql = sqlx::AssertSqlSafe(sql);
             on_tx!(tx, connection => sqlx::query(sql).execute(connection).await.map(drop)?);
         }
         self.commit(tx).await
     }
 
-    /// Puts links back whose study is there again, and what was to be sent on; gives how many links.
+    /// Puts links back whose study is there again and of the same patient as the consultation, and what was to be sent on; gives how many
+    /// links. What deletions took is their restoration's.
     ///
     /// # Errors
     /// Failures of the database.
-    pub async fn restore_links(&self) -> Result<u64, DatabaseError> {
-        const FIND: &str = "SELECT link.consultation_id, study.id, link.linked_at FROM remembered_link link \
-            JOIN study ON study.study_instance_uid = link.study_instance_uid";
-        const LINK: &str = "INSERT INTO consultation_study (consultation_id, study, linked_at) \
-            VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        const FORGET: &str = "DELETE FROM remembered_link WHERE EXISTS \
-            (SELECT 1 FROM study WHERE study.study_instance_uid = remembered_link.study_instance_uid)";
-        let mut tx = self.begin().await?;
-        let links: Vec<(Uuid, Uuid, DateTime<Utc>)> =
-            on_tx!(tx, connection => sqlx::query_as(FIND).fetch_all(connection).await?);
-        for (consultation, study, linked_at) in &links {
-            on_tx!(tx, connection => sqlx::query(LINK)
-                .bind(consultation)
-                .bind(study)
-                .bind(linked_at)
-                .execute(connection)
-                .await
-                .map(drop)?);
+    pub async fn restore_links(&self, actor: &AuditActor) -> Result<u64, DatabaseError> {
+        const FORGET: [&str; 2] = [
+            "DELETE FROM remembered_link WHERE deletion IS NULL AND EXISTS \
+             (SELECT 1 FROM study WHERE study.study_instance_uid = remembered_link.study_instance_uid)",
+            // Others are of objects that could not be read yet.
+            "DELETE FROM remembered_patient WHERE key_id IN (SELECT key_id FROM patient_key)",
+        ];
+        let mut links = 0;
+        while let Some(linked) = self.restore_some_links(actor).await? {
+            links += linked;
         }
-        on_tx!(tx, connection => sqlx::query(FORGET).execute(connection).await.map(drop)?);
+        let mut tx = self.begin().await?;
+        for sql in FORGET {
+            on_tx!(tx, connection => sqlx::query(sql).execute(connection).await.map(drop)?);
+        }
         restore_forwards(&mut tx).await?;
         self.commit(tx).await?;
-        Ok(links.len() as u64)
+        Ok(links)
+    }
+
+    /// `None` when there are no more.
+    async fn restore_some_links(&self, actor: &AuditActor) -> Result<Option<u64>, DatabaseError> {
+        let mut tx = self.begin().await?;
+        let put = put_back(&mut tx, Remembered::Index, actor).await?;
+        if put.found == 0 {
+            return Ok(None);
+        }
+        self.commit(tx).await?;
+        Ok(Some(put.linked))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The transaction that takes instances out of the index.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use model::event::Event;
 use uuid::Uuid;
 
 use super::{COLUMNS, Deletion, DeletionRules, DeletionTarget};
 use crate::{
-    AuditActor, AuditRecord, Database, DatabaseError,
+    AuditActor, AuditOutcome, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
     engine::Tx,
     keys::{drop_objects, patient_key_of, retire_keys},
@@ -16,6 +16,9 @@ use crate::{
 
 /// Who asked for the same longer ago is not the second person.
 const ASKED_FOR: TimeDelta = TimeDelta::hours(24);
+
+const CHANGED_SINCE: &str = "the account was made, or its password, role or activation was changed, after the deletion was asked \
+    for: let another administrator send the same request, or ask again when 24 hours are over";
 
 static KEEP: Statement = Statement::new(
     "INSERT INTO deleted_instance (instance, deletion, patient_key_id, object_key, object_seal, uploaded_by) \
@@ -49,7 +52,8 @@ impl Database {
     /// Deletes, or notes that `user_id` wants it when the rules ask for a second person.
     ///
     /// # Errors
-    /// [`DatabaseError::NotFound`], and [`DatabaseError::Conflict`] when a legal hold forbids it.
+    /// [`DatabaseError::NotFound`], and [`DatabaseError::Conflict`] when a legal hold forbids it, or when the second person's account was
+    /// made or changed after the first one asked.
     pub async fn delete_instances(
         &self,
         target: &DeletionTarget,
@@ -71,6 +75,15 @@ impl Database {
             .of_study(&target.study_instance_uid)
             .about(deletion.id);
         record.detail = format!("{} instances", found.len());
+        if rules.two_person
+            && deletion.asked_by != user_id
+            && !was_there(&mut tx, user_id, deletion.asked_at).await?
+        {
+            (record.outcome, record.detail) = (AuditOutcome::Refused, CHANGED_SINCE.to_owned());
+            insert_audit(&mut tx, &[record]).await?;
+            self.commit(tx).await?;
+            return Err(DatabaseError::Conflict(CHANGED_SINCE.to_owned()));
+        }
         if !rules.two_person || deletion.asked_by != user_id {
             take(&mut tx, &study, &found, (deletion.id, rules)).await?;
             deletion = close(&mut tx, &deletion, found.len(), rules, user_id).await?;
@@ -105,6 +118,15 @@ async fn lock(tx: &mut Tx, target: &DeletionTarget) -> Result<Study, DatabaseErr
         return Err(DatabaseError::Conflict("a legal hold keeps the study from being deleted".to_owned()));
     }
     Ok(study)
+}
+
+/// Whether the account is the one that it was when the deletion was asked for. Whoever asked may be able to make accounts and to set
+/// passwords, and would be the second person, too.
+async fn was_there(tx: &mut Tx, user_id: Uuid, asked_at: DateTime<Utc>) -> Result<bool, DatabaseError> {
+    const SQL: &str = "SELECT COUNT(*) FROM users WHERE id = $1 AND updated_at <= $2";
+    let unchanged: i64 = on_tx!(tx, connection =>
+        sqlx::query_scalar(SQL).bind(user_id).bind(asked_at).fetch_one(connection).await?);
+    Ok(unchanged > 0)
 }
 
 /// What is to be deleted, hidden versions too.
@@ -166,8 +188,7 @@ async fn by_id(tx: &mut Tx, id: Uuid) -> Result<Deletion, DatabaseError> {
         sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id).fetch_one(connection).await?))
 }
 
-/// Takes the rows out of the index; series and studies that are empty by it go, too. Links of the study to
-/// consultations are remembered.
+/// Takes the rows out of the index; series and studies that are empty by it go, too.
 async fn take(
     tx: &mut Tx,
     study: &Study,
@@ -184,17 +205,6 @@ async fn take(
             "DELETE FROM instance_header WHERE instance IN (SELECT id FROM ROWS($1: id uuid) AS r)",
         ),
         Statement::new("DELETE FROM instance WHERE id IN (SELECT id FROM ROWS($1: id uuid) AS r)"),
-    ];
-    const EMPTY: [&str; 4] = [
-        "DELETE FROM series WHERE study = $1 AND NOT EXISTS \
-         (SELECT 1 FROM instance WHERE instance.series = series.id)",
-        "INSERT INTO remembered_link (consultation_id, study_instance_uid, linked_at) \
-         SELECT link.consultation_id, study.study_instance_uid, link.linked_at FROM consultation_study link \
-         JOIN study ON study.id = link.study WHERE study.id = $1 AND NOT EXISTS \
-         (SELECT 1 FROM series WHERE series.study = $1) ON CONFLICT DO NOTHING",
-        "DELETE FROM consultation_study WHERE study = $1 AND NOT EXISTS \
-         (SELECT 1 FROM series WHERE series.study = $1)",
-        "DELETE FROM study WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM series WHERE series.study = $1)",
     ];
     let kept = found.iter().map(|row| {
         let key_id = uuid_value(patient_key_of(&row.object_seal));
@@ -222,8 +232,30 @@ async fn take(
         let sql = statement.on(tx.dialect());
         on_tx!(tx, connection => sqlx::query(sql).bind(&ids).execute(connection).await.map(drop)?);
     }
-    for sql in EMPTY {
-        on_tx!(tx, connection => sqlx::query(sql).bind(study.id).execute(connection).await.map(drop)?);
+    take_what_is_empty(tx, study.id, deletion).await
+}
+
+/// Series, and the study when nothing is left of it. Its links to consultations are remembered for the restoration of this deletion.
+async fn take_what_is_empty(tx: &mut Tx, study: Uuid, deletion: Uuid) -> Result<(), DatabaseError> {
+    const SERIES: &str = "DELETE FROM series WHERE study = $1 AND NOT EXISTS \
+        (SELECT 1 FROM instance WHERE instance.series = series.id)";
+    const LEFT: &str = "SELECT COUNT(*) FROM series WHERE study = $1";
+    const REMEMBER: &str = "INSERT INTO remembered_link (consultation_id, study_instance_uid, linked_at, deletion) \
+        SELECT link.consultation_id, study.study_instance_uid, link.linked_at, $2 FROM consultation_study link \
+        JOIN study ON study.id = link.study WHERE study.id = $1 ON CONFLICT (consultation_id, study_instance_uid) \
+        DO UPDATE SET linked_at = excluded.linked_at, deletion = excluded.deletion";
+    const STUDY: [&str; 2] =
+        ["DELETE FROM consultation_study WHERE study = $1", "DELETE FROM study WHERE id = $1"];
+    on_tx!(tx, connection => sqlx::query(SERIES).bind(study).execute(connection).await.map(drop)?);
+    let left: i64 =
+        on_tx!(tx, connection => sqlx::query_scalar(LEFT).bind(study).fetch_one(connection).await?);
+    if left > 0 {
+        return Ok(());
+    }
+    on_tx!(tx, connection =>
+        sqlx::query(REMEMBER).bind(study).bind(deletion).execute(connection).await.map(drop)?);
+    for sql in STUDY {
+        on_tx!(tx, connection => sqlx::query(sql).bind(study).execute(connection).await.map(drop)?);
     }
     Ok(())
 }

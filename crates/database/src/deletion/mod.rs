@@ -5,6 +5,7 @@
 //! [`crate::NewInstance`] is read again.
 
 mod delete;
+mod links;
 mod purge;
 mod restore;
 
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{Database, DatabaseError};
 
+pub(crate) use self::links::{Remembered, put_back};
 pub use self::restore::DeletedInstance;
 
 /// What is to be deleted.
@@ -29,7 +31,7 @@ pub struct DeletionTarget {
 /// How a deletion is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletionRules {
-    /// Whether another account has to ask for the same before anything is deleted.
+    /// Whether another account has to ask for the same before anything is deleted: one that nobody made or changed since.
     pub two_person: bool,
     /// How long it can be restored.
     pub grace: chrono::TimeDelta,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::restore::drop_unless_named;
+use super::{links::forget_links, restore::drop_unless_named};
 use crate::{AuditActor, AuditRecord, Database, DatabaseError, audit::insert_audit, engine::Tx};
 
 /// Deletions that are looked at together.
@@ -40,9 +40,6 @@ async fn purge(tx: &mut Tx, id: Uuid) -> Result<bool, DatabaseError> {
         (SELECT 1 FROM legal_hold WHERE legal_hold.patient = deletion.patient) \
         RETURNING patient, study_instance_uid";
     const TAKE: &str = "DELETE FROM deleted_instance WHERE deletion = $1 RETURNING object_key";
-    // A study of the same UID that comes later is another one.
-    const LINKS: &str = "DELETE FROM remembered_link WHERE study_instance_uid = $1 \
-        AND NOT EXISTS (SELECT 1 FROM study WHERE study.study_instance_uid = $1)";
     let now = tx.now;
     let ended: Option<(Uuid, String)> =
         on_tx!(tx, connection => sqlx::query_as(END).bind(id).bind(now).fetch_optional(connection).await?);
@@ -50,8 +47,7 @@ async fn purge(tx: &mut Tx, id: Uuid) -> Result<bool, DatabaseError> {
     let objects: Vec<Uuid> =
         on_tx!(tx, connection => sqlx::query_scalar(TAKE).bind(id).fetch_all(connection).await?);
     drop_unless_named(tx, &objects).await?;
-    on_tx!(tx, connection =>
-        sqlx::query(LINKS).bind(&study_instance_uid).execute(connection).await.map(drop)?);
+    forget_links(tx, &study_instance_uid, id).await?;
     let actor = AuditActor { role: "archive".to_owned(), ..AuditActor::default() };
     let mut record = AuditRecord::success(&actor, "purge_instances")
         .of_patient(patient)

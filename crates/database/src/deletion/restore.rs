@@ -3,7 +3,10 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{COLUMNS, Deletion};
+use super::{
+    COLUMNS, Deletion,
+    links::{Remembered, forget_links, put_back},
+};
 use crate::{
     AuditActor, AuditRecord, Database, DatabaseError,
     audit::insert_audit,
@@ -103,11 +106,12 @@ impl Database {
         self.commit(tx).await
     }
 
-    /// Everything of a deletion is in the index again.
+    /// Everything of a deletion is in the index again, and links of its study with it; gives how many. A consultation that is not of the
+    /// study's patient gets none.
     ///
     /// # Errors
-    /// Failures of the database.
-    pub async fn end_restoration(&self, id: Uuid, actor: &AuditActor) -> Result<(), DatabaseError> {
+    /// [`DatabaseError::Conflict`] when something is not, and failures of the database.
+    pub async fn end_restoration(&self, id: Uuid, actor: &AuditActor) -> Result<u64, DatabaseError> {
         const END: &str = "UPDATE deletion SET state = 'restored' WHERE id = $1 AND state = 'deleted' \
             AND NOT EXISTS (SELECT 1 FROM deleted_instance WHERE deletion = $1)";
         let mut tx = self.begin().await?;
@@ -121,13 +125,25 @@ impl Database {
             AuditRecord::success(actor, "restore_instances").of_study(&found.study_instance_uid).about(id);
         record.detail = format!("{} instances", found.instances);
         insert_audit(&mut tx, &[record]).await?;
-        self.commit(tx).await
+        let mut links = 0;
+        loop {
+            let put = put_back(&mut tx, Remembered::Study(&found.study_instance_uid), actor).await?;
+            links += put.linked;
+            if put.found == 0 {
+                break;
+            }
+        }
+        forget_links(&mut tx, &found.study_instance_uid, id).await?;
+        self.commit(tx).await?;
+        Ok(links)
     }
 }
 
 /// Somebody else came first.
 fn gone() -> DatabaseError {
-    DatabaseError::Conflict("it was purged, erased or restored meanwhile: see maxray deletion list".to_owned())
+    DatabaseError::Conflict(
+        "it was purged, erased or restored meanwhile: see maxray deletion list".to_owned(),
+    )
 }
 
 /// Keeps a deletion from being purged for a while, unless it is over.

@@ -85,9 +85,11 @@ impl FoundRow {
                 known.series.insert(self.uid, series);
             }
             _ => {
-                let usable = !flag && self.a.as_deref() == Some("active");
+                let is = |state| !flag && self.a.as_deref() == Some(state);
                 let patient = self.other_id.unwrap_or(Uuid::nil());
-                known.patient_keys.insert(self.id, KeyUse { patient, usable });
+                known
+                    .patient_keys
+                    .insert(self.id, KeyUse { patient, usable: is("active"), retired: is("retired") });
             }
         }
         Ok(())

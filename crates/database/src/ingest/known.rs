@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     found::{FOUND, FoundRow},
+    key_use::{self, KeptPatient},
     prepare::{Demographics, Prepared},
     restorable,
 };
@@ -74,6 +75,8 @@ pub(super) struct Known {
     pub(super) patients: HashMap<PatientKey, Variants>,
     /// Patient keys that were given to somebody.
     pub(super) patient_keys: HashMap<Uuid, KeyUse>,
+    /// Whom the keys of what comes back serve, or did before the index was removed.
+    pub(super) kept_patients: HashMap<Uuid, KeptPatient>,
     /// Objects of what was deleted and can be given back.
     pub(super) restorable: HashSet<Uuid>,
 }
@@ -83,6 +86,8 @@ pub(super) struct Known {
 pub(super) struct KeyUse {
     pub(super) patient: Uuid,
     pub(super) usable: bool,
+    /// It opens what is there, while that is sealed anew.
+    pub(super) retired: bool,
 }
 
 static VARIANTS: Statement = Statement::new(
@@ -127,6 +132,7 @@ pub(super) async fn read(tx: &mut Tx, group: &[Prepared]) -> Result<Known, Datab
     }
     read_patients(tx, group, &mut known).await?;
     known.restorable = restorable::read(tx, group).await?;
+    known.kept_patients = key_use::read(tx, group).await?;
     Ok(known)
 }
 

@@ -207,20 +207,25 @@ fn series_of(index: usize, new: &Prepared, study: Uuid, known: &mut Known, plan:
 /// The patient of a new study, and that patient's demographics.
 fn patient_of(index: usize, new: &Prepared, known: &mut Known, plan: &mut Plan) -> (Uuid, Demographics) {
     let theirs = &new.demographics;
+    let kept = key_use::kept_patient(new, known).map(|kept| (kept.patient, kept.named.is_some()));
+    let there = kept.filter(|(patient, is_there)| *is_there || plan.patients.contains_key(patient));
     let make = |plan: &mut Plan, flagged: bool| {
-        let patient = Uuid::now_v7();
+        let patient = kept.map_or_else(Uuid::now_v7, |(patient, _)| patient);
         plan.patients.insert(patient, (index, flagged));
         patient
     };
     if theirs.patient_id.is_empty() || new.patient_id_too_long {
-        return (make(plan, false), theirs.clone());
+        return (there.map_or_else(|| make(plan, false), |(patient, _)| patient), theirs.clone());
     }
     let key = (theirs.patient_id.clone(), theirs.issuer_of_patient_id.clone());
     let variants = known.patients.entry(key).or_default();
-    if let Some(same) = exact(variants, theirs) {
+    if let Some(same) = exact(variants, theirs)
+        && kept.is_none_or(|(patient, _)| patient == same)
+    {
         return (same, theirs.clone());
     }
-    let patient = agreeing(variants, theirs).unwrap_or_else(|| {
+    let joined = if kept.is_none() { agreeing(variants, theirs) } else { there.map(|(patient, _)| patient) };
+    let patient = joined.unwrap_or_else(|| {
         let other = variants.list.first().map(|variant| variant.patient);
         let patient = make(plan, other.is_some() || variants.more);
         if let Some(other) = other {
@@ -272,7 +277,7 @@ fn agreeing(variants: &Variants, theirs: &Demographics) -> Option<Uuid> {
 }
 
 /// Both texts say something, and not the same.
-fn differ(one: &str, other: &str) -> bool {
+pub(super) fn differ(one: &str, other: &str) -> bool {
     !one.is_empty() && !other.is_empty() && one != other
 }
 

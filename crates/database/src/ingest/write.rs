@@ -156,9 +156,9 @@ pub(super) async fn write(
     writes.update(&REVIEW_PATIENTS, plan.review_patients.iter().copied());
     writes.update(&REVIEW_STUDIES, plan.review_studies.iter().copied());
     let updates = writes.insert_now().await?;
-    for point in [Point::K14StudyWritten, Point::K13InstanceWritten, Point::K15EventWritten] {
-        fail_point::reach(point).map_err(sqlx::Error::Io)?;
-    }
+    fail_point::reach(Point::K14StudyWritten).map_err(sqlx::Error::Io)?;
+    fail_point::reach(Point::K13InstanceWritten).map_err(sqlx::Error::Io)?;
+    fail_point::reach(Point::K15EventWritten).map_err(sqlx::Error::Io)?;
     let new_series = plan.series.values().map(|(index, ..)| {
         let new = &group[*index];
         Sign {

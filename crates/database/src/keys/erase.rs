@@ -23,7 +23,8 @@ use crate::{
 pub struct Erasure<'a> {
     /// For the audit trail; it names nobody.
     pub reason: &'a str,
-    /// Whether consultations and items of the worklist go whose name of the patient was written in another way, too.
+    /// Whether consultations and items of the worklist go whose name of the patient was written in another way, too, and rights that
+    /// name nothing but a Patient ID that others have.
     pub any_name: bool,
 }
 
@@ -44,6 +45,10 @@ pub struct Erased {
     pub consultations_left: Vec<Uuid>,
     /// Items of the worklist under the same Patient ID and another name, which stay.
     pub worklist_items_left: Vec<Uuid>,
+    /// Grants under the same Patient ID that may be another patient's, and stay.
+    pub grants_left: Vec<Uuid>,
+    /// Emergency accesses of that kind.
+    pub emergency_accesses_left: Vec<Uuid>,
     /// Objects to remove.
     pub objects: Vec<Uuid>,
     /// Keys to destroy.
@@ -131,7 +136,7 @@ async fn take_rows(
     // Which of the answers that are kept for repeated requests are about the patient nothing tells: whoever repeats a
     // request later repeats it anew.
     on_tx!(tx, connection => sqlx::query("DELETE FROM idempotency").execute(connection).await.map(drop)?);
-    forget_rights(tx, patient, &of).await?;
+    let [grants_left, emergency_accesses_left] = forget_rights(tx, patient, &of, erasure.any_name).await?;
     let worklist_items_left = forget_worklist_items(tx, &of, erasure.any_name).await?;
     forget_performed_steps(tx, patient, &of, erasure.any_name).await?;
     let (studies, instances) = delete_rows(tx, patient).await?;
@@ -152,6 +157,8 @@ async fn take_rows(
         consultations,
         consultations_left,
         worklist_items_left,
+        grants_left,
+        emergency_accesses_left,
         objects,
         keys,
     })
@@ -227,6 +234,7 @@ async fn delete_rows(tx: &mut Tx, patient: Uuid) -> Result<(u64, u64), DatabaseE
             .to_owned(),
         "DELETE FROM deletion WHERE patient = $1".to_owned(),
         "DELETE FROM patient_demographics WHERE patient = $1".to_owned(),
+        "DELETE FROM remembered_patient WHERE patient = $1".to_owned(),
         "UPDATE patient_key SET state = 'dropped', destroy_after = created_at WHERE patient = $1".to_owned(),
         "DELETE FROM patient WHERE id = $1".to_owned(),
     ];

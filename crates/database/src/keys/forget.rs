@@ -53,24 +53,50 @@ async fn forget_what_was_written(tx: &mut Tx, consultation: Uuid) -> Result<(), 
     Ok(())
 }
 
-/// Grants and emergency accesses name the Patient ID, which another patient record may have, too.
-pub(super) async fn forget_rights(tx: &mut Tx, patient: Uuid, of: &Named) -> Result<(), DatabaseError> {
-    const NOBODY_ELSE: &str = "patient_id = $1 AND issuer_of_patient_id = $2 AND patient_id <> '' AND NOT EXISTS \
-        (SELECT 1 FROM patient p WHERE p.patient_id = $1 AND p.issuer_of_patient_id = $2 AND p.id <> $3)";
-    for statement in [
-        "DELETE FROM access_grant WHERE",
-        "UPDATE break_glass SET patient_id = '', issuer_of_patient_id = '', reason = '', review_note = '' WHERE",
-    ] {
-        let sql = format!("{statement} {NOBODY_ELSE}");
-        on_tx!(tx, connection => sqlx::query(sqlx::AssertSqlSafe(sql))
+/// Grants and emergency accesses name a Patient ID, and an issuer where somebody knew it. Those that another patient record may be meant by
+/// stay, unless `any_name`: one with an issuer opens the records of this issuer, one without those of each. Gives the grants and the
+/// emergency accesses that were left.
+pub(super) async fn forget_rights(
+    tx: &mut Tx,
+    patient: Uuid,
+    of: &Named,
+    any_name: bool,
+) -> Result<[Vec<Uuid>; 2], DatabaseError> {
+    const FORGET: [(&str, &str); 2] = [
+        ("access_grant", "DELETE FROM access_grant"),
+        (
+            "break_glass",
+            "UPDATE break_glass SET patient_id = '', issuer_of_patient_id = '', reason = '', review_note = ''",
+        ),
+    ];
+    let mut left = [Vec::new(), Vec::new()];
+    if of.patient_id.is_empty() {
+        return Ok(left);
+    }
+    for ((table, statement), left) in FORGET.into_iter().zip(&mut left) {
+        let forget = format!(
+            "{statement} WHERE patient_id = $1 AND issuer_of_patient_id IN ($2, '') AND ($4 OR NOT EXISTS \
+             (SELECT 1 FROM patient p WHERE p.patient_id = $1 AND p.id <> $3 \
+             AND {table}.issuer_of_patient_id IN ('', p.issuer_of_patient_id)))"
+        );
+        let find = format!(
+            "SELECT id FROM {table} WHERE patient_id = $1 AND issuer_of_patient_id IN ($2, '') ORDER BY id"
+        );
+        on_tx!(tx, connection => sqlx::query(sqlx::AssertSqlSafe(forget))
             .bind(&of.patient_id)
             .bind(&of.issuer_of_patient_id)
             .bind(patient)
+            .bind(any_name)
             .execute(connection)
             .await
             .map(drop)?);
+        *left = on_tx!(tx, connection => sqlx::query_scalar(sqlx::AssertSqlSafe(find))
+            .bind(&of.patient_id)
+            .bind(&of.issuer_of_patient_id)
+            .fetch_all(connection)
+            .await?);
     }
-    Ok(())
+    Ok(left)
 }
 
 /// Takes away performed steps of the patient: those under the Patient ID and issuer, and those of the patient's studies that
