@@ -3,10 +3,11 @@
 //!
 //! What is stored is recorded by the transaction that stores it.
 
+mod seen;
+
 use std::{
-    collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
@@ -17,14 +18,9 @@ use axum::{
 use database::{AuditActor, AuditOutcome, AuditRecord, Encoder};
 use http::{Method, StatusCode};
 use service::http::{bearer::Authenticated, problem::Problem, request_id};
-use uuid::Uuid;
 
+use self::seen::{Key, Looker, REPEAT_AFTER, Seen};
 use crate::{resource::Resource, state::App, wado_uri::UriQuery};
-
-/// A viewer reads a study frame by frame: within this time one record tells of all of them.
-const REPEAT_AFTER: Duration = Duration::from_mins(5);
-/// Accounts and studies whose last record is remembered.
-const REMEMBERED_MAX: usize = 10_000;
 
 /// What a route gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +35,7 @@ pub(crate) enum Kind {
     Instances,
     /// A rendered picture: one record a request.
     Rendered,
-    /// Headers, frames, bulk data, thumbnails: one record an account and study in five minutes.
+    /// Headers, frames, bulk data, thumbnails: one record a sign-in, link or token, address and study in five minutes.
     Content,
     /// What this door can do: one record a request.
     Capabilities,
@@ -129,12 +125,12 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
     if let Some(study) = &look.resource.study {
         record = record.of_study(study);
     }
-    let user = look.who.principal.user_id;
+    let who = Looker::from(look.who);
     let study = record.study_instance_uid.clone();
     let given = status.is_success() || status == StatusCode::NOT_MODIFIED;
     let covered = match look.kind {
         Kind::Store | Kind::Delete if given => return Ok(()),
-        Kind::Content | Kind::Search if given && !study.is_empty() => Some((user, look.kind.action(), study)),
+        Kind::Content | Kind::Search if given && !study.is_empty() => Some((who, look.kind.action(), study)),
         Kind::Store
         | Kind::Delete
         | Kind::Search
@@ -154,7 +150,7 @@ async fn record(app: &App, look: &Look<'_>, status: StatusCode, found: usize) ->
         _ if status == StatusCode::NOT_FOUND => {
             record.outcome = AuditOutcome::Refused;
             "not there, or not in reach".clone_into(&mut record.detail);
-            Some((user, "not found", study))
+            Some((who, "not found", study))
         }
         _ if look.kind == Kind::Delete && status == StatusCode::CONFLICT => {
             record.outcome = AuditOutcome::Refused;
@@ -217,9 +213,6 @@ fn filter_hash(query: &str) -> String {
     model::text::hex(&encoder.finish()[..16])
 }
 
-/// Account, kind of look, study.
-type Key = (Uuid, &'static str, String);
-
 impl ReadAudit {
     fn is_covered(&self, key: &Key) -> bool {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).lately(key, Instant::now())
@@ -230,58 +223,9 @@ impl ReadAudit {
     }
 }
 
-#[derive(Default)]
-struct Seen(HashMap<Key, Instant>);
-
-impl Seen {
-    fn lately(&self, key: &Key, now: Instant) -> bool {
-        self.0.get(key).is_some_and(|at| is_fresh(*at, now))
-    }
-
-    fn remember(&mut self, key: Key, now: Instant) {
-        if self.0.len() >= REMEMBERED_MAX {
-            self.0.retain(|_, at| is_fresh(*at, now));
-            if self.0.len() >= REMEMBERED_MAX {
-                self.0.clear();
-            }
-        }
-        self.0.insert(key, now);
-    }
-}
-
-fn is_fresh(at: Instant, now: Instant) -> bool {
-    now.duration_since(at) < REPEAT_AFTER
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn key(user: u128, study: &str) -> Key {
-        (Uuid::from_u128(user), "read_study", study.to_owned())
-    }
-
-    #[test]
-    fn one_record_in_five_minutes() {
-        let mut seen = Seen::default();
-        let start = Instant::now();
-        assert!(!seen.lately(&key(1, "1.2"), start));
-        seen.remember(key(1, "1.2"), start);
-        assert!(seen.lately(&key(1, "1.2"), start + Duration::from_secs(299)));
-        assert!(!seen.lately(&key(1, "1.3"), start));
-        assert!(!seen.lately(&key(2, "1.2"), start));
-        assert!(!seen.lately(&key(1, "1.2"), start + REPEAT_AFTER));
-    }
-
-    #[test]
-    fn what_is_remembered_has_a_limit() {
-        let mut seen = Seen::default();
-        let start = Instant::now();
-        for study in 0..=REMEMBERED_MAX {
-            seen.remember(key(1, &study.to_string()), start);
-        }
-        assert!(seen.0.len() <= REMEMBERED_MAX);
-    }
 
     #[test]
     fn a_filter_is_the_same_in_any_order() {

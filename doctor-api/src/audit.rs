@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use database::{AuditOutcome, AuditRecord, DatabaseError};
-use model::access::Action;
+use model::access::{Action, Grant};
 use service::http::problem::Problem;
 use uuid::Uuid;
 
@@ -19,7 +19,28 @@ const SAME_LOOK_MINUTES: i64 = 5;
 /// Looks remembered at once. Beyond it every look gets its own record.
 const LOOKS_MAX: usize = 20_000;
 
-type Look = (Uuid, String, String);
+/// Who looks. Tokens of share links and of viewers carry the account of the doctor who made them, and a stolen token that of
+/// its owner: so the sign-in, what the token was made for, and where it is used from are told apart, too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Looker {
+    user_id: Uuid,
+    session_id: Option<Uuid>,
+    grant: Option<Grant>,
+    source_address: String,
+}
+
+impl From<&Caller> for Looker {
+    fn from(caller: &Caller) -> Self {
+        Self {
+            user_id: caller.principal.user_id,
+            session_id: caller.principal.session_id,
+            grant: caller.principal.grant,
+            source_address: caller.source_address.clone(),
+        }
+    }
+}
+
+type Look = (Looker, String, String);
 
 /// Who looked at what lately, so that a page full of thumbnails is one record and not a hundred synchronous writes.
 #[derive(Default)]
@@ -62,7 +83,7 @@ pub struct Looked<'a> {
 /// nothing that has a name is covered by none: nobody knows whether it is the same.
 pub async fn looked(state: &AppState, caller: &Caller, what: Looked<'_>) -> Result<(), Problem> {
     let key = if what.study_instance_uid.is_empty() { &what.subject } else { what.study_instance_uid };
-    let look = (caller.principal.user_id, what.action.to_owned(), key.to_owned());
+    let look = (Looker::from(caller), what.action.to_owned(), key.to_owned());
     is_recorded();
     let now = state.clock.now();
     if key.is_empty() {
@@ -105,11 +126,8 @@ pub async fn not_found(
     study_instance_uid: &str,
     subject: String,
 ) -> Result<(), Problem> {
-    let look = (
-        caller.principal.user_id,
-        format!("{operation} not found"),
-        format!("{study_instance_uid} {subject}"),
-    );
+    let look =
+        (Looker::from(caller), format!("{operation} not found"), format!("{study_instance_uid} {subject}"));
     let now = state.clock.now();
     if state.recent_looks.is_covered(&look, now) {
         return Ok(());
@@ -161,12 +179,18 @@ mod tests {
     #[test]
     fn a_look_is_covered_for_five_minutes() {
         let looks = RecentLooks::default();
-        let look = (Uuid::from_u128(1), "read_study".to_owned(), "1.2".to_owned());
+        let looker = |user: u128| Looker {
+            user_id: Uuid::from_u128(user),
+            session_id: None,
+            grant: None,
+            source_address: "192.0.2.1".to_owned(),
+        };
+        let look = (looker(1), "read_study".to_owned(), "1.2".to_owned());
         let at = |minutes: i64| DateTime::from_timestamp(1_800_000_000 + minutes * 60, 0).expect("time");
         assert!(!looks.is_covered(&look, at(0)));
         looks.remember(look.clone(), at(0));
         assert!(looks.is_covered(&look, at(4)));
         assert!(!looks.is_covered(&look, at(5)));
-        assert!(!looks.is_covered(&(Uuid::from_u128(2), look.1, look.2.clone()), at(4)));
+        assert!(!looks.is_covered(&(looker(2), look.1, look.2), at(4)));
     }
 }

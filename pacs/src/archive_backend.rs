@@ -11,8 +11,10 @@ use model::{access::Principal, ae::Ae, text::hex};
 use tokio::sync::Notify;
 
 use crate::{
+    access::Denied,
     archive_identification::Identification,
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
+    refusals::More,
     registry::Registry,
     upper_layer::negotiation::PresentationContext,
 };
@@ -140,6 +142,12 @@ impl Backend for House {
         };
         let record = AuditRecord::refused(&actor(peer), action).about(&peer.called_ae_title).saying(detail);
         // The refusal stands either way, and the log has what is missing.
+        let _ = self.record_act(record).await;
+    }
+
+    async fn record_more_refusals(&self, first: &Peer, denied: Denied, more: More) {
+        let record = AuditRecord::refused(&actor(first), "associate").about(&first.called_ae_title);
+        let record = record.saying(format!("{}: {more}", denied.as_str()));
         let _ = self.record_act(record).await;
     }
 

@@ -19,6 +19,7 @@ use crate::{
     identification::{Identify, Person},
     mpps_scp::KeepSteps,
     query_retrieve::lookup::Lookup,
+    refusals::More,
     upper_layer::negotiation::PresentationContext,
     worklist_scp::Schedule,
 };
@@ -83,6 +84,15 @@ pub trait Backend: Identify + Lookup + KeepCommitments + KeepSteps + Schedule {
 
     /// Keeps a record of an association that was rejected, or of an operation that was not allowed in one.
     fn record_refusal(&self, peer: &Peer, refused: RefusedAct) -> impl Future<Output = ()> + Send;
+
+    /// Keeps one record of associations that were rejected after so many others that not each has its own. `first` is the
+    /// first of them.
+    fn record_more_refusals(
+        &self,
+        first: &Peer,
+        denied: Denied,
+        more: More,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Keeps a record of a connection that did not get through the TLS handshake.
     fn record_failed_handshake(

@@ -13,6 +13,7 @@ use model::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
+    access::Denied,
     backend::{Backend, InstanceSink, Peer, Refused, RefusedAct, Unavailable},
     caller::Caller,
     config::PacsConfig,
@@ -24,6 +25,7 @@ use crate::{
     find_scp::Query,
     origin::Origin,
     query_retrieve::{identifier::Identifier, information_model::InformationModel, options::QueryOptions},
+    refusals::More,
     upper_layer::{
         negotiation::{
             NegotiationRules, PRESENTATION_CONTEXTS_MAX, PresentationContext, Request, negotiate,
@@ -240,6 +242,8 @@ impl Backend for Nowhere {
     }
 
     async fn record_refusal(&self, _: &Peer, _: RefusedAct) {}
+
+    async fn record_more_refusals(&self, _: &Peer, _: Denied, _: More) {}
 
     async fn raise_alarm(&self, _: IpAddr) {}
 

@@ -41,6 +41,7 @@ mod origin;
 mod outstanding;
 mod query_retrieve;
 mod reception;
+mod refusals;
 mod registry;
 mod retrieve;
 mod server;

@@ -1,8 +1,9 @@
 //! PS3.8 7.1.1: who is let in, and who hears of those that are not.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use service::tls::HandshakeError;
+use tokio::time::sleep_until;
 
 use crate::{
     access::{self, Denied, Rights},
@@ -11,6 +12,7 @@ use crate::{
     backend::{Backend, Peer, RefusedAct},
     connection::Door,
     identification::{NotProved, Person},
+    refusals::{Crowd, Told},
     upper_layer::{
         pdu::Rejection,
         user_identity::{Claim, UserIdentity},
@@ -101,7 +103,7 @@ impl<B: Backend> Door<B> {
         Ok(admitted)
     }
 
-    /// The audit trail hears of every refusal, the log not of each one in a flood.
+    /// The audit trail hears of every refusal, in a flood by number; the log not of each one in a flood.
     pub(crate) async fn tell_rejection(&self, peer: &Peer, turned_away: TurnedAway) {
         if self.rejections_told.take() {
             tracing::warn!(
@@ -117,9 +119,26 @@ impl<B: Backend> Door<B> {
         if let TurnedAway::Denied(denied) = turned_away {
             metrics::counter!("maxray_dimse_associations_denied_total", "reason" => denied.as_str())
                 .increment(1);
-            self.backend.record_refusal(peer, RefusedAct::Association(denied)).await;
+            match self.refusals.count(peer, denied) {
+                Told::Alone => self.backend.record_refusal(peer, RefusedAct::Association(denied)).await,
+                Told::Together(crowd) => self.record_together(crowd, peer.clone(), denied),
+                Told::Counted => {}
+            }
             self.count_refusal(peer.address).await;
         }
+    }
+
+    /// One record of all that follow until their minute is over, or the door closes.
+    fn record_together(&self, crowd: Crowd, first: Peer, denied: Denied) {
+        let (backend, refusals) = (Arc::clone(&self.backend), Arc::clone(&self.refusals));
+        let stopping = self.stopping.clone();
+        self.records_due.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = sleep_until(crowd.ends) => {}
+            }
+            backend.record_more_refusals(&first, denied, refusals.end(&crowd)).await;
+        });
     }
 
     /// A peer did not get as far as a PDU. Anybody can cause it without saying who they are, so that a flood must not

@@ -83,6 +83,11 @@ pub(crate) async fn serve_backend<B: Backend>(
         // What is left then are peers that do not close: nothing is lost with them.
         let _ = timeout(ABORT_TIMEOUT, connections.wait()).await;
     }
+    // Refusals that were counted, and not told yet.
+    door.records_due.close();
+    if timeout(ABORT_TIMEOUT, door.records_due.wait()).await.is_err() {
+        tracing::warn!("refusals of the last minute are missing in the audit trail");
+    }
     Ok(())
 }
 

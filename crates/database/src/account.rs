@@ -79,16 +79,36 @@ pub struct UserChanges {
     pub password_hash: Option<String>,
 }
 
-impl UserChanges {
-    /// verb_noun for the audit trail.
-    fn action(&self) -> &'static str {
-        match self {
-            Self { active: Some(false), .. } => "deactivate_user",
-            Self { active: Some(true), .. } => "activate_user",
-            Self { role: Some(_), .. } | Self { doctor_id: Some(_), .. } => "update_user",
-            Self { .. } => "set_password",
-        }
+/// One record for each thing that differs: whoever asks for an account to be as it is now, and of another role, has not activated
+/// it. When nothing differs its sessions end all the same, and that is told.
+fn change_records(user: &User, changed: &User, actor: &AuditActor) -> Vec<AuditRecord> {
+    let record = |action| AuditRecord::success(actor, action).about(user.id);
+    let mut records = Vec::new();
+    if user.active != changed.active {
+        records.push(record(if changed.active { "activate_user" } else { "deactivate_user" }));
     }
+    if (user.role, user.doctor_id) != (changed.role, changed.doctor_id) {
+        records.push(record("update_user").saying(rights_change(user, changed)));
+    }
+    if user.password_hash != changed.password_hash {
+        records.push(record("set_password"));
+    }
+    if records.is_empty() {
+        records.push(record("update_user").saying("nothing differs"));
+    }
+    records
+}
+
+/// Roles and doctors, before and after.
+fn rights_change(user: &User, changed: &User) -> String {
+    let doctor = |user: &User| user.doctor_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    format!(
+        "role {} -> {}, doctor {} -> {}",
+        user.role.as_str(),
+        changed.role.as_str(),
+        doctor(user),
+        doctor(changed)
+    )
 }
 
 impl Database {
@@ -125,7 +145,7 @@ impl Database {
             active: changes.active.unwrap_or(user.active),
             role: changes.role.unwrap_or(user.role),
             doctor_id: changes.doctor_id.unwrap_or(user.doctor_id),
-            password_hash: changes.password_hash.clone().unwrap_or_else(|| user.password_hash.clone()),
+            password_hash: changes.password_hash.unwrap_or_else(|| user.password_hash.clone()),
             updated_at: tx.now,
             ..user.clone()
         };
@@ -134,12 +154,11 @@ impl Database {
         if was_admin && !(changed.active && changed.role == Role::Admin) && !is_administered(&mut tx).await? {
             return Err(DatabaseError::Conflict("no administrator would be left".to_owned()));
         }
-        let mut record = AuditRecord::success(actor, changes.action()).about(id);
-        if changes.role.is_some() {
-            record.detail = format!("{} -> {}", user.role.as_str(), changed.role.as_str());
-        }
-        insert_audit(&mut tx, &[record]).await?;
-        revoke_sessions(&mut tx, SessionSet::OfUser(id), changes.action(), actor).await?;
+        let records = change_records(&user, &changed, actor);
+        let reasons: Vec<&str> = records.iter().map(|record| record.action.as_str()).collect();
+        let reason = reasons.join(", ");
+        insert_audit(&mut tx, &records).await?;
+        revoke_sessions(&mut tx, SessionSet::OfUser(id), &reason, actor).await?;
         self.commit(tx).await?;
         Ok(changed)
     }

@@ -68,6 +68,11 @@ pub struct NewUser {
 pub(crate) const COLUMNS: &str =
     "SELECT id, username, password_hash, role, doctor_id, kind, active, created_at, updated_at FROM users";
 
+/// A name to log in with as it is looked up: names that give the same text are one account, also where attempts are counted.
+pub fn folded_username(username: &str) -> String {
+    fold(&clean(username))
+}
+
 /// Makes an account and its audit record.
 pub(crate) async fn insert_user(
     tx: &mut Tx,
@@ -90,7 +95,7 @@ pub(crate) async fn insert_user(
     let inserted: Result<(), DatabaseError> = on_tx!(tx, connection => sqlx::query(SQL)
         .bind(user.id)
         .bind(&user.username)
-        .bind(fold(&user.username))
+        .bind(folded_username(&user.username))
         .bind(&user.password_hash)
         .bind(user.role.as_str())
         .bind(user.doctor_id)
@@ -126,7 +131,7 @@ impl Database {
     /// The account of that name, without case and accents.
     pub async fn find_user(&self, username: &str) -> Result<Option<User>, DatabaseError> {
         let sql = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE username_folded = $1"));
-        let folded = fold(&clean(username));
+        let folded = folded_username(username);
         Ok(on!(self, engine => sqlx::query_as(sql).bind(folded).fetch_optional(&engine.read).await?))
     }
 

@@ -1,6 +1,8 @@
 //! Who sees what at this door: every route asks, what is taken back is cut, and nobody takes a study over.
 
-use axum::body::Body;
+use std::net::SocketAddr;
+
+use axum::{body::Body, extract::ConnectInfo};
 use database::{AuditActor, ChangeConsultation, NewConsultation, NewDoctor, NewUser};
 use futures_util::StreamExt as _;
 use http::{Method, Request, StatusCode, header};
@@ -153,6 +155,41 @@ async fn a_viewer_token_reads_its_consultation_over_dicomweb() {
     assert_eq!(door.ask("/studies", &viewer).await.json().as_array().map(Vec::len), Some(1));
     let stored = door.store_as(&Sample::new("1.1", "1.1.1", "1.1.1.2"), &viewer).await;
     assert_eq!(stored.status, StatusCode::FORBIDDEN);
+}
+
+// Tokens of links and viewers carry the account of the doctor who made them, and a stolen token that of its owner.
+#[tokio::test]
+async fn a_look_does_not_cover_that_of_another_holder_or_from_another_address() {
+    let door = Door::open().await;
+    door.store(&[Sample::new("1.1", "1.1.1", "1.1.1.1").file()]).await;
+    let (doctor, consultation) = door.doctor_of("P-1").await;
+    let session = |grant| Principal { session_id: Some(Uuid::now_v7()), grant, ..doctor.clone() };
+    let viewer = Some(Grant::Consultation(consultation.id));
+    let (signed_in, first, second) = (session(None), session(viewer), session(viewer));
+    let (here, elsewhere) = ([192_u8, 0, 2, 1], [192_u8, 0, 2, 2]);
+    for (who, address) in [(&signed_in, here), (&first, here), (&second, here), (&first, elsewhere)] {
+        for _ in 0..2 {
+            let mut request = Request::builder()
+                .uri("/studies/1.1/metadata")
+                .header(header::AUTHORIZATION, door.token_of(who))
+                .header(header::ACCEPT, "*/*")
+                .body(Body::empty())
+                .expect("request");
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 4242))));
+            assert_eq!(door.send(request).await.status, StatusCode::OK);
+        }
+    }
+    let page = door.archive.database().audit_page(0, 100).await.expect("audit");
+    let looks = page.iter().map(|row| &row.record).filter(|record| record.action == "read_study");
+    let told: Vec<_> =
+        looks.map(|record| (record.actor.session_id, record.actor.source_address.as_str())).collect();
+    let expected = [
+        (signed_in.session_id, "192.0.2.1"),
+        (first.session_id, "192.0.2.1"),
+        (second.session_id, "192.0.2.1"),
+        (first.session_id, "192.0.2.2"),
+    ];
+    assert_eq!(told, expected);
 }
 
 // threats.md row 42: the stream is cut.

@@ -1,7 +1,7 @@
 //! `POST /sessions/refresh`: a refresh token for the next access token (RFC 6749 6, RFC 9700 4.14).
 
 use axum::extract::State;
-use database::{AuditActor, RefreshOutcome};
+use database::RefreshOutcome;
 use serde::Deserialize;
 use service::http::json::Json;
 use service::{
@@ -10,7 +10,12 @@ use service::{
 };
 use utoipa::ToSchema;
 
-use super::{Tokens, create_session::SourceAddress, tokens};
+use super::{
+    Tokens,
+    allowance::{give_back, of_address, take},
+    create_session::SourceAddress,
+    tokens,
+};
 use crate::{errors, input::json::JsonBody, state::AppState};
 
 /// What continues a session.
@@ -35,6 +40,8 @@ pub struct Refresh {
         (status = 200, description = "The session goes on", body = Tokens),
         (status = 401, description = "The refresh token is not good (any longer): sign in again",
          body = crate::openapi::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many of this address were not good: try again after Retry-After seconds",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn refresh_session(
@@ -42,20 +49,26 @@ pub async fn refresh_session(
     source: SourceAddress,
     JsonBody(request): JsonBody<Refresh>,
 ) -> Result<Json<Tokens>, Problem> {
-    continue_session(&state, &request.refresh_token, &source.actor()).await.map(Json)
+    continue_session(&state, &request.refresh_token, &source).await.map(Json)
 }
 
-/// Changes a refresh token for the next tokens.
+/// Changes a refresh token for the next tokens. Those that are not good are limited by address.
 pub async fn continue_session(
     state: &AppState,
     refresh_token: &str,
-    actor: &AuditActor,
+    source: &SourceAddress,
 ) -> Result<Tokens, Problem> {
+    let tries = of_address(state, "refresh tokens of an address", source);
+    take(state, &tries, "too many refresh tokens of this address were not good").await?;
     let new = Secret::generate(REFRESH_TOKEN).map_err(|error| Problem::internal(&error))?;
     let idle = state.issuer.config().session_idle();
-    let outcome = state.database().refresh_session(&sha256(refresh_token), &new.sha256, idle, actor).await;
+    let (old, actor) = (sha256(refresh_token), source.actor());
+    let outcome = state.database().refresh_session(&old, &new.sha256, idle, &actor).await;
     match outcome.map_err(errors::database)? {
-        RefreshOutcome::Renewed(opened) => tokens(state, opened, Some(new)),
+        RefreshOutcome::Renewed(opened) => {
+            give_back(state, &tries).await;
+            tokens(state, opened, Some(new))
+        }
         RefreshOutcome::Reused(_) | RefreshOutcome::Refused => {
             Err(Problem::unauthorized().detail("the refresh token is not good: sign in again"))
         }

@@ -14,7 +14,10 @@ use super::{PIN_LENGTH_MAX, pin_sha256};
 use crate::{
     errors,
     input::{check::Checks, json::JsonBody},
-    sessions::create_session::SourceAddress,
+    sessions::{
+        allowance::{give_back, of_address, take},
+        create_session::SourceAddress,
+    },
     state::AppState,
 };
 
@@ -64,6 +67,8 @@ pub struct RedeemedShare {
          content_type = "application/problem+json"),
         (status = 404, description = "No link that may be used", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
+        (status = 429, description = "Too many tries of this address have failed: try again after Retry-After seconds",
+         body = crate::openapi::Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn redeem_share(
@@ -75,11 +80,16 @@ pub async fn redeem_share(
     checks.filled_line("token", &key.token, TOKEN_LENGTH_MAX);
     checks.line("pin", key.pin.as_deref().unwrap_or_default(), PIN_LENGTH_MAX);
     checks.finish()?;
+    let tries = of_address(&state, "share links of an address", &source);
+    take(&state, &tries, "too many tries of this address to use a share link have failed").await?;
     let actor = AuditActor { role: "share-link".to_owned(), ..source.actor() };
     let pin = key.pin.as_deref().filter(|pin| !pin.is_empty()).map(|pin| pin_sha256(&key.token, pin));
     let outcome = state.database().redeem_share(&sha256(&key.token), pin, &actor).await;
     match outcome.map_err(errors::database)? {
-        ShareOutcome::Opened(share) => open(&state, share, &actor).await,
+        ShareOutcome::Opened(share) => {
+            give_back(&state, &tries).await;
+            open(&state, share, &actor).await
+        }
         ShareOutcome::PinNeeded => {
             refused(&state, &actor, "a PIN is needed").await?;
             Err(pin_problem("this link has a PIN: send it too", "pin-needed"))

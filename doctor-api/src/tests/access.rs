@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::house::House;
 
 mod grants;
+mod holders;
 
 struct Scene {
     house: House,

@@ -107,6 +107,42 @@ async fn a_refresh_token_is_good_once_and_reuse_ends_the_session() {
     }
 }
 
+// Nobody needs an account to send a wrong one, and each is a record that stays for ever.
+#[tokio::test]
+async fn wrong_refresh_tokens_and_share_links_are_limited_by_address_and_good_ones_do_not_count() {
+    let house = House::frozen().await;
+    house.user("viewer", PASSWORD, Role::Viewer, None).await;
+    let sign_in = json!({ "username": "viewer", "password": PASSWORD });
+    let mut session = house.post("/sessions", "", sign_in.clone()).await.json();
+    let refresh =
+        async |token: &Value| house.post("/sessions/refresh", "", json!({ "refresh_token": token })).await;
+    for _ in 0..25 {
+        let answer = refresh(&session["refresh_token"]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        session = answer.json();
+    }
+    let redeem = async |token: &str| house.post("/shares/redeem", "", json!({ "token": token })).await;
+    for number in 0..20 {
+        let unknown = json!(format!("mxr_{number}"));
+        assert_eq!(refresh(&unknown).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(redeem(&format!("mxs_{number}")).await.status, StatusCode::NOT_FOUND);
+    }
+    let form = "grant_type=refresh_token&refresh_token=mxr_x";
+    for limited in
+        [refresh(&json!("mxr_x")).await, redeem("mxs_x").await, house.form("/oauth2/token", form, "").await]
+    {
+        assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS, "{:?}", limited.body);
+        let wait: u32 = limited.header(header::RETRY_AFTER).parse().expect("seconds");
+        assert!((1..=60).contains(&wait));
+    }
+    let trail = house.trail().await;
+    for record in ["refresh_session refused", "redeem_share refused"] {
+        assert_eq!(trail.iter().filter(|told| *told == record).count(), 20, "{record}");
+    }
+    // Passwords are counted for themselves.
+    assert_eq!(house.post("/sessions", "", sign_in).await.status, StatusCode::CREATED);
+}
+
 #[tokio::test]
 async fn signing_out_takes_the_tokens_back() {
     let house = House::open().await;

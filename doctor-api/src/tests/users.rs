@@ -5,6 +5,7 @@ use model::access::Role;
 use serde_json::{Value, json};
 
 use super::house::{House, request};
+use crate::DoctorApiConfig;
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -55,6 +56,45 @@ async fn an_administrator_makes_changes_and_deactivates_accounts() {
     assert_eq!(again.status, StatusCode::UNAUTHORIZED);
     let listed = house.get("/users?active=false", &admin).await.json();
     assert_eq!(listed["items"][0]["username"], json!("ann"));
+}
+
+#[tokio::test]
+async fn the_trail_says_what_differs_of_an_account() {
+    let house = House::open().await;
+    let admin = house.token(Role::Admin, None);
+    let (ada, ben) = (house.doctor("Ada Osei").await, house.doctor("Ben Wolf").await);
+    house.user("ann", PASSWORD, Role::Viewer, None).await;
+    let session = sign_in(&house, "ann").await;
+    let user = house.get("/sessions/current", token(&session)).await.json()["user_id"].clone();
+    let path = format!("/users/{}", user.as_str().expect("id"));
+    for change in [
+        json!({ "role": "doctor", "doctor_id": ada.id, "active": true }),
+        json!({ "role": "doctor", "doctor_id": ben.id, "active": true }),
+        json!({ "role": "viewer", "active": false }),
+        json!({ "role": "viewer", "active": true }),
+        json!({ "role": "viewer", "active": true }),
+    ] {
+        let answer = house.call(request("PUT", &path, &admin, Some(change))).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+    }
+    let rows = house.database().audit_page(0, 1_000).await.expect("audit");
+    let told: Vec<(&str, &str)> = rows
+        .iter()
+        .map(|row| (row.record.action.as_str(), row.record.detail.as_str()))
+        .filter(|(action, _)| action.ends_with("_user") || *action == "revoke_session")
+        .collect();
+    let (ada, ben) = (ada.id, ben.id);
+    let expected = [
+        ("create_user", String::new()),
+        ("update_user", format!("role viewer -> doctor, doctor none -> {ada}")),
+        ("revoke_session", "update_user".to_owned()),
+        ("update_user", format!("role doctor -> doctor, doctor {ada} -> {ben}")),
+        ("deactivate_user", String::new()),
+        ("update_user", format!("role doctor -> viewer, doctor {ben} -> none")),
+        ("activate_user", String::new()),
+        ("update_user", "nothing differs".to_owned()),
+    ];
+    assert_eq!(told, expected.each_ref().map(|(action, detail)| (*action, detail.as_str())));
 }
 
 // threats.md row 43 and section 7 C9: unknown fields and empty roles give nothing.
@@ -183,6 +223,44 @@ async fn the_token_endpoint_refuses_what_it_should() {
         statuses.push(house.form("/oauth2/token", &wrong, "").await.status);
     }
     assert_eq!(statuses.last(), Some(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_service_account_has_one_limit_however_its_id_is_spelt_and_no_other_role() {
+    let config = DoctorApiConfig { client_tokens_per_minute: 1, ..DoctorApiConfig::default() };
+    let house = House::with(config).await;
+    let admin = house.token(Role::Admin, None);
+    let client = house.post("/clients", &admin, json!({ "name": "bridge", "role": "viewer" })).await.json();
+    let (id, secret) =
+        (client["client_id"].as_str().expect("id"), client["client_secret"].as_str().expect("secret"));
+    let spellings = [id.to_owned(), id.replace('-', ""), id.to_uppercase(), format!("urn:uuid:{id}")];
+    let ask = async |id: &str, secret: &str| {
+        let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
+        house.form("/oauth2/token", &form, "").await.status
+    };
+    assert_eq!(ask(id, secret).await, StatusCode::OK);
+    for spelling in &spellings {
+        assert_eq!(ask(spelling, secret).await, StatusCode::TOO_MANY_REQUESTS, "{spelling}");
+    }
+    let mut statuses = Vec::new();
+    for spelling in spellings.iter().cycle().take(6) {
+        statuses.push(ask(spelling, "wrong").await);
+    }
+    assert_eq!(statuses[..5], [StatusCode::UNAUTHORIZED; 5]);
+    assert_eq!(statuses[5], StatusCode::TOO_MANY_REQUESTS);
+
+    let doctor = house.doctor("Ada Osei").await;
+    for (change, status) in [
+        (json!({ "role": "admin", "active": true }), StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            json!({ "role": "doctor", "doctor_id": doctor.id, "active": true }),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (json!({ "role": "service", "active": true }), StatusCode::OK),
+    ] {
+        let answer = house.call(request("PUT", &format!("/users/{id}"), &admin, Some(change))).await;
+        assert_eq!(answer.status, status, "{:?}", answer.body);
+    }
 }
 
 #[tokio::test]

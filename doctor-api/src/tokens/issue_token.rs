@@ -135,7 +135,7 @@ async fn issue(
             let Some(token) = form.get("refresh_token")? else {
                 return refused("invalid_request", "refresh_token is missing");
             };
-            match continue_session(state, token, &source.actor()).await {
+            match continue_session(state, token, source).await {
                 Err(problem) if problem.status == 401 => {
                     refused("invalid_grant", "the refresh token is not good: sign in again")
                 }
@@ -165,7 +165,7 @@ async fn client_credentials(
     };
     let client = prove_client(state, source, &id, &secret).await?;
     let per_minute = state.config.client_tokens_per_minute;
-    let tokens_of = allowance("client tokens", &id, per_minute, TimeDelta::minutes(1));
+    let tokens_of = allowance("client tokens", &client.id.to_string(), per_minute, TimeDelta::minutes(1));
     take(state, &[tokens_of], "too many tokens: one is good for several minutes").await?;
     let lifetime = TimeDelta::seconds(state.issuer.config().access_token_lifetime_seconds.into());
     let new = NewSession {
@@ -184,10 +184,13 @@ async fn prove_client(
     id: &str,
     secret: &str,
 ) -> Result<User, Refused> {
-    let attempt = state.sign_in.attempt(id, source.0).await.map_err(errors::sign_in)?;
-    let found = match id.parse::<Uuid>() {
-        Ok(id) => state.database().user(id).await.map_err(errors::database)?,
-        Err(_) => None,
+    let parsed = id.parse::<Uuid>().ok();
+    // A UUID can be spelled in many ways, and the account has one limit.
+    let name = parsed.map_or_else(|| id.to_owned(), |id| id.to_string());
+    let attempt = state.sign_in.attempt(&name, source.0).await.map_err(errors::sign_in)?;
+    let found = match parsed {
+        Some(id) => state.database().user(id).await.map_err(errors::database)?,
+        None => None,
     };
     let user_id = found.as_ref().map(|user| user.id);
     let proved = found.filter(|user| {

@@ -80,6 +80,12 @@ fn check_doctor(checks: &mut Checks, role: Option<Role>, doctor_id: Option<Uuid>
     }
 }
 
+/// A service account can be no administrator and no doctor: nobody sits before it.
+fn check_client_role(checks: &mut Checks, role: Option<Role>) {
+    let fits = role.is_none_or(|role| matches!(role, Role::Service | Role::Viewer));
+    checks.require(fits, "role", "is one of service, viewer for a service account");
+}
+
 /// A name that can be typed and told apart.
 pub fn check_username(checks: &mut Checks, field: &str, name: &str) {
     checks.filled_line(field, name, USERNAME_LENGTH_MAX);

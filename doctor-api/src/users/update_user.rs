@@ -1,14 +1,15 @@
 //! `PUT /users/{id}`: what an account may do, and whether it may sign in.
 
 use axum::extract::State;
-use database::{DatabaseError, UserChanges};
+use database::{DatabaseError, UserChanges, UserKind};
 use serde::Deserialize;
 use service::http::{json::Json, problem::Problem};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{UserBody, check_doctor, refused, role};
+use super::{UserBody, check_client_role, check_doctor, refused, role};
 use crate::{
+    errors,
     input::{check::Checks, json::JsonBody, path::PathParameters},
     policy::{ManageUsers, Permit},
     state::AppState,
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    /// `admin`, `doctor`, `paramedic`, `viewer` or `service`.
+    /// `admin`, `doctor`, `paramedic`, `viewer` or `service`; `viewer` or `service` for a service account.
     #[schema(example = "viewer")]
     role: String,
     /// The doctor it belongs to; with the role doctor.
@@ -52,6 +53,10 @@ pub async fn update_user(
     let mut checks = Checks::new();
     let role = role(&mut checks, &request.role);
     check_doctor(&mut checks, role, request.doctor_id);
+    let found = state.database().user(id).await.map_err(errors::database)?;
+    if found.is_some_and(|user| user.kind == UserKind::Client) {
+        check_client_role(&mut checks, role);
+    }
     checks.finish()?;
     let changes = UserChanges {
         active: Some(request.active),

@@ -8,8 +8,9 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use database::{Allowance, AuditActor, AuditRecord, Database, DatabaseError, User, UserKind};
-use model::text::fold;
+use database::{
+    Allowance, AuditActor, AuditRecord, Database, DatabaseError, User, UserKind, folded_username,
+};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::JoinError,
@@ -183,7 +184,8 @@ pub fn allowance(purpose: &str, name: &str, burst: u32, period: TimeDelta) -> Al
 }
 
 fn allowances(limits: SignInLimits, name: &str, address: Option<IpAddr>) -> Vec<Allowance> {
-    let (name, network) = (fold(name), network(address));
+    // As the account is looked up: nobody gets more attempts by spelling its name in another way.
+    let (name, network) = (folded_username(name), network(address));
     vec![
         allowance("name", &name, limits.per_minute_per_user, TimeDelta::minutes(1)),
         allowance("name in an hour", &name, limits.per_hour_per_user, TimeDelta::hours(1)),
@@ -214,6 +216,7 @@ mod tests {
         };
         let of = |name: &str, address: &str| allowances(limits, name, address.parse().ok());
         assert_eq!(of("Ann", "2001:db8::1"), of("ANN", "2001:db8::2"));
+        assert_eq!(of("ann", "192.0.2.1"), of("a\0nn", "192.0.2.1"), "NUL is no letter of an account");
         assert_ne!(of("ann", "2001:db8::1")[2], of("ann", "2001:db8:0:1::1")[2]);
         assert_ne!(of("ann", "192.0.2.1")[2], of("ann", "192.0.2.2")[2]);
         assert_ne!(of("ann", "192.0.2.1")[0].key, of("ann", "192.0.2.1")[1].key);
