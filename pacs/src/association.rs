@@ -87,8 +87,8 @@ pub struct Association<'a, S, B> {
     pub(crate) rights: Rights,
     /// When the registry was asked for them.
     pub(crate) rights_read_at: Instant,
-    /// When the person of the peer was last known to be it.
-    pub(crate) person_proved_at: Instant,
+    /// When what it does was last known to be allowed: to its AE, and to the person for whom it asks.
+    pub(crate) allowed_at: Instant,
     /// The door that it came through.
     pub(crate) door: &'a Door<B>,
     pub(crate) denied_operations: u32,

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{StudyInstanceUid, ae::AeOperation};
+use model::{StudyInstanceUid, access::Scope, ae::AeOperation};
 use tokio::time::Instant;
 
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     upper_layer::{End, framing::Transport, negotiation::PresentationContext, pdu::AbortReason},
 };
 
-/// How long what the registry said is good for what comes in bulk, and what was known of a person for an operation that
-/// goes on.
+/// How long what the registry said is good for what comes in bulk, and what was known of an AE, its account and its person
+/// for an operation that goes on.
 const RIGHTS_FOR: Duration = Duration::from_secs(2);
 /// Who goes on asking for what is not allowed is cut off: each of them costs a record.
 const DENIED_OPERATIONS_MAX: u32 = 100;
@@ -52,7 +52,11 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         if by_registration.is_some() || !shows(operation) {
             return Ok(by_registration);
         }
-        self.refusal_by_person().await
+        let by_person = self.refusal_by_person().await?;
+        if by_person.is_none() {
+            self.allowed_at = Instant::now();
+        }
+        Ok(by_person)
     }
 
     async fn refusal_by_registration(
@@ -82,7 +86,6 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         match backend.identify_again(person).await {
             Ok(principal) => {
                 person.principal = principal;
-                self.person_proved_at = Instant::now();
                 Ok(None)
             }
             Err(NotProved::Wrong | NotProved::TriedTooOften) => Ok(Some(RefusedAct::Person)),
@@ -90,27 +93,45 @@ impl<S: Transport, B: Backend> Association<'_, S, B> {
         }
     }
 
-    /// Whether an operation that runs for a person may go on: what is taken from the person is taken from it, too.
-    pub(crate) async fn may_go_on(&mut self, operation: AeOperation) -> bool {
-        if self.peer.person.is_none() || self.person_proved_at.elapsed() < RIGHTS_FOR {
-            return true;
-        }
-        self.may_still(operation).await
-    }
-
-    /// The same with what it shows of this study.
-    pub(crate) async fn may_go_on_with(&mut self, operation: AeOperation, study: &StudyInstanceUid) -> bool {
-        if self.peer.person.is_none() || self.person_proved_at.elapsed() < RIGHTS_FOR {
+    /// Whether an operation that runs may go on: what is taken from the AE, from the account that it reads as, or from the
+    /// person, is taken from it, too. `scope`: how far it was let see when it began.
+    pub(crate) async fn may_go_on(&mut self, operation: AeOperation, scope: Option<&Scope>) -> bool {
+        if self.allowed_at.elapsed() < RIGHTS_FOR {
             return true;
         }
         if !self.may_still(operation).await {
             return false;
         }
+        let Some(scope) = scope else { return true };
         let backend = Arc::clone(&self.backend);
-        match backend.scope(&self.peer, &self.rights).await {
+        let allowed = backend.scope(&self.peer, &self.rights).await.is_ok_and(|now| now == *scope);
+        if !allowed {
+            tracing::warn!(operation = operation.as_str(), "an operation is broken off: out of reach");
+        }
+        allowed
+    }
+
+    /// The same with what it shows of this study.
+    pub(crate) async fn may_go_on_with(&mut self, operation: AeOperation, study: &StudyInstanceUid) -> bool {
+        if self.allowed_at.elapsed() < RIGHTS_FOR {
+            return true;
+        }
+        if !self.may_still(operation).await {
+            return false;
+        }
+        // An AE that asks for nobody, and reads as nobody, sees every study.
+        if self.peer.person.is_none() && self.rights.reads_as.is_none() {
+            return true;
+        }
+        let backend = Arc::clone(&self.backend);
+        let allowed = match backend.scope(&self.peer, &self.rights).await {
             Ok(scope) => backend.is_in_reach(&scope, study).await.unwrap_or(false),
             Err(_) => false,
+        };
+        if !allowed {
+            tracing::warn!(operation = operation.as_str(), "an operation is broken off: out of reach");
         }
+        allowed
     }
 
     async fn may_still(&mut self, operation: AeOperation) -> bool {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use fail_point::Point;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::{
     config::PacsConfig,
     origin::Origin,
     outstanding::Outstanding,
+    refusals::Refusals,
     upper_layer::{
         End, UpperLayer,
         framing::{Framing, Transport},
@@ -50,6 +51,10 @@ pub struct Door<B> {
     pub(crate) rejections_told: Budget,
     /// Counts who is turned away.
     pub(crate) alarm: Alarm,
+    /// Counts what the audit trail is told of together.
+    pub(crate) refusals: Arc<Refusals>,
+    /// Records of it that are still to be written.
+    pub(crate) records_due: TaskTracker,
     /// The server is stopping: associations end after the operation that is running.
     pub stopping: CancellationToken,
     /// The time to drain is over: associations end now.
@@ -66,6 +71,8 @@ impl<B: Backend> Door<B> {
             admission: Admission::new(&config),
             certificates_demanded,
             alarm: Alarm::default(),
+            refusals: Arc::default(),
+            records_due: TaskTracker::new(),
             rejections_told: Budget::new(REJECTIONS_TOLD_MAX, Duration::from_mins(1)),
             config,
             stopping: CancellationToken::new(),
@@ -140,7 +147,7 @@ impl<B: Backend> Door<B> {
             peer,
             rights,
             rights_read_at: Instant::now(),
-            person_proved_at: Instant::now(),
+            allowed_at: Instant::now(),
             door: self,
             denied_operations: 0,
             backend: Arc::clone(&self.backend),

@@ -1,6 +1,6 @@
 //! Prescriptions and reports: what is signed stays, and a report is about its patient's studies.
 
-use database::{DatabaseError, DocumentError, NewConsultation, WriterScope};
+use database::{DatabaseError, DoctorChanges, DocumentError, NewConsultation, WriterScope};
 use model::{
     access::Scope,
     clinical::{
@@ -18,6 +18,7 @@ use crate::{
 
 on_both_engines!(
     what_is_signed_stays_whoever_writes,
+    who_is_deactivated_signs_nothing,
     two_drafts_do_not_take_one_place,
     a_report_is_about_studies_of_its_patient_in_reach,
     a_document_is_for_who_treats_the_patient,
@@ -66,6 +67,20 @@ async fn sign<C: DocumentContent>(
         finalized_at: at(START),
     };
     home.database.finalize_document(of(&scope), draft.id, (draft.version, signature), &actor()).await
+}
+
+async fn who_is_deactivated_signs_nothing(home: Home) {
+    let id = doctor(&home).await;
+    let begun = draft(&home, &meeting(&home, id).await, prescription()).await.expect("a draft");
+    let make = async |active, version| {
+        let changes = DoctorChanges { active: Some(active), ..DoctorChanges::default() };
+        home.database.update_doctor(id, version, changes, &actor()).await.expect("changed");
+    };
+    make(false, 1).await;
+    let refused = sign(&home, &begun).await;
+    assert!(matches!(refused, Err(DocumentError::DoctorInactive)), "{refused:?}");
+    make(true, 2).await;
+    sign(&home, &begun).await.expect("signed: it is a draft still");
 }
 
 async fn what_is_signed_stays_whoever_writes(home: Home) {

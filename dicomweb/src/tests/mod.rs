@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod compressed;
 mod conformance;
+mod cut;
 mod frame_values;
 mod instances;
 mod rendered;

@@ -1,6 +1,7 @@
 //! What a doctor does with a document, whichever kind it is.
 
 use axum::http::{HeaderMap, header};
+use chrono::NaiveDate;
 use database::WriterScope;
 use model::{
     access::{Action, Scope},
@@ -9,7 +10,7 @@ use model::{
 use service::http::problem::Problem;
 use uuid::Uuid;
 
-use super::{patient, refusal, settled, signing::document};
+use super::{licence, patient, refusal, settled, signing::document};
 use crate::{
     consultations::change::{REMARK_LENGTH_MAX, Remark},
     errors,
@@ -81,13 +82,14 @@ pub async fn replace<C: DocumentContent, P>(
     made.map_err(refusal::<C>)
 }
 
-/// Signs a draft with its doctor's key; `is_whole` says what it lacks.
+/// Signs a draft with its doctor's key; `is_whole` says what it lacks. With it the last day of the doctor's licences, when they
+/// are over.
 pub async fn finalize<C: DocumentContent, P>(
     state: &AppState,
     permit: &Permit<P>,
     (id, headers): (Uuid, &HeaderMap),
     is_whole: impl Fn(&C) -> Result<(), Problem>,
-) -> Result<ClinicalDocument<C>, Problem> {
+) -> Result<(ClinicalDocument<C>, Option<NaiveDate>), Problem> {
     let draft: ClinicalDocument<C> = read(state, permit, id).await?;
     if !permit.scope.includes_doctor(draft.doctor_id) {
         return Err(Problem::not_found());
@@ -113,7 +115,8 @@ pub async fn finalize<C: DocumentContent, P>(
     let (studies, actor) = (study_scope(&permit.caller)?, permit.caller.actor());
     let scope = WriterScope { documents: &permit.scope, studies: &studies };
     let kept = state.database().finalize_document(scope, id, (draft.version, signed), &actor).await;
-    kept.map_err(refusal::<C>)
+    let licence_ended = licence::ended(&doctor, finalized_at);
+    kept.map(|kept| (kept, licence_ended)).map_err(refusal::<C>)
 }
 
 /// Takes a draft or a signed document back.

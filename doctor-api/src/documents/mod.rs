@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod fonts;
+pub mod licence;
 pub mod patient;
 pub mod pdf;
 mod signing;
@@ -125,6 +126,9 @@ pub fn refusal<C: DocumentContent>(error: DocumentError) -> Problem {
     let noun = C::NOUN;
     match error {
         DocumentError::Settled(status) => settled::<C>(status),
+        DocumentError::DoctorInactive => Problem::conflict(format!(
+            "the doctor is deactivated, and signs no {noun} any more: an administrator activates the profile"
+        )),
         DocumentError::NotMet(status) => {
             let detail = format!(
                 "the consultation is {}; write a {noun} when it has begun, or soon after it",

@@ -52,6 +52,16 @@ async fn answer(
     prescription: Prescription,
 ) -> Result<Response, Problem> {
     let warnings = warnings::of(state, scope, &prescription).await?;
+    Ok(answer_with(state, status, prescription, warnings))
+}
+
+/// The same with these warnings.
+fn answer_with(
+    state: &AppState,
+    status: StatusCode,
+    prescription: Prescription,
+    warnings: Vec<WarningBody>,
+) -> Response {
     let version = prescription.version;
     let (document, content) = DocumentBody::split(state, prescription);
     let body = PrescriptionBody {
@@ -61,5 +71,5 @@ async fn answer(
         note: content.note,
         warnings,
     };
-    Ok(tagged(status, version, body))
+    tagged(status, version, body)
 }

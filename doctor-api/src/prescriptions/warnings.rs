@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDate;
 use model::{
     access::Scope,
     clinical::{DocumentStatus, Medication, Prescription},
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::allergens::clashes;
-use crate::{errors, patients::registry, state::AppState};
+use crate::{documents::licence, errors, patients::registry, state::AppState};
 
 /// Earlier prescriptions that are looked at.
 const EARLIER_MAX: u32 = 100;
@@ -22,7 +23,7 @@ const EARLIER_MAX: u32 = 100;
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = PrescriptionWarning)]
 pub struct WarningBody {
-    /// `duplicate`, `prescribed_already`, `allergy`, `unnamed_patient` or `patient_conflict`.
+    /// `duplicate`, `prescribed_already`, `allergy`, `unnamed_patient`, `patient_conflict` or `licence_ended`.
     #[schema(example = "allergy")]
     kind: &'static str,
     /// What it is about.
@@ -53,7 +54,18 @@ pub async fn of(
     earlier.retain(|other| other.status == DocumentStatus::Finalized);
     warnings.extend(prescribed_already(prescription, &earlier));
     warnings.extend(declared_before(prescription, &earlier));
+    warnings.extend(licence::ended_of_draft(state, prescription).await?.map(of_licence));
     Ok(warnings)
+}
+
+/// That every licence of the doctor is over.
+pub fn of_licence(last_day: NaiveDate) -> WarningBody {
+    WarningBody {
+        kind: licence::LICENCE_ENDED,
+        field: licence::LICENCES.to_owned(),
+        message: licence::message(last_day),
+        prescription_id: None,
+    }
 }
 
 /// Medicines of prescriptions that hold, and go on to hold when this one is signed.

@@ -36,5 +36,5 @@ pub async fn cancel_report(
     PathParameters(id): PathParameters<Uuid>,
     JsonOrNothing(remark): JsonOrNothing<Remark>,
 ) -> Result<Response, Problem> {
-    Ok(answer(&state, StatusCode::OK, cancel(&state, &permit, id, remark).await?))
+    answer(&state, StatusCode::OK, cancel(&state, &permit, id, remark).await?).await
 }

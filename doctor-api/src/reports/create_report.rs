@@ -111,5 +111,5 @@ pub async fn create_report(
     check(&content, state.clock.now())?;
     let draft = create(&state, &permit, (doctor_id, consultation_id), content).await?;
     let location = format!("/reports/{}", draft.id);
-    Ok(at(&location, answer(&state, StatusCode::CREATED, draft)))
+    Ok(at(&location, answer(&state, StatusCode::CREATED, draft).await?))
 }

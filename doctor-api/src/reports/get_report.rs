@@ -29,5 +29,5 @@ pub async fn get_report(
     permit: Permit<ReadReport>,
     PathParameters(id): PathParameters<Uuid>,
 ) -> Result<Response, Problem> {
-    Ok(answer(&state, StatusCode::OK, read(&state, &permit, id).await?))
+    answer(&state, StatusCode::OK, read(&state, &permit, id).await?).await
 }

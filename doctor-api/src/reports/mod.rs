@@ -12,13 +12,19 @@ pub mod update_report;
 pub mod verify_report;
 
 use axum::{http::StatusCode, response::Response};
+use chrono::NaiveDate;
 use model::clinical::Report;
 use serde::Serialize;
+use service::http::problem::Problem;
 use utoipa::ToSchema;
 
 use self::content::CodingBody;
 use crate::{
-    documents::{DocumentBody, tagged},
+    documents::{
+        DocumentBody,
+        licence::{self, DocumentWarningBody},
+        tagged,
+    },
     state::AppState,
 };
 
@@ -49,10 +55,23 @@ pub struct ReportBody {
     critical: bool,
     /// Why; empty unless it is critical.
     critical_result: String,
+    /// What to look at before signing; it forbids nothing.
+    warnings: Vec<DocumentWarningBody>,
 }
 
-/// The report, and its ETag.
-fn answer(state: &AppState, status: StatusCode, report: Report) -> Response {
+/// The report with what to look at, and its ETag.
+async fn answer(state: &AppState, status: StatusCode, report: Report) -> Result<Response, Problem> {
+    let licence_ended = licence::ended_of_draft(state, &report).await?;
+    Ok(answer_with(state, status, report, licence_ended))
+}
+
+/// The same when it is known whether the doctor's licences are over, and since which day.
+fn answer_with(
+    state: &AppState,
+    status: StatusCode,
+    report: Report,
+    licence_ended: Option<NaiveDate>,
+) -> Response {
     let version = report.version;
     let (document, content) = DocumentBody::split(state, report);
     let body = ReportBody {
@@ -66,6 +85,7 @@ fn answer(state: &AppState, status: StatusCode, report: Report) -> Response {
         codes: content.codes.into_iter().map(Into::into).collect(),
         critical: content.critical,
         critical_result: content.critical_result,
+        warnings: licence_ended.map(Into::into).into_iter().collect(),
     };
     tagged(status, version, body)
 }

@@ -42,5 +42,5 @@ pub async fn replace_report(
     check(&content, state.clock.now())?;
     let draft = replace(&state, &permit, id, content).await?;
     let location = format!("/reports/{}", draft.id);
-    Ok(at(&location, answer(&state, StatusCode::CREATED, draft)))
+    Ok(at(&location, answer(&state, StatusCode::CREATED, draft).await?))
 }

@@ -49,5 +49,5 @@ pub async fn update_report(
     let content = ReportContent::from(body);
     check(&content, state.clock.now())?;
     let updated = update(&state, &permit, (id, &headers), content).await?;
-    Ok(answer(&state, StatusCode::OK, updated))
+    answer(&state, StatusCode::OK, updated).await
 }

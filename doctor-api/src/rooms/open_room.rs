@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use database::AuditRecord;
 use model::{access::Extent, clinical::Consultation, text::hex};
 use serde::{Deserialize, Serialize};
-use service::http::{json::Json, problem::Problem};
+use service::{
+    http::{json::Json, problem::Problem},
+    identity::DoctorKeys,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -113,7 +116,7 @@ pub async fn open_room(
         window::open_until(&consultation, &state.config.room, now).map_err(window::Closed::problem)?;
     let record = AuditRecord::success(&permit.caller.actor(), "open_room").about(id).of_consultation(id);
     audit::written(&state, record.saying(side.as_str())).await?;
-    let way = way(&state, &permit, (id, side), (now, until))?;
+    let way = way(&state, &permit, (&consultation, side), (now, until))?;
     Ok((StatusCode::CREATED, Json(RoomBody { side, expires_at: until, way })))
 }
 
@@ -136,15 +139,21 @@ fn side(
     }
 }
 
+/// Another one for each doctor whom a consultation is given to: who has it no more still has a token for the room that
+/// was, and nobody is put out there.
+fn room_of(keys: &DoctorKeys, consultation: &Consultation) -> String {
+    let whose = [consultation.id.into_bytes(), consultation.doctor_id.into_bytes()].concat();
+    hex(&keys.code_over("MaxRay room name 2", &whose)[..ROOM_NAME_BYTES])
+}
+
 fn way(
     state: &AppState,
     permit: &Permit<UpdateConsultation>,
-    (id, side): (Uuid, Side),
+    (consultation, side): (&Consultation, Side),
     (now, until): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Way, Problem> {
-    let config = &state.config.room;
-    let name = &state.doctor_keys.code_over("MaxRay room name 1", id.as_bytes())[..ROOM_NAME_BYTES];
-    let room = hex(name);
+    let (config, id) = (&state.config.room, consultation.id);
+    let room = room_of(&state.doctor_keys, consultation);
     let of = Participant { room: &room, side, now, until };
     Ok(match config.provider {
         RoomProvider::Webrtc => {

@@ -22,6 +22,7 @@ mod practice;
 mod prescriptions;
 mod reports;
 mod rights;
+mod rooms;
 mod sessions;
 mod uploads;
 mod users;

@@ -114,6 +114,25 @@ async fn a_report_is_signed_whole_and_once_and_anybody_can_verify_it() {
 }
 
 #[tokio::test]
+async fn a_licence_that_is_over_is_warned_of_and_who_is_deactivated_signs_nothing() {
+    let practice = reading().await;
+    let house = &practice.house;
+    let (_, admin) = house.account(Role::Admin, None).await;
+    let profile = format!("/doctors/{}", practice.doctor.id);
+    let licence = json!({ "number": "L-7", "issuer": "Council of Accra", "expires_on": "2020-01-31" });
+    let licences = json!({ "licences": [licence] });
+    let changed = house.with_header(("PATCH", &profile), &admin, ("if-match", "\"1\""), licences).await;
+    assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.body);
+    let (path, other) = (practice.begun(content("Clear.")).await, practice.begun(content("Clear.")).await);
+    assert_eq!(house.get(&path, &practice.ada).await.json()["warnings"][0]["kind"], "licence_ended");
+    assert_eq!(practice.signed(&path).await["warnings"][0]["kind"], "licence_ended");
+    assert_eq!(house.delete(&profile, &admin).await.status, StatusCode::NO_CONTENT);
+    let refused = practice.post(&format!("{other}/finalize"), json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{:?}", refused.body);
+    assert_eq!(house.get(&other, &practice.ada).await.json()["status"], "draft");
+}
+
+#[tokio::test]
 async fn what_cannot_be_reported_is_said_field_by_field() {
     let practice = reading().await;
     let code =

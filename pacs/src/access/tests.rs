@@ -103,7 +103,7 @@ fn on_this_machine_a_title_alone_shows_nobody_anything() {
         ("KEY", Some(&first), true, &AeOperation::ALL),
         ("KEY", Some(&other), true, &sends),
         ("KEY", None, false, &sends),
-        ("FINDONLY", None, false, &[]),
+        ("FINDONLY", None, false, &[AeOperation::Echo]),
     ];
     for (title, shown, demanded, expected) in rows {
         let peer = peer(title, [127, 0, 0, 1], shown);

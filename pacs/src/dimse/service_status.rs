@@ -26,7 +26,7 @@ const NOT_ALLOWED: &str = "not allowed, or not any more";
 pub const C_ECHO: Statuses = &[
     (SUCCESS, "always"),
     (SOP_CLASS_NOT_SUPPORTED, "the presentation context is not of Verification"),
-    (NOT_AUTHORIZED, NOT_ALLOWED),
+    (NOT_AUTHORIZED, "the AE is not let in any more"),
 ];
 
 /// PS3.4 B.2.3. What the archive says stands in `archive::StoreError`.

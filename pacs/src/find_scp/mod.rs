@@ -5,7 +5,7 @@ mod query;
 mod row;
 
 use database::{PatientRow, SearchRow};
-use model::{AeTitle, ae::AeOperation};
+use model::{AeTitle, access::Scope, ae::AeOperation};
 
 use self::pages::Pages;
 pub(crate) use self::query::{Query, check_hierarchy};
@@ -61,12 +61,14 @@ async fn answer<S: Transport, B: Backend>(
     };
     let our_title = association.door.config.ae_title.clone();
     let pages = Pages::new(backend.as_ref(), &scope, &query);
-    answers::send(association, asked, &mut Rows { pages, query: &query, identifier, our_title }).await
+    let mut rows = Rows { pages, scope: &scope, query: &query, identifier, our_title };
+    answers::send(association, asked, &mut rows).await
 }
 
 /// Patients, studies, series or instances.
 struct Rows<'a, L> {
     pages: Pages<'a, L>,
+    scope: &'a Scope,
     query: &'a Query,
     identifier: &'a Identifier,
     our_title: AeTitle,
@@ -77,6 +79,10 @@ impl<L: Lookup> Answers for Rows<'_, L> {
 
     async fn next(&mut self) -> Result<Vec<Found>, Refused> {
         self.pages.next().await
+    }
+
+    fn scope(&self) -> Option<&Scope> {
+        Some(self.scope)
     }
 
     fn has_more(&self) -> bool {

@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use model::transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN;
+use model::{access::Scope, transfer_syntax::IMPLICIT_VR_LITTLE_ENDIAN};
 
 use super::{
     cancel::{self, Cancel},
@@ -26,6 +26,9 @@ pub(crate) trait Answers: Send {
     /// The next page. One that is not waited for is read again.
     fn next(&mut self) -> impl Future<Output = Result<Vec<Self::Found>, Refused>> + Send;
 
+    /// How far the studies go that it looks among; none when it looks for something else.
+    fn scope(&self) -> Option<&Scope>;
+
     /// There is another page, or may be.
     fn has_more(&self) -> bool;
 
@@ -47,6 +50,7 @@ pub(crate) async fn send<S: Transport, B: Backend, A: Answers>(
 ) -> Result<(), End> {
     let mut cancel = Cancel::of(asked.message_id);
     let (mut is_recorded, mut sent) = (false, 0_u64);
+    let scope = answers.scope().cloned();
     loop {
         let page = tokio::select! {
             page = answers.next() => page,
@@ -58,11 +62,8 @@ pub(crate) async fn send<S: Transport, B: Backend, A: Answers>(
                 continue;
             }
         };
-        if let Some(operation) = operation_of(asked.context, asked.command)
-            && !association.may_go_on(operation).await
-        {
-            let said = Refused::saying(status::NOT_AUTHORIZED, "the user identity is not good any more");
-            return asked.refuse(association, said).await;
+        if is_cut(association, asked, scope.as_ref()).await? {
+            return Ok(());
         }
         let page = match page {
             Ok(page) => page,
@@ -80,6 +81,9 @@ pub(crate) async fn send<S: Transport, B: Backend, A: Answers>(
             if cancel.is_requested(association.upper_layer).await? {
                 return end(association, asked, status::CANCEL, sent).await;
             }
+            if is_cut(association, asked, scope.as_ref()).await? {
+                return Ok(());
+            }
             pending(association, asked, answers, &found).await?;
             sent += 1;
         }
@@ -87,6 +91,20 @@ pub(crate) async fn send<S: Transport, B: Backend, A: Answers>(
             return end(association, asked, status::SUCCESS, sent).await;
         }
     }
+}
+
+/// Whether it may not go on, which is told then.
+async fn is_cut<S: Transport, B: Backend>(
+    association: &mut Association<'_, S, B>,
+    asked: Asked<'_>,
+    scope: Option<&Scope>,
+) -> Result<bool, End> {
+    let Some(operation) = operation_of(asked.context, asked.command) else { return Ok(false) };
+    if association.may_go_on(operation, scope).await {
+        return Ok(false);
+    }
+    let said = Refused::saying(status::NOT_AUTHORIZED, "it is not allowed any more");
+    asked.refuse(association, said).await.map(|()| true)
 }
 
 /// Success, or "Matching terminated due to Cancel request" (PS3.4 C.4.1.1.4).

@@ -96,6 +96,11 @@ impl<L: Schedule> Answers for Steps<'_, L> {
         Ok(page)
     }
 
+    /// The worklist has rules of its own.
+    fn scope(&self) -> Option<&Scope> {
+        None
+    }
+
     fn has_more(&self) -> bool {
         self.more
     }

@@ -77,8 +77,7 @@ fn eventually(dialogue: &mut Dialogue, keys: &[(u32, &[u8])], expected: (usize, 
 // threats.md row 5
 #[tokio::test]
 async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
-    let may = [RETRIEVES, &["--operation", "echo"]].concat();
-    let platform = platform(Options::default(), &[("FINDSCU", &may)]).await;
+    let platform = platform(Options::default(), &[("FINDSCU", RETRIEVES)]).await;
     let made = platform.command(&["user", "add", "--username", "wards", "--role", "viewer"]).output();
     assert!(made.expect("maxray runs").status.success());
     let one = Synthetic::cr("P1", 8, 8);
@@ -98,7 +97,7 @@ async fn what_is_taken_from_an_ae_is_taken_from_its_open_associations() {
         verifying.write(&Dialogue::encode(1, &echo, None));
         verifying.message().status()
     };
-    assert_eq!(verify(), 0);
+    assert_eq!(verify(), 0, "every AE that is let in may verify");
     eventually(&mut dialogue, keys, (1, 0));
     assert_eq!(get(), 0xa702, "nothing was negotiated for it to be sent in");
     // Nothing was granted to the account that it reads as from now on.

@@ -17,12 +17,12 @@ use super::{
 };
 use crate::access::booked;
 
-/// Within this time what is taken from a person is taken from associations.
-const KNOWN_WITHIN: Duration = Duration::from_secs(5);
+/// Within this time what is taken from a person, or from an AE, is taken from associations.
+pub(super) const KNOWN_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks whether it is.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
-/// What is known of a person is good for two seconds while an operation runs; then it is asked for again.
-const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(2_500);
+/// What is known of a person or an AE is good for two seconds while an operation runs; then it is asked for again.
+pub(super) const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(2_500);
 
 /// An association for a person that can find, and get CR images; its answer confirms the identity.
 fn open_for(platform: &Platform, identity: (u8, Vec<u8>)) -> Dialogue {
@@ -42,7 +42,7 @@ fn find_studies(dialogue: &mut Dialogue) -> (usize, u16) {
 }
 
 /// C-GET of a study in context 3; `between` runs after the first instance came, before it is answered.
-fn get_study(dialogue: &mut Dialogue, study: &str, mut between: impl FnMut()) -> (usize, Message) {
+pub(super) fn get_study(dialogue: &mut Dialogue, study: &str, mut between: impl FnMut()) -> (usize, Message) {
     let keys = identifier(&[(LEVEL, b"STUDY"), (STUDY_UID, study.as_bytes())]);
     let command = [
         (0x0002, STUDY_GET.into()),

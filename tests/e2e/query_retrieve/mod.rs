@@ -10,6 +10,7 @@ mod models;
 mod moving;
 mod originator;
 mod pynetdicom;
+mod rights_end;
 mod sequence;
 mod tools;
 mod user_identity;

@@ -25,6 +25,9 @@ pub enum DocumentError {
     /// A document that stands there does not take this.
     #[error("not possible for a document that is {}", .0.as_str())]
     Settled(DocumentStatus),
+    /// Its doctor is deactivated: who takes no consultations signs nothing.
+    #[error("its doctor is deactivated")]
+    DoctorInactive,
     /// Nothing is written in a consultation that stands there.
     #[error("nothing is written in a consultation that is {}", .0.as_str())]
     NotMet(ConsultationStatus),

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::{DocumentError, WriterScope, lock_own, lock_own_draft, record, studies::check_studies};
 use crate::{
-    AuditActor, Database, DatabaseError, audit::insert_audit, engine::Tx, outbox::insert_events, text::clean,
+    AuditActor, Database, DatabaseError, audit::insert_audit, consultation::takes_consultations, engine::Tx,
+    outbox::insert_events, text::clean,
 };
 
 impl Database {
@@ -33,6 +34,9 @@ impl Database {
         let consultation =
             crate::consultation::lock_row(&mut tx, document.consultation_id, &reach.consultations).await?;
         self.is_met(&consultation, &tx)?;
+        if !takes_consultations(&mut tx, document.doctor_id).await? {
+            return Err(DocumentError::DoctorInactive);
+        }
         check_studies(&mut tx, &document.content, &consultation, &reach.studies).await?;
         keep_signature(&mut tx, C::NOUN, id, &signed).await?;
         if let Some(old) = document.supersedes {

@@ -13,7 +13,10 @@ use axum::{
 use bytes::Bytes;
 use database::{Database, DatabaseError};
 use futures_util::{StreamExt as _, stream};
-use model::{StudyInstanceUid, access::Scope};
+use model::{
+    StudyInstanceUid,
+    access::{Principal, Scope},
+};
 use uuid::Uuid;
 
 use super::bearer::Authenticated;
@@ -23,6 +26,7 @@ type Covered = (BodyDataStream, StreamGuard);
 /// Asks while a body is sent.
 pub struct StreamGuard {
     database: Database,
+    user_id: Uuid,
     session_id: Option<Uuid>,
     scope: Scope,
     study: StudyInstanceUid,
@@ -33,19 +37,15 @@ pub struct StreamGuard {
 impl StreamGuard {
     /// For a study that is in reach now.
     pub fn new(database: &Database, who: &Authenticated, scope: &Scope, study: &StudyInstanceUid) -> Self {
-        Self::of_session(database, who.principal.session_id, scope, study)
+        Self::of(database, &who.principal, scope, study)
     }
 
-    /// The same for the session of a token.
-    pub fn of_session(
-        database: &Database,
-        session_id: Option<Uuid>,
-        scope: &Scope,
-        study: &StudyInstanceUid,
-    ) -> Self {
+    /// The same for whom a token proves.
+    pub fn of(database: &Database, principal: &Principal, scope: &Scope, study: &StudyInstanceUid) -> Self {
         Self {
             database: database.clone(),
-            session_id,
+            user_id: principal.user_id,
+            session_id: principal.session_id,
             scope: scope.clone(),
             study: study.clone(),
             asked: Instant::now(),
@@ -88,9 +88,12 @@ impl StreamGuard {
     }
 
     async fn is_allowed(&self) -> Result<bool, DatabaseError> {
-        if let Some(session_id) = self.session_id
-            && self.database.is_session_revoked(session_id).await?
-        {
+        let is_over = match self.session_id {
+            Some(session_id) => self.database.is_session_revoked(session_id).await?,
+            // Whom another issuer proves has no session here that a deactivation would end. Accounts are never deleted.
+            None => self.database.user(self.user_id).await?.is_some_and(|user| !user.active),
+        };
+        if is_over {
             return Ok(false);
         }
         self.database.is_study_in_reach(&self.scope, &self.study).await

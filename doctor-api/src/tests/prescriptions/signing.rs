@@ -19,6 +19,42 @@ async fn a_draft_is_not_signed_when_its_consultation_was_not_held_after_all() {
 }
 
 #[tokio::test]
+async fn who_is_deactivated_signs_nothing_any_more() {
+    let practice = practice().await;
+    let (_, admin) = practice.house.account(Role::Admin, None).await;
+    let path = practice.draft().await;
+    let doctor = format!("/doctors/{}", practice.doctor.id);
+    assert_eq!(practice.house.delete(&doctor, &admin).await.status, StatusCode::NO_CONTENT);
+    let refused = practice.post(&format!("{path}/finalize"), json!({})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{:?}", refused.body);
+    let booking = json!({ "patient_id": "P1" });
+    let not_booked = practice.post(&format!("{doctor}/consultation"), booking).await;
+    assert_eq!(not_booked.status, StatusCode::CONFLICT, "{:?}", not_booked.body);
+    assert_eq!(refused.json()["type"], not_booked.json()["type"]);
+    assert_eq!(practice.house.get(&path, &practice.ada).await.json()["status"], "draft");
+}
+
+#[tokio::test]
+async fn a_licence_that_is_over_is_warned_of_before_and_when_it_is_signed() {
+    let practice = practice().await;
+    let (_, admin) = practice.house.account(Role::Admin, None).await;
+    let profile = format!("/doctors/{}", practice.doctor.id);
+    let path = practice.draft().await;
+    let seen = async || practice.house.get(&path, &practice.ada).await.json()["warnings"].clone();
+    assert_eq!(seen().await, json!([]), "a doctor without licences in the profile");
+    let licence = json!({ "number": "L-7", "issuer": "Council of Accra", "expires_on": "2020-01-31" });
+    let licences = json!({ "licences": [licence] });
+    let changed =
+        practice.house.with_header(("PATCH", &profile), &admin, ("if-match", "\"1\""), licences).await;
+    assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.body);
+    assert_eq!(seen().await[0]["kind"], "licence_ended");
+    let signed = practice.post(&format!("{path}/finalize"), json!({})).await;
+    assert_eq!(signed.status, StatusCode::OK, "{:?}", signed.body);
+    assert_eq!(signed.json()["warnings"][0]["kind"], "licence_ended");
+    assert_eq!(seen().await, json!([]), "it was looked at");
+}
+
+#[tokio::test]
 async fn a_replacement_of_what_was_taken_back_says_so() {
     let practice = practice().await;
     let path = practice.draft().await;

@@ -179,7 +179,8 @@ async fn a_response_is_cut_to_what_the_peer_takes() {
 #[tokio::test(start_paused = true)]
 async fn what_an_ae_may_not_do_is_refused_and_recorded() {
     let there = IpAddr::from([192, 0, 2, 7]);
-    let registered = vec![registration("CR1", there, &[AeOperation::Echo, AeOperation::Find])];
+    // Without C-ECHO, which needs no right.
+    let registered = vec![registration("CR1", there, &[AeOperation::Find])];
     let memory = Memory { registered, ..Memory::default() };
     let mut peer = connect_from(&open(PacsConfig::default(), &memory), there);
     peer.associate().await;

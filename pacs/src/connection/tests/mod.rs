@@ -36,6 +36,7 @@ use crate::{
         CommandSet, CommandSetBuilder, DATA_SET_PRESENT, NO_DATA_SET, command_field, element,
     },
     origin::Origin,
+    refusals::More,
     upper_layer::{
         negotiation::{APPLICATION_CONTEXT_NAME, PresentationContext},
         pdu::{AbortReason, put_p_data, split_presentation_data_value},
@@ -56,6 +57,8 @@ type Instances = Vec<(String, Vec<u8>)>;
 struct Memory {
     stored: Arc<Mutex<Instances>>,
     refusals: Arc<Mutex<Vec<RefusedAct>>>,
+    /// What was told of several together.
+    counted: Arc<Mutex<Vec<String>>>,
     alarms: Arc<Mutex<Vec<IpAddr>>>,
     audit_is_down: bool,
     registered: Vec<Ae>,
@@ -97,6 +100,11 @@ impl Backend for Memory {
 
     async fn record_refusal(&self, _: &Peer, refused: RefusedAct) {
         self.refusals.lock().unwrap().push(refused);
+    }
+
+    async fn record_more_refusals(&self, first: &Peer, denied: Denied, more: More) {
+        let told = format!("{} {}: {more}", first.calling_ae_title, denied.as_str());
+        self.counted.lock().unwrap().push(told);
     }
 
     async fn raise_alarm(&self, address: IpAddr) {

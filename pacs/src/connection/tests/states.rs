@@ -140,6 +140,34 @@ async fn from_elsewhere_only_registered_titles() {
     peer.expect_rejection([1, 1, 3]).await;
 }
 
+// threats.md row 1
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_refusals_is_counted_and_told() {
+    let memory = Memory::default();
+    let door = open(PacsConfig::default(), &memory);
+    let knock = async |title: &str, times: usize| {
+        for _ in 0..times {
+            let mut peer = connect_from(&door, IpAddr::from([192, 0, 2, 8]));
+            peer.request(AssociationRQ { calling_ae_title: title.into(), ..proposal() }).await;
+            peer.expect_rejection([1, 1, 3]).await;
+        }
+    };
+    let told = || (memory.refusals.lock().unwrap().len(), memory.counted.lock().unwrap().clone());
+    let unknown = Denied::UnknownTitle.as_str();
+    knock("CR1", 14).await;
+    knock("CR2", 1).await;
+    assert_eq!(told(), (11, Vec::new()));
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    let first = format!("CR1 {unknown}: 4 more within a minute");
+    assert_eq!(told(), (11, vec![first.clone()]));
+    // What is counted is told before the end.
+    knock("CR1", 12).await;
+    door.stopping.cancel();
+    door.records_due.close();
+    door.records_due.wait().await;
+    assert_eq!(told(), (21, vec![first, format!("CR1 {unknown}: 2 more within a minute")]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_is_let_in_without_a_record() {
     let memory = Memory { audit_is_down: true, ..Memory::default() };
