@@ -124,6 +124,7 @@ case $target in
     fi
     # A password for this run only, handed over on standard input and in a file that only we can read.
     umask 077; password=$(head -c 24 /dev/urandom | base64); printf '%s' "$password" >"$scratch/maxray.password"; umask 022
+    mkdir -p "$data/maxray"; env "${settings[@]}" "$maxray" migrate >/dev/null 2>&1 || true # accounts are made where a MaxRay is
     printf '%s' "$password" | env "${settings[@]}" "$maxray" user add --username bench --role service --password-stdin >/dev/null
     set -- --url http://127.0.0.1:28842 --web-root /dicomweb --dicom 127.0.0.1:28843 --aet MAXRAY --delete none --store-dir "$stores" \
       --login bench --password-file "$scratch/maxray.password" --durability "$objects; index $index" \

@@ -1,6 +1,8 @@
 //! Configuration: built-in defaults, then one TOML file, then `MAXRAY_SECTION__KEY` environment variables, or files that
 //! `MAXRAY_SECTION__KEY_FILE` names.
 
+mod complaint;
+mod environment;
 mod secret_file;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use serde::{Serialize, de::DeserializeOwned};
+
+use self::secret_file::SecretFile;
 
 /// Prefix of the environment variables that override the file.
 pub const ENVIRONMENT_PREFIX: &str = "MAXRAY_";
@@ -23,9 +27,9 @@ pub enum ConfigError {
     /// The named file is not there.
     #[error("the configuration file {0} does not exist")]
     FileMissing(PathBuf),
-    /// A key is unknown or a value has the wrong form.
+    /// A key is unknown or a value has the wrong form. The text holds no value.
     #[error("configuration: {0}")]
-    Invalid(Box<figment::Error>),
+    Invalid(String),
     /// A file that a variable names cannot be used.
     #[error("{variable}: {path} cannot be read: {reason}")]
     Unreadable {
@@ -59,13 +63,13 @@ pub fn load<T: Default + Serialize + DeserializeOwned>(file: Option<&Path>) -> R
         .filter(|key| !key.as_str().to_ascii_lowercase().starts_with("test_") && key != "config");
     let files = secret_file::among(&variables, &defaults)?;
     let taken: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
-    let environment = variables.filter(move |key| !taken.iter().any(|name| key == name)).split("__");
+    let variables = variables.filter(move |key| !taken.iter().any(|name| key == name));
+    let given = environment::read(&variables, &defaults);
     // Exactly there: a provider that searches would take one of a folder above.
     let from_file = if path.exists() { defaults.merge(Toml::file_exact(path)) } else { defaults };
-    let figment = files.into_iter().fold(from_file.merge(environment), |figment, file| {
-        figment.merge(Serialized::default(&file.setting, file.value()))
-    });
-    figment.extract().map_err(|error| ConfigError::Invalid(Box::new(error)))
+    let given = given.into_iter().chain(files.iter().map(SecretFile::variable));
+    let figment = given.fold(from_file, |figment, one| figment.merge(one));
+    figment.extract().map_err(|error| ConfigError::Invalid(complaint::text_of(error)))
 }
 
 /// The settings as TOML with every secret replaced by `***`.

@@ -3,7 +3,9 @@
 mod phantom;
 
 use std::{
+    fs,
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -14,31 +16,24 @@ use pacs::{
     store_scu::{Proposal, ScuAssociation, ScuTimeouts},
 };
 use serde_json::{Value, json};
-use service::tls::TlsConfig;
 
-use crate::{cli::DemoOptions, roles, serve::Server, settings::Settings};
+use crate::{cli::DemoOptions, serve::Server, settings::Settings};
 
 /// How long the demo waits for a preview before it says that something is wrong.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENT_ID: &str = "DEMO-1";
 
 /// Runs the demo; serves on until stopped, unless told to exit.
-pub async fn run(mut settings: Settings, options: DemoOptions) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, options: DemoOptions) -> anyhow::Result<()> {
     let begun = Instant::now();
     let temporary = tempfile::Builder::new().prefix("maxray-demo-").tempdir()?;
-    settings.data_directory = options.keep.unwrap_or_else(|| temporary.path().join("data"));
-    settings.log.filter = "warn".into();
-    settings.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    settings.pacs.listen = settings.http.listen;
-    // Nothing leaves this machine, and nobody has to trust a certificate to try it.
-    settings.http.tls = TlsConfig::default();
-    settings.pacs.tls = TlsConfig::default();
-    settings.roles = roles::ALL.into();
-    if settings.database.url.is_empty() {
-        // Its own file is new: there is nobody else to make the schema.
-        settings.database.migrate = database::Migrate::Start;
-    }
-    let mut server = Server::start(settings).await?;
+    let directory = options.keep.unwrap_or_else(|| temporary.path().join("data"));
+    ensure!(
+        !directory.exists() || fs::read_dir(&directory)?.next().is_none(),
+        "{} is not empty: --keep needs a new directory",
+        directory.display()
+    );
+    let mut server = Server::start(throw_away(settings, directory)).await?;
     server.shutdown.on_signals()?;
     let told = tell(&server, begun).await;
     if told.is_err() || options.exit {
@@ -48,16 +43,36 @@ pub async fn run(mut settings: Settings, options: DemoOptions) -> anyhow::Result
     told.and(ended)
 }
 
+/// The defaults, in a directory of its own, on loopback. Of what is configured only that counts which reaches nothing else: the
+/// database, the object store, keys, broker, Redis, mail, webhooks and registry that stand there may be those of a hospital.
+fn throw_away(configured: Settings, data_directory: PathBuf) -> Settings {
+    let mut settings = Settings { data_directory, ..Settings::default() };
+    settings.log = configured.log;
+    settings.log.filter = "warn".into();
+    settings.decoder = configured.decoder;
+    // The demo waits for previews, whatever is configured.
+    settings.worker.previews_parallel = configured.worker.previews_parallel;
+    settings.worker.preview_side_pixels = configured.worker.preview_side_pixels;
+    settings.worker.thumbnail_side_pixels = configured.worker.thumbnail_side_pixels;
+    settings.worker.preview_quality = configured.worker.preview_quality;
+    settings.worker.previews_memory_max_bytes = configured.worker.previews_memory_max_bytes;
+    settings.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    settings.pacs.listen = settings.http.listen;
+    settings
+}
+
 async fn tell(server: &Server, begun: Instant) -> anyhow::Result<()> {
     let Some(admin_password) = &server.admin_password else {
-        bail!("the directory given to --keep is in use already; the demo needs a new one");
+        bail!("the demo needs a new directory, and there are accounts in this one already");
     };
     let base = format!("http://{}", server.http_address);
     println!(
         "MaxRay runs at {base} (REST, /docs; DICOMweb, /dicomweb) and {} (DICOM).",
         dicom_address(server)?
     );
-    let anonymous = Rest { base: base.clone(), token: None, client: reqwest::Client::new() };
+    // A proxy of the environment is for other machines.
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let anonymous = Rest { base: base.clone(), token: None, client };
     let admin = anonymous.sign_in("admin", admin_password).await?;
     let password = service::identity::generate_password()?;
     let doctor = admin
@@ -210,5 +225,34 @@ impl Rest {
             ensure!(begun.elapsed() < PREVIEW_TIMEOUT, "no preview of {id} after {PREVIEW_TIMEOUT:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_takes_over_what_reaches_nothing_else() {
+        let mut configured = Settings::default();
+        configured.database.url = "postgres://hospital/maxray".into();
+        configured.object_storage.directory = "/srv/objects".into();
+        configured.keys.root_file = "/etc/maxray/root.key".into();
+        configured.broker.url = "amqps://hospital".into();
+        configured.redis.url = "rediss://hospital".into();
+        configured.patient_service.url = "https://hospital/fhir".into();
+        configured.notifications.mail.smtp_url = "smtps://hospital".into();
+        configured.audit.witness_directory = "/mnt/witness".into();
+        configured.roles.clear();
+        configured.decoder.processes = 7;
+        let demo = toml::Table::try_from(throw_away(configured, "new".into())).expect("TOML");
+        let defaults = toml::Table::try_from(Settings::default()).expect("TOML");
+        let mut changed: Vec<&str> = demo
+            .iter()
+            .filter(|(key, value)| defaults.get(*key) != Some(value))
+            .map(|(key, _)| key.as_str())
+            .collect();
+        changed.sort_unstable();
+        assert_eq!(changed, ["data_directory", "decoder", "http", "log", "pacs"]);
     }
 }

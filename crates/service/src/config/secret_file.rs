@@ -11,7 +11,10 @@ use std::{
 use figment::{Figment, providers::Env, value::Value};
 use zeroize::Zeroizing;
 
-use super::{ConfigError, ENVIRONMENT_PREFIX};
+use super::{
+    ConfigError,
+    environment::{Variable, is_text, parse, variable},
+};
 
 /// Longest such file. Whoever names a device or a log by mistake is told.
 const LENGTH_MAX_BYTES: u64 = 1 << 20;
@@ -21,7 +24,7 @@ pub(super) struct SecretFile {
     /// The variable as the environment provider has it: lower case, without prefix.
     pub(super) name: String,
     /// The setting, as `object_storage.s3.secret_access_key`.
-    pub(super) setting: String,
+    setting: String,
     /// What the file holds.
     content: Zeroizing<String>,
     is_text: bool,
@@ -29,9 +32,10 @@ pub(super) struct SecretFile {
 
 impl SecretFile {
     /// Text stays text, also when it looks like a number; other settings are read as their variable would be.
-    pub(super) fn value(&self) -> Value {
+    pub(super) fn variable(&self) -> Variable {
         let text = self.content.as_str();
-        if self.is_text { Value::from(text) } else { text.parse().unwrap_or_else(|never| match never {}) }
+        let value = if self.is_text { Value::from(text) } else { parse(text) };
+        Variable::new(&self.name, self.setting.clone(), value)
     }
 }
 
@@ -52,7 +56,7 @@ pub(super) fn among(variables: &Env, defaults: &Figment) -> Result<Vec<SecretFil
             path: PathBuf::from(path),
             reason: error.to_string(),
         })?;
-        let is_text = matches!(defaults.find_value(&setting), Ok(Value::String(..)));
+        let is_text = is_text(&setting, defaults);
         files.push(SecretFile { name: name.clone(), setting, content, is_text });
     }
     Ok(files)
@@ -70,10 +74,6 @@ fn setting_of<'a>(name: &'a str, defaults: &Figment) -> Option<(&'a str, String)
 
 fn dotted(name: &str) -> String {
     name.replace("__", ".")
-}
-
-fn variable(name: &str) -> String {
-    format!("{ENVIRONMENT_PREFIX}{}", name.to_ascii_uppercase())
 }
 
 /// The content without the newline that editors and `echo` put at its end.
