@@ -27,6 +27,9 @@ const S3_HEDGE_PERCENT_LIMIT: u8 = 10;
 /// Memory for uploads, of all senders together; and the least, of one part and some beginnings.
 const S3_UPLOAD_MEMORY_MAX_BYTES: u64 = 512 << 20;
 const S3_UPLOAD_MEMORY_LEAST_BYTES: u64 = 16 << 20;
+/// What was read stays on this machine's disk: how much of it, and the least that is of use.
+const S3_CACHE_MAX_BYTES: u64 = 4 << 30;
+const S3_CACHE_LEAST_BYTES: u64 = 16 << 20;
 
 /// Which store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -117,6 +120,8 @@ pub struct S3Config {
     pub hedge_percent_max: u8,
     /// Memory for what is uploaded, of all senders together; beyond it they wait.
     pub upload_memory_max_bytes: u64,
+    /// What was read stays in the data directory, sealed as it is in the bucket, up to so much; 0 for nothing.
+    pub cache_max_bytes: u64,
 }
 
 impl Default for S3Config {
@@ -138,6 +143,7 @@ impl Default for S3Config {
             breaker_open_ms: S3_BREAKER_OPEN_MS,
             hedge_percent_max: S3_HEDGE_PERCENT_MAX,
             upload_memory_max_bytes: S3_UPLOAD_MEMORY_MAX_BYTES,
+            cache_max_bytes: S3_CACHE_MAX_BYTES,
         }
     }
 }
@@ -188,6 +194,8 @@ impl S3Config {
             "s3.hedge_percent_max is at most 10"
         } else if self.upload_memory_max_bytes < S3_UPLOAD_MEMORY_LEAST_BYTES {
             "s3.upload_memory_max_bytes is at least 16777216, 16 MiB"
+        } else if self.cache_max_bytes != 0 && self.cache_max_bytes < S3_CACHE_LEAST_BYTES {
+            "s3.cache_max_bytes is 0, for no cache, or at least 16777216, 16 MiB"
         } else if self.prefix.split('/').any(|part| part == "..") {
             "s3.prefix has no `..`"
         } else {
@@ -225,6 +233,8 @@ mod tests {
         assert!(s3(|s3| s3.breaker_open_ms = 0).is_err());
         assert!(s3(|s3| s3.hedge_percent_max = 11).is_err());
         assert!(s3(|s3| s3.upload_memory_max_bytes = (16 << 20) - 1).is_err());
+        assert!(s3(|s3| s3.cache_max_bytes = (16 << 20) - 1).is_err());
+        assert!(s3(|s3| s3.cache_max_bytes = 0).is_ok());
         let config = ObjectStorageConfig { reserve_percent_max: 101, ..Default::default() };
         assert!(config.check().is_err());
     }

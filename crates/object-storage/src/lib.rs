@@ -7,13 +7,16 @@
 //!
 //! **Encryption.** Every object is sealed before it reaches a backend (`seal`), under a key of its own that its
 //! patient's key wraps; patient keys are small objects of the same store, wrapped by the root key (`keys`). Only the
-//! modules `storage`, `writer` and `keys` call `backend`; lengths and offsets above it are in plain bytes, and a
-//! plain range becomes the range of the chunks that cover it. `docs/object-format.md` has the format.
+//! modules `storage`, `writer`, `keys` and `cache` call `backend`; lengths and offsets above it are in plain bytes, and a
+//! plain range becomes the range of the chunks that cover it. `docs/object-format.md` has the format. What was read of a
+//! bucket stays on the machine's disk as it is there (`cache`), and is proved again by whoever reads it again.
 #![deny(missing_docs)]
 
 mod backend;
+mod cache;
 mod config;
 mod directory;
+mod disk;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -26,6 +29,7 @@ mod storage;
 mod writer;
 
 pub use config::{BackendKind, ObjectStorageConfig, S3Checksum, S3Config};
+pub use disk::Disk;
 pub use error::StorageError;
 pub use key::ObjectKey;
 pub use keys::{Destruction, Keyring, KeysConfig, PatientKey, Rewrapped, RootStatus};

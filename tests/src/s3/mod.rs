@@ -116,6 +116,8 @@ impl S3Server {
             ("S3__ACCESS_KEY_ID", "test"),
             ("S3__SECRET_ACCESS_KEY", "not a secret"),
             ("S3__ALLOW_HTTP", "true"),
+            // Tests change what is in the bucket and look at what is read of it. Those of the cache give it a size.
+            ("S3__CACHE_MAX_BYTES", "0"),
         ];
         settings.map(|(name, value)| (format!("MAXRAY_OBJECT_STORAGE__{name}"), value.to_owned())).to_vec()
     }
@@ -189,6 +191,11 @@ impl S3Server {
     pub fn requests(&self) -> u64 {
         lock(&self.state).requests
     }
+
+    /// GETs so far of objects whose names end so.
+    pub fn reads(&self, name: &str) -> u64 {
+        lock(&self.state).reads.iter().filter(|(path, _)| path.ends_with(name)).map(|(_, count)| count).sum()
+    }
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
@@ -205,6 +212,9 @@ async fn serve(
     let fault = {
         let mut state = lock(&state);
         state.requests += 1;
+        if method == Method::GET {
+            *state.reads.entry(uri.path().to_owned()).or_default() += 1;
+        }
         state.fault
     };
     match fault {

@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) habits: Habits,
     /// Paths whose first GET was not answered.
     pub(super) reads_lost: HashSet<String>,
+    /// GETs by their path.
+    pub(super) reads: HashMap<String, u64>,
     pub(super) requests: u64,
 }
 

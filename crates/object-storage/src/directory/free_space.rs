@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::error::StorageError;
+use crate::{disk::Disk, error::StorageError};
 
 /// How long an answer of the file system is used.
 const READING_AGE_MAX: Duration = Duration::from_secs(1);
@@ -46,15 +46,10 @@ impl FreeSpace {
     }
 
     fn read(&self) -> Result<Reading, StorageError> {
-        let status = rustix::fs::statvfs(&self.path).map_err(StorageError::io("ask for free space"))?;
-        let total_bytes = status.f_blocks.saturating_mul(status.f_frsize);
-        let free_bytes = status.f_bavail.saturating_mul(status.f_frsize);
-        let reserve_bytes = if self.reserve_percent_max >= 100 {
-            self.reserve_bytes
-        } else {
-            self.reserve_bytes.min(total_bytes / 100 * u64::from(self.reserve_percent_max))
-        };
-        Ok(Reading { at: Instant::now(), usable_bytes: free_bytes.saturating_sub(reserve_bytes) })
+        let disk = Disk::of(&self.path, self.reserve_bytes, self.reserve_percent_max)
+            .map_err(StorageError::io("ask for free space"))?;
+        disk.tell("objects");
+        Ok(Reading { at: Instant::now(), usable_bytes: disk.free_bytes.saturating_sub(disk.reserve_bytes) })
     }
 }
 

@@ -225,7 +225,7 @@ mod tests {
         let (breaker, began) = (Breaker::new(1, OPEN_FOR), Instant::now());
         fail_for(&breaker, began, 2, STREAK_MIN);
         // `drop` takes the time of the machine, which is not later.
-        drop(breaker.admit_at(began + Duration::from_secs(60)).expect("one tries"));
-        breaker.admit_at(began + Duration::from_secs(60)).expect("and so does the next");
+        drop(breaker.admit_at(began + Duration::from_mins(1)).expect("one tries"));
+        breaker.admit_at(began + Duration::from_mins(1)).expect("and so does the next");
     }
 }

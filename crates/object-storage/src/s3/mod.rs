@@ -99,13 +99,10 @@ impl S3 {
         operation: &'static str,
         work: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        match tokio::time::timeout(self.operation_timeout, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.breaker.failed();
-                Err(StorageError::TooSlow { operation })
-            }
-        }
+        tokio::time::timeout(self.operation_timeout, work).await.unwrap_or_else(|_| {
+            self.breaker.failed();
+            Err(StorageError::TooSlow { operation })
+        })
     }
 
     pub(crate) async fn length(&self, key: ObjectKey) -> Result<u64, StorageError> {

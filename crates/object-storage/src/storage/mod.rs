@@ -2,6 +2,8 @@
 //! out was proved to be the one that went in.
 
 mod age;
+mod beat;
+mod blocks;
 mod probe;
 mod read;
 
@@ -12,6 +14,7 @@ use futures_util::stream::BoxStream;
 
 use crate::{
     backend::Backend,
+    cache::Cache,
     config::{BackendKind, ObjectStorageConfig},
     directory::Directory,
     error::StorageError,
@@ -59,6 +62,8 @@ impl From<StoredObject> for SealedObject {
 pub struct ObjectStorage {
     backend: Backend,
     keys: Keyring,
+    /// What was read of a bucket before, on this machine's disk.
+    cache: Option<Arc<Cache>>,
 }
 
 impl ObjectStorage {
@@ -90,7 +95,7 @@ impl ObjectStorage {
         }
     }
 
-    /// Opens the store beside a process that works on it: nothing is removed, made or tried.
+    /// Opens the store beside a process that works on it: nothing is removed, made, tried or cached.
     ///
     /// # Errors
     /// As [`Self::open`].
@@ -116,7 +121,8 @@ impl ObjectStorage {
             BackendKind::S3 => Backend::S3(Arc::new(S3::open(&config.s3)?)),
         };
         let keys = Keyring::open(backend.clone(), keys, data_directory, owner).await?;
-        Ok(Self { backend, keys })
+        let cache = if owner { Cache::open(config, data_directory, &backend).await } else { None };
+        Ok(Self { backend, keys, cache })
     }
 
     /// The keys.
@@ -159,7 +165,11 @@ impl ObjectStorage {
     /// # Errors
     /// Failures of the store.
     pub async fn delete(&self, key: ObjectKey) -> Result<(), StorageError> {
-        self.backend.delete(key).await
+        let deleted = self.backend.delete(key).await;
+        if let Some(cache) = &self.cache {
+            cache.forget(key).await;
+        }
+        deleted
     }
 
     /// How many bytes the store keeps of an object.

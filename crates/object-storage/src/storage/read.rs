@@ -5,24 +5,28 @@ use std::{ops::Range, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt as _, stream};
 
-use super::{ObjectStorage, ObjectStream, SealedObject, altered};
+use super::{ObjectStorage, ObjectStream, SealedObject, altered, blocks::Blocks};
 use crate::{
+    cache::Cache,
     error::StorageError,
     key::ObjectKey,
     keys::PatientKey,
-    seal::{HEADER_BYTES, Header, ObjectAltered, Opener, SEAL_BYTES, Seal, stored_length},
+    seal::{
+        HEADER_BYTES, Header, ObjectAltered, ObjectKind, Opener, SEAL_BYTES, Seal, Secret, stored_length,
+    },
 };
 
 /// Stored bytes that are read in one trip; longer ranges are opened as they come.
 const ONE_READ_MAX_BYTES: u64 = 2 << 20;
 
 impl ObjectStorage {
-    /// The whole object as a stream.
+    /// The whole object as a stream, past the cache: for those who go through everything, and want what the store has.
     ///
     /// # Errors
     /// [`StorageError::NotFound`] and failures of the store, here or in the stream.
     pub async fn read(&self, object: &SealedObject) -> Result<ObjectStream, StorageError> {
-        self.stream_range(object, 0..object.seal.length_bytes()).await
+        let past_cache = Self { cache: None, ..self.clone() };
+        past_cache.stream_range(object, 0..object.seal.length_bytes()).await
     }
 
     /// The whole object at once, when it is at most `length_max_bytes` long.
@@ -57,23 +61,27 @@ impl ObjectStorage {
         patient_key: &PatientKey,
     ) -> Result<Bytes, StorageError> {
         let key = object.key;
-        let mut opener = opener(object, &range, patient_key)?;
+        let reading = Reading::new(object, range.clone(), patient_key)?;
+        if let Some(cache) = self.cache_for(object) {
+            return Blocks::new(cache, reading).at_once().await;
+        }
+        let mut opener = reading.opener(&range);
         let stored = opener.stored_range();
         if stored.end - stored.start > ONE_READ_MAX_BYTES {
             let mut whole = BytesMut::with_capacity((range.end - range.start) as usize);
-            let mut pieces = self.open_stream(object, opener).await?;
+            let mut pieces = self.open_stream(&reading).await?;
             while let Some(piece) = pieces.try_next().await? {
                 whole.extend_from_slice(&piece);
             }
             return Ok(whole.freeze());
         }
-        let whole = stored_length(object.seal.length_bytes());
-        let sealed = self.backend.read_range(key, stored, whole).await.map_err(length_is_altered)?;
-        let plain = opener.push(sealed).map_err(|ObjectAltered(what)| altered(key, what))?;
+        let sealed = self.backend.read_range(key, stored, reading.whole()).await;
+        let plain = opener.push(sealed.map_err(length_is_altered)?);
+        let plain = plain.map_err(|ObjectAltered(what)| altered(key, what))?;
         if opener.is_done() { Ok(plain) } else { Err(altered(key, "it ends early")) }
     }
 
-    /// Exactly the bytes of `range` as a stream, at most two pieces ahead of the reader.
+    /// Exactly the bytes of `range` as a stream, a few pieces ahead of the reader.
     ///
     /// # Errors
     /// As [`Self::read_range`]; later failures come in the stream.
@@ -86,13 +94,21 @@ impl ObjectStorage {
             return Ok(Box::pin(stream::empty()));
         }
         let patient_key = self.keys.patient_key(object.seal.patient_key_id()).await?;
-        let opener = opener(object, &range, &patient_key)?;
-        self.open_stream(object, opener).await
+        let reading = Reading::new(object, range, &patient_key)?;
+        match self.cache_for(object) {
+            Some(cache) => Blocks::new(cache, reading).stream().await,
+            None => self.open_stream(&reading).await,
+        }
     }
 
-    async fn open_stream(&self, object: &SealedObject, opener: Opener) -> Result<ObjectStream, StorageError> {
-        let (key, whole) = (object.key, stored_length(object.seal.length_bytes()));
-        let sealed = self.backend.stream_range(key, opener.stored_range(), whole).await;
+    /// The cache, while it works. What the store is tried with does not go through it.
+    fn cache_for(&self, object: &SealedObject) -> Option<&Arc<Cache>> {
+        self.cache.as_ref().filter(|cache| object.seal.kind() != ObjectKind::Probe && cache.is_on())
+    }
+
+    async fn open_stream(&self, reading: &Reading) -> Result<ObjectStream, StorageError> {
+        let (key, opener) = (reading.key, reading.opener(&reading.range));
+        let sealed = self.backend.stream_range(key, opener.stored_range(), reading.whole()).await;
         let state = (sealed.map_err(length_is_altered)?, opener);
         Ok(Box::pin(stream::try_unfold(state, move |(mut sealed, mut opener)| async move {
             while let Some(piece) = sealed.try_next().await.map_err(length_is_altered)? {
@@ -143,24 +159,49 @@ impl ObjectStorage {
     }
 }
 
-fn opener(
-    object: &SealedObject,
-    range: &Range<u64>,
-    patient_key: &PatientKey,
-) -> Result<Opener, StorageError> {
-    let SealedObject { key, seal } = object;
-    let length_bytes = seal.length_bytes();
-    if range.end > length_bytes {
-        return Err(StorageError::PastEnd { key: *key, end: range.end, length_bytes });
+/// What is read of an object, and what opens it.
+pub(super) struct Reading {
+    key: ObjectKey,
+    seal: Seal,
+    header: Header,
+    data_key: Secret,
+    range: Range<u64>,
+}
+
+impl Reading {
+    fn new(object: &SealedObject, range: Range<u64>, patient_key: &PatientKey) -> Result<Self, StorageError> {
+        let SealedObject { key, seal } = object.clone();
+        let length_bytes = seal.length_bytes();
+        if range.end > length_bytes {
+            return Err(StorageError::PastEnd { key, end: range.end, length_bytes });
+        }
+        let header = seal.header(key);
+        let data_key = seal.open(&header, patient_key.wrap_key());
+        let data_key = data_key.map_err(|ObjectAltered(what)| altered(key, what))?;
+        Ok(Self { key, seal, header, data_key, range })
     }
-    let header = seal.header(*key);
-    let data_key = seal.open(&header, patient_key.wrap_key());
-    let data_key = data_key.map_err(|ObjectAltered(what)| altered(*key, what))?;
-    Ok(Opener::new(&header, seal, &data_key, range))
+
+    pub(super) fn key(&self) -> ObjectKey {
+        self.key
+    }
+
+    pub(super) fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+
+    /// Bytes that the store keeps of the object.
+    pub(super) fn whole(&self) -> u64 {
+        stored_length(self.seal.length_bytes())
+    }
+
+    /// What opens a part of the object.
+    pub(super) fn opener(&self, range: &Range<u64>) -> Opener {
+        Opener::new(&self.header, &self.seal, &self.data_key, range)
+    }
 }
 
 /// An object that is shorter or longer than it was written was altered.
-fn length_is_altered(error: StorageError) -> StorageError {
+pub(super) fn length_is_altered(error: StorageError) -> StorageError {
     match error {
         StorageError::LengthDiffers { key, .. } | StorageError::PastEnd { key, .. } => {
             altered(key, "its length differs")
