@@ -4,7 +4,8 @@
 #   deploy/backup-distributed.sh backup FOLDER       FOLDER must not exist. Both steps:
 #   deploy/backup-distributed.sh database FOLDER       first this one, where pg_dump is;
 #   deploy/backup-distributed.sh objects FOLDER        then this one, where the copy command is
-#   deploy/backup-distributed.sh restore FOLDER      into an empty database and an empty place for objects. All of it:
+#   deploy/backup-distributed.sh restore FOLDER      into an empty database and an empty place for objects. All of it, and
+#                                                      maxray reindex --missing, for what came in after the dump:
 #   deploy/backup-distributed.sh restore-objects FOLDER
 #   deploy/backup-distributed.sh restore-database FOLDER
 #   deploy/backup-distributed.sh verify                whether all is there: maxray verify --deep
@@ -17,7 +18,7 @@
 #   COPY            rclone, aws or mc (MinIO's), with arguments if need be; the first that is installed. Another program is
 #                   called as `PROGRAM objects FROM TO` (all but keys/), `PROGRAM keys FROM TO` (keys/ alone), `PROGRAM list
 #                   PLACE` (prints what is there)
-#   MAXRAY          the program (maxray). Its settings for `verify` come from the environment: the bucket that is restored
+#   MAXRAY          the program (maxray). Its settings for `restore` and `verify` come from the environment: the bucket that is restored
 #                   into, its keys, and the root key; where the database is and the prefix are told by this script
 #
 # The order is that of deploy/backup.sh, for its reasons: the database first, the objects after it, keys last. Names in the
@@ -134,6 +135,11 @@ save_objects() {
     thrice copy_objects "$place" "$unfinished/bucket" || fail "objects could not be copied"
     thrice save_keys || fail "keys could not be copied"
     [ -s "$unfinished/bucket/keys/root" ] || fail "$place has no keys/root: is --prefix what object_storage.s3.prefix is?"
+    # The copy of the objects may hold what came in after the dump: no node removes any of it before `maxray reindex`.
+    beat=$(cat "$unfinished/bucket/keys/beat" 2>/dev/null || echo 0)
+    now=$(date +%s)000
+    [ "$now" -gt "$beat" ] || now=$((beat + 1))
+    printf %s "$now" >"$unfinished/bucket/keys/beat"
     sync
     mv "$unfinished" "$folder"
     echo "backed up to $folder"
@@ -159,7 +165,7 @@ bring_database() {
     echo "the database is restored"
 }
 
-verify() {
+over_the_restored() {
     find_database
     unset MAXRAY_DATABASE__URL_FILE MAXRAY_OBJECT_STORAGE__S3__PREFIX_FILE
     export MAXRAY_DATABASE__URL="$url" MAXRAY_OBJECT_STORAGE__S3__PREFIX="$prefix"
@@ -169,7 +175,7 @@ verify() {
         trap 'rm -rf "$MAXRAY_DATA_DIRECTORY"' EXIT
     fi
     mkdir -p "$MAXRAY_DATA_DIRECTORY"
-    "${MAXRAY:-maxray}" verify --deep
+    "${MAXRAY:-maxray}" "$@"
 }
 
 case $step in
@@ -178,7 +184,12 @@ case $step in
     backup) save_database; save_objects ;;
     restore-objects) bring_objects ;;
     restore-database) bring_database ;;
-    verify) verify ;;
-    restore) bring_objects; bring_database; verify ;;
+    verify) over_the_restored verify --deep ;;
+    restore)
+        bring_objects
+        bring_database
+        over_the_restored reindex --missing
+        over_the_restored verify --deep
+        ;;
     *) usage ;;
 esac

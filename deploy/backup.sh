@@ -1,7 +1,9 @@
 #!/bin/sh
 # A backup of the embedded home (SQLite and a directory) beside the running server:
 #
-#   deploy/backup.sh DATA_DIRECTORY DESTINATION        DESTINATION must not exist; needs sqlite3
+#   deploy/backup.sh DATA_DIRECTORY DESTINATION [OBJECTS_DIRECTORY]      DESTINATION must not exist; needs sqlite3
+#
+# OBJECTS_DIRECTORY is object_storage.directory, where `objects` and `keys` lie when they are not in the data directory.
 #
 # The order is what makes it whole:
 #   1. small files   who this node is and what signs the audit trail; the trail's witness is then not younger than the
@@ -21,12 +23,12 @@
 # Do not rotate keys (`maxray key rotate`) and do not purge while it runs.
 set -eu
 umask 077
-[ $# = 2 ] || { echo "usage: backup.sh DATA_DIRECTORY DESTINATION" >&2; exit 2; }
+[ $# = 2 ] || [ $# = 3 ] || { echo "usage: backup.sh DATA_DIRECTORY DESTINATION [OBJECTS_DIRECTORY]" >&2; exit 2; }
 # Without the slashes at its end: what is unfinished has to lie beside it and not inside.
-data=$1 destination=${2%"${2##*[!/]}"}
+data=$1 destination=${2%"${2##*[!/]}"} store=${3:-$1}
 command -v sqlite3 >/dev/null || { echo "backup.sh: sqlite3 is not installed" >&2; exit 1; }
 [ -f "$data/maxray.sqlite" ] || { echo "backup.sh: $data holds no maxray.sqlite" >&2; exit 1; }
-[ -d "$data/objects" ] || { echo "backup.sh: $data holds no objects: object_storage.directory is elsewhere?" >&2; exit 1; }
+[ -d "$store/objects" ] || { echo "backup.sh: $store holds no objects: give object_storage.directory as the third argument" >&2; exit 1; }
 [ ! -e "${destination:-/}" ] || { echo "backup.sh: $2 is there already" >&2; exit 1; }
 # Unfinished until it gets its name: a copy that broke off is never taken for a backup.
 unfinished=$destination.unfinished
@@ -43,12 +45,18 @@ sqlite3 -readonly -cmd '.timeout 30000' "$data/maxray.sqlite" "VACUUM INTO '$(pr
 # and the copy had no row or was erased: tar says so and ends with 1. 2 is a failure.
 copy() {
     status=0
-    { tar -C "$data" -cf - "$1" || status=$?; echo "$status" >"$unfinished/.status"; } | tar -C "$unfinished" -xpf -
+    { tar -C "$store" -cf - "$1" || status=$?; echo "$status" >"$unfinished/.status"; } | tar -C "$unfinished" -xpf -
     [ "$(cat "$unfinished/.status")" -le 1 ] || { echo "backup.sh: $1 could not be copied" >&2; exit 1; }
     rm "$unfinished/.status"
 }
 copy objects
 copy keys
+
+# The copy of the objects may hold what came in after the snapshot: no server removes any of it before `maxray reindex` (docs/verify.md).
+beat=$(cat "$unfinished/keys/beat" 2>/dev/null || echo 0)
+now=$(date +%s)000
+[ "$now" -gt "$beat" ] || now=$((beat + 1))
+printf %s "$now" >"$unfinished/keys/beat"
 
 sync -f "$unfinished"
 mv "$unfinished" "$destination"

@@ -165,7 +165,7 @@ pub(crate) async fn retrieve_by_uri(
     }
     let index = index_of(frame, &header)?;
     let output = Output { options, format: render::format_of(&chosen.media_type, quality) };
-    rendered::respond(&app, &headers, &found, &header, index, output).await
+    Box::pin(rendered::respond(&app, &headers, &found, &header, index, output)).await
 }
 
 /// The instance itself.

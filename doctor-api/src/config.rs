@@ -24,7 +24,7 @@ pub struct DoctorApiConfig {
     pub sign_ins_per_minute_per_user: u32,
     /// Failed sign-ins of one user name in an hour.
     pub sign_ins_per_hour_per_user: u32,
-    /// Failed sign-ins from one address in a minute.
+    /// Failed sign-ins from one address in a minute; as many refresh tokens that are not good, and tries to use a share link.
     pub sign_ins_per_minute_per_address: u32,
     /// Access tokens of one service account in a minute.
     pub client_tokens_per_minute: u32,

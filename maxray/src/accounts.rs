@@ -34,7 +34,7 @@ pub async fn run(settings: Settings, command: UserCommand) -> anyhow::Result<()>
 }
 
 async fn open(settings: &Settings) -> anyhow::Result<Database> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(settings).await?;
     home::open_database(settings, &directory, &Clock::system()).await
 }
 
@@ -176,7 +176,7 @@ pub async fn rotate_signing(settings: Settings, drop_old: bool) -> anyhow::Resul
         return Err(KeyError::InSettings.into());
     }
     let database = open(&settings).await?;
-    let path = home::prepare_directory(&settings.data_directory)?.join(TOKEN_KEYS_FILE);
+    let path = settings.data_directory.join(TOKEN_KEYS_FILE);
     let key_id = rotate_signing_key(&path, &Clock::system(), drop_old)?;
     let mut record = AuditRecord::success(&operator(), "rotate_signing_key").about(&key_id);
     if drop_old {

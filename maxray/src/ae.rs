@@ -23,7 +23,7 @@ fn operator() -> AuditActor {
 
 /// `maxray ae ...`; works while the server runs, which hears of it within five seconds.
 pub async fn run(settings: Settings, command: AeCommand) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     let outcome = apply(&database, command).await;
     database.close().await;

@@ -20,7 +20,10 @@ pub fn register(broker: bool) {
     counter!("maxray_security_alerts_total", "kind" => "associations_refused").increment(0);
     counter!("maxray_webhook_deliveries_total", "outcome" => "dead").increment(0);
     counter!("maxray_mails_total", "outcome" => "dead").increment(0);
-    counter!("maxray_dimse_c_store_total", "status" => "0000").increment(0);
+    // Success, processing failure and out of resources: what is not the sender's doing.
+    for status in ["0000", "0110", "A700"] {
+        counter!("maxray_dimse_c_store_total", "status" => status).increment(0);
+    }
     if broker {
         for name in ["maxray_broker_failures_total", "maxray_broker_confirmed_total"] {
             counter!(name).increment(0);

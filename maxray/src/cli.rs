@@ -24,8 +24,8 @@ use crate::roles::Role;
                   maxray serve                start it; the first start prints an admin password\n  \
                   storescu -aec MAXRAY 127.0.0.1 11112 image.dcm    send an X-ray with DCMTK\n  \
                   maxray config check         show every setting as it is in effect\n\n\
-                  Settings: maxray.toml in the working directory, or --config FILE; every key can be overridden \
-                  as MAXRAY_SECTION__KEY, as in MAXRAY_HTTP__LISTEN=127.0.0.1:9000."
+                  Settings: maxray.toml in the working directory, or --config FILE (MAXRAY_CONFIG); every key can \
+                  be overridden as MAXRAY_SECTION__KEY, as in MAXRAY_HTTP__LISTEN=127.0.0.1:9000."
 )]
 pub struct Arguments {
     /// Configuration file [default: maxray.toml in the working directory, if there is one]
@@ -266,7 +266,7 @@ pub struct SelfSignedOptions {
 /// `config ...`
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Read the configuration as the server would and print it, secrets hidden
+    /// Read the configuration as the server would and print it, secrets hidden. Exit code 1: it would not start with it
     Check,
 }
 

@@ -43,7 +43,7 @@ impl Target {
             peer.target
         );
         let called: AeTitle = peer.target.parse()?;
-        let directory = home::prepare_directory(&settings.data_directory)?;
+        let directory = home::existing_to_read(settings).await?;
         let database = home::open_database(settings, &directory, &Clock::system()).await?;
         let registry = database.aes().await;
         database.close().await;

@@ -20,7 +20,7 @@ fn operator() -> AuditActor {
 
 /// `maxray forward ...`; works while the server runs, which hears of it within a second or two.
 pub async fn run(settings: Settings, command: ForwardCommand) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     let outcome = apply(&database, command).await;
     database.close().await;

@@ -22,7 +22,7 @@ fn operator() -> AuditActor {
 /// `maxray grant ...`.
 pub async fn run(settings: Settings, command: GrantCommand) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &clock).await?;
     match command {
         GrantCommand::Add(options) => add(&database, &clock, options).await?,

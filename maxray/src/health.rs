@@ -51,13 +51,12 @@ pub async fn run(settings: &Settings, options: HealthOptions) -> anyhow::Result<
     let client = reqwest::Client::builder()
         .timeout(Duration::from_millis(options.timeout_ms))
         .redirect(reqwest::redirect::Policy::none());
-    let (client, url) = match options.url {
-        Some(url) => (client, url),
+    let (client, url) = if let Some(url) = options.url {
+        (client, url)
+    } else {
         // Nothing is said to it, and nothing but yes or no is taken from it.
-        None => {
-            let path = if options.without_storage { "/readyz/database" } else { "/readyz" };
-            (client.no_proxy().tls_danger_accept_invalid_certs(true), own_url(settings, path)?)
-        }
+        let path = if options.without_storage { "/readyz/database" } else { "/readyz" };
+        (client.no_proxy().tls_danger_accept_invalid_certs(true), own_url(settings, path)?)
     };
     let answer = client.build()?.get(&url).send().await;
     let answer = answer.with_context(|| format!("{url} does not answer"))?;

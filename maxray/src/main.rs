@@ -69,7 +69,7 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         match command {
-            cli::Command::Serve { roles } => serve::run(settings.in_roles(roles)).await,
+            cli::Command::Serve { roles } => Box::pin(serve::run(settings.in_roles(roles))).await,
             cli::Command::Health(options) => health::run(&settings, options).await,
             cli::Command::Demo(options) => Box::pin(demo::run(settings, options)).await,
             cli::Command::Import(options) => import::run(settings, options).await,
@@ -86,7 +86,9 @@ fn run(config: Option<&std::path::Path>, command: cli::Command) -> anyhow::Resul
             cli::Command::Query(options) => dicom_client::query(settings, options).await,
             cli::Command::Tls(cli::TlsCommand::SelfSigned(options)) => tls::self_signed(&options),
             cli::Command::Audit(command) => audit::run(settings, command).await,
-            cli::Command::Key(cli::KeyCommand::Encryption(command)) => keys::key(settings, command).await,
+            cli::Command::Key(cli::KeyCommand::Encryption(command)) => {
+                Box::pin(keys::key(settings, command)).await
+            }
             cli::Command::Erase(command) => keys::erase(settings, command).await,
             cli::Command::Deletion(command) => keys::deletion(settings, command).await,
             cli::Command::Hold(command) => keys::hold(settings, command).await,

@@ -29,6 +29,7 @@ pub async fn run(settings: &Settings, options: &MigrateOptions) -> anyhow::Resul
         let schema = schema.context("the schema cannot be looked at")?;
         return tell_what_is_to_be_done(&schema);
     }
+    home::check_owner(&settings.data_directory)?;
     // A SQLite file belongs to whoever holds the lock of the data directory.
     let _lock = if home::is_shared(settings) {
         None

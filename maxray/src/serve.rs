@@ -70,12 +70,7 @@ impl Server {
         hardening::raise_descriptor_limit();
         let clock = Clock::system();
         let directory = home::prepare_directory(&settings.data_directory)?;
-        let lock = home::lock(&directory)?.with_context(|| {
-            format!(
-                "another maxray works on {}: stop it or choose another data_directory",
-                directory.display()
-            )
-        })?;
+        let lock = lock(&directory)?;
         settings.check_doors()?;
         let (http_tls, dicom_tls) = open_tls(&settings)?;
         let http = listen("http.listen", settings.http.listen)?;
@@ -102,6 +97,7 @@ impl Server {
         tasks.spawn(serve_worker(&settings, &archive, &parts, shutdown.clone()));
         tasks.spawn(trail.clone().keep(shutdown.clone()));
         tasks.spawn(watch_disk(archive.clone(), shutdown.clone()));
+        tasks.spawn(readiness::watch(&settings, &archive, &directory, shutdown.clone()));
         tasks.spawn(keep_in_touch(archive.clone(), parts.redis.clone(), shutdown.clone()));
         write_run_file(&directory, http_address, https, dicom_address)?;
         tracing::info!(
@@ -165,6 +161,7 @@ impl Server {
         // A database whose disk failed is left as it is: closing it would move its log about.
         if !self.archive.database().has_disk_failed() {
             self.trail.end().await;
+            home::last_beat(&self.archive).await;
             let _ = self.archive.storage().keys().discard_spares().await;
             self.archive.database().close().await;
         }
@@ -175,6 +172,12 @@ impl Server {
 }
 
 /// Only with the role.
+fn lock(directory: &Path) -> anyhow::Result<Lock> {
+    home::lock(directory)?.with_context(|| {
+        format!("another maxray works on {}: stop it or choose another data_directory", directory.display())
+    })
+}
+
 fn listen_for_dicom(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
     if settings.has(Role::Pacs) { listen("pacs.listen", settings.pacs.listen).map(Some) } else { Ok(None) }
 }
@@ -190,7 +193,8 @@ fn listen(setting: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     bind().with_context(|| format!("{setting} = \"{address}\" cannot be listened on"))
 }
 
-fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
+/// Reads the files of the listeners, and looks at those for calling others.
+pub fn open_tls(settings: &Settings) -> anyhow::Result<(Option<Tls>, Option<Tls>)> {
     let http = Tls::open("http", &settings.http.tls, &[b"h2", b"http/1.1"])?;
     // Without the listener nobody is shown its certificate.
     let dicom = if settings.has(Role::Pacs) { Tls::open("pacs", &settings.pacs.tls, &[])? } else { None };

@@ -13,7 +13,7 @@ fn operator() -> AuditActor {
 
 /// `maxray user add`.
 pub async fn add(settings: Settings, options: UserAddOptions) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     if let Some(id) = options.doctor_id {
         database.doctor(id).await?.with_context(|| format!("there is no doctor {id}"))?;

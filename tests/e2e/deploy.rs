@@ -10,7 +10,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::platform::{Options, Platform, binary};
+use tests::{
+    home,
+    platform::{Options, Platform, binary},
+};
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the workspace").to_owned()
@@ -276,4 +279,14 @@ async fn what_alarms_look_at_is_there_before_it_happens() {
         assert!(metrics.lines().any(is_of), "{name} comes with its first event");
     }
     assert!(names.len() > 5, "{names:?}");
+    for status in ["0110", "A700"] {
+        let line = format!("maxray_dimse_c_store_total{{status=\"{status}\"}} 0");
+        assert!(metrics.contains(&line), "{status} comes with its first image that is refused");
+    }
+    assert!(metrics.contains("maxray_ready 1"), "the start asked /readyz");
+    for name in ["maxray_disk_free_bytes", "maxray_disk_size_bytes"] {
+        assert!(platform.metric(&format!("{name}{{of=\"data\"}}")).await > 0.0, "{name}");
+    }
+    let has_objects = metrics.contains("maxray_disk_free_bytes{of=\"objects\"}");
+    assert_eq!(has_objects, !home::is_distributed(), "a bucket has no end");
 }

@@ -13,6 +13,7 @@ use tests::{
     scu::{Association, Proposal},
     session::{PASSWORD, Session},
     synthetic::{CR_IMAGE_STORAGE, Synthetic},
+    wait,
 };
 
 /// Longest time until a sender hears that its instance was not stored.
@@ -33,7 +34,7 @@ fn store(platform: &Platform, instance: &Synthetic) -> Option<u16> {
     status
 }
 
-fn store_beside(platform: &Platform, instance: &Synthetic) -> (Option<u16>, Duration) {
+pub(super) fn store_beside(platform: &Platform, instance: &Synthetic) -> (Option<u16>, Duration) {
     let began = Instant::now();
     let status = tokio::task::block_in_place(|| store(platform, instance));
     (status, began.elapsed())
@@ -234,6 +235,11 @@ async fn a_read_cut_short_or_altered_is_an_error_never_other_bytes() {
     let entry = &ledger.entries()[&instance.sop_instance_uid];
     retrieve(&reader, entry, &instance.sop_instance_uid).await.expect_err("half an object is no object");
     s3.heal();
+    // The breaker may be open for some seconds more.
+    wait::until("the bucket to be asked again", async || {
+        retrieve(&reader, entry, &instance.sop_instance_uid).await.ok()
+    })
+    .await;
     ledger.check(&reader, "whole again").await;
 }
 

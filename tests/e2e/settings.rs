@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -32,6 +33,8 @@ fn files<const N: usize>(contents: [&[u8]; N]) -> (tempfile::TempDir, [String; N
         number += 1;
         let path: PathBuf = folder.path().join(format!("{number}"));
         fs::write(&path, content).expect("a file");
+        // As a root key has to be.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("chmod");
         path.display().to_string()
     });
     (folder, paths)
@@ -74,6 +77,79 @@ fn a_setting_can_stand_in_a_file() {
         "associations_max = 25",
     ] {
         assert!(text.contains(line), "no {line} in {text}");
+    }
+}
+
+/// Passwords, titles and versions may look like numbers, and are text.
+#[test]
+fn text_in_a_variable_stays_text() {
+    let (fine, text) = check(&[
+        ("MAXRAY_PACS__TLS__MINIMUM_VERSION", "1.3"),
+        ("MAXRAY_PACS__AE_TITLE", "007"),
+        ("MAXRAY_OBJECT_STORAGE__S3__BUCKET", "true"),
+        // Quotes were the way around it.
+        ("MAXRAY_HTTP__TLS__MINIMUM_VERSION", "\"1.3\""),
+        (SECRET, "20270101"),
+        ("MAXRAY_OBJECT_STORAGE__S3__REGION", "[eu"),
+        ("MAXRAY_PACS__ASSOCIATIONS_MAX", "25"),
+    ]);
+    assert!(fine && !text.contains("20270101"), "{text}");
+    for line in [
+        "ae_title = \"007\"",
+        "bucket = \"true\"",
+        "region = \"[eu\"",
+        "associations_max = 25",
+        "secret_access_key = \"***\"",
+    ] {
+        assert!(text.contains(line), "no {line} in {text}");
+    }
+    assert_eq!(text.matches("minimum_version = \"1.3\"").count(), 2, "{text}");
+}
+
+/// Whatever is wrong with it.
+#[test]
+fn no_complaint_tells_a_value() {
+    let (fine, text) = check(&[("MAXRAY_KEYS", "hunter2")]);
+    assert!(!fine && text.contains("MAXRAY_KEYS") && !text.contains("hunter2"), "{text}");
+    let (fine, text) = check(&[("MAXRAY_PACS__ASSOCIATIONS_MAX", "hunter2")]);
+    assert!(!fine && text.contains("MAXRAY_PACS__ASSOCIATIONS_MAX") && !text.contains("hunter2"), "{text}");
+}
+
+/// With these settings `serve` does not start: `config check` says why in the same words, makes nothing, and ends with 1.
+#[test]
+fn what_does_not_start_is_not_well_formed() {
+    let (folder, [open, broken]) = files([b"bm90IHRoZSBrZXkgb2YgYW55Ym9keSwgYnV0IDMyIGI=\n", b"no PEM"]);
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).expect("chmod");
+    let absent = folder.path().join("absent.pem").display().to_string();
+    let (absent, open, broken) = (absent.as_str(), open.as_str(), broken.as_str());
+    let refused: [&[(&str, &str)]; 12] = [
+        &[("MAXRAY_LOG__FILTER", "maxray=loud")],
+        &[("MAXRAY_ROLES", "[\"pacs\"]")],
+        &[("MAXRAY_PACS__LISTEN", "0.0.0.0:11112")],
+        &[("MAXRAY_HTTP__TLS__CERTIFICATE_FILE", absent)],
+        &[("MAXRAY_PACS__TLS__CERTIFICATE_FILE", broken)],
+        &[("MAXRAY_PACS__CALL__TLS__CA_FILE", absent)],
+        &[("MAXRAY_DATABASE__URL", "mysql://maxray@127.0.0.1/maxray")],
+        &[("MAXRAY_DATABASE__URL", "postgres://maxray@db.example.org/maxray")],
+        &[("MAXRAY_OBJECT_STORAGE__BACKEND", "s3")],
+        &[("MAXRAY_KEYS__ROOT", "c2hvcnQ=")],
+        &[("MAXRAY_KEYS__ROOT_FILE", open)],
+        &[("MAXRAY_NOTIFICATIONS__WEBHOOKS__CA_FILE", absent)],
+    ];
+    for variables in refused {
+        let home = tempfile::tempdir().expect("a folder");
+        let told = |words: &[&str]| {
+            let mut command = Command::new(binary());
+            command.args(words).current_dir(&home).env_clear();
+            command.env("MAXRAY_HTTP__LISTEN", "127.0.0.1:0").env("MAXRAY_PACS__LISTEN", "127.0.0.1:0");
+            let output = command.envs(variables.iter().copied()).output().expect("maxray runs");
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{words:?} with {variables:?}: {errors}");
+            errors.lines().last().expect("a complaint").to_owned()
+        };
+        let checked = told(&["config", "check"]);
+        assert!(fs::read_dir(&home).expect("a folder").next().is_none(), "something was made");
+        assert_eq!(checked, told(&["serve"]), "{variables:?}");
     }
 }
 

@@ -123,12 +123,11 @@ impl Platform {
     /// When it is not there.
     pub fn age_object(&self, object: &Path, age: Duration) {
         let at = SystemTime::now() - age;
-        match self.bucket() {
-            Some(bucket) => bucket.date(&name_in_bucket(object), at),
-            None => {
-                let file = fs::File::options().write(true).open(object).expect("an object");
-                file.set_modified(at).expect("a time");
-            }
+        if let Some(bucket) = self.bucket() {
+            bucket.date(&name_in_bucket(object), at);
+        } else {
+            let file = fs::File::options().write(true).open(object).expect("an object");
+            file.set_modified(at).expect("a time");
         }
     }
 

@@ -197,10 +197,17 @@ impl Nodes {
         self.cluster.dump("maxray")
     }
 
-    /// A node with the same keys over a dump of the database, on another server, and a copy of the bucket.
+    /// A node with the same keys over a dump of the database, on another server, and a copy of the bucket, whose objects it all knows.
+    ///
+    /// # Panics
+    /// When `maxray reindex` fails.
     pub async fn restored(&self, dump: &[u8], bucket: &S3Server) -> Platform {
         let elsewhere = self.elsewhere.get_or_init(|| Cluster::start(Durability::Fsync));
-        Platform::start(self.options_over(&elsewhere.restore("restored", dump), bucket)).await
+        let mut restored = Platform::prepare(self.options_over(&elsewhere.restore("restored", dump), bucket));
+        let (done, said) = restored.operate(&["reindex", "--missing"]);
+        assert!(done, "{said}");
+        restored.restart().await;
+        restored
     }
 
     /// What a node with the same keys needs over another database and another bucket.

@@ -1,10 +1,18 @@
 //! Settings of the database.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
 
 use serde::{Deserialize, Serialize};
+use sqlx::ConnectOptions as _;
+use sqlx_postgres::PgConnectOptions;
 
-use crate::{AccessConfig, DatabaseError, REMINDER_MINUTES_BEFORE};
+use crate::{
+    AccessConfig, DatabaseError, REMINDER_MINUTES_BEFORE,
+    open::{STATEMENT_CACHE, check_way},
+};
 
 /// Name of the SQLite file in the data directory.
 const SQLITE_FILE: &str = "maxray.sqlite";
@@ -83,6 +91,28 @@ pub(crate) enum Place {
 }
 
 impl DatabaseConfig {
+    /// Says what is wrong with the URL, or the way to the server. Nobody is asked.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Refused`].
+    pub fn check(&self) -> Result<(), DatabaseError> {
+        match self.place(Path::new(""))? {
+            Place::Postgres => self.postgres().map(drop),
+            Place::Sqlite(_) => Ok(()),
+        }
+    }
+
+    /// How a PostgreSQL server is reached.
+    pub(crate) fn postgres(&self) -> Result<PgConnectOptions, DatabaseError> {
+        let options = PgConnectOptions::from_str(&self.url)
+            .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
+            .application_name("maxray")
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .disable_statement_logging();
+        check_way(&options, self)?;
+        Ok(options)
+    }
+
     /// Where it is, by its URL.
     pub(crate) fn place(&self, data_directory: &Path) -> Result<Place, DatabaseError> {
         let url = self.url.as_str();

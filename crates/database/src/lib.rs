@@ -60,6 +60,7 @@ mod session;
 mod sign_in_rate;
 mod start_turn;
 mod statement;
+mod store_beat;
 mod text;
 mod transaction;
 mod turn;
@@ -120,7 +121,8 @@ pub use search::{
 pub use session::{NewSession, OpenedSession, RefreshOutcome, Session, SessionKind, SessionSet};
 pub use sign_in_rate::Allowance;
 pub use start_turn::StartTurn;
-pub use user::{NewUser, User};
+pub use store_beat::StoreBeat;
+pub use user::{NewUser, User, folded_username};
 pub use worklist::{
     WorklistCondition, WorklistCursor, WorklistFilter, WorklistKey, WorklistQuery, WorklistStep,
 };

@@ -43,6 +43,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (30, "remembered_forward", include_str!("../../../migrations/0030_remembered_forward.sql")),
     (31, "schema_floor", include_str!("../../../migrations/0031_schema_floor.sql")),
     (32, "patient_name_trigrams", include_str!("../../../migrations/0032_patient_name_trigrams.sql")),
+    (33, "remembered_patient", include_str!("../../../migrations/0033_remembered_patient.sql")),
+    (34, "store_beat", include_str!("../../../migrations/0034_store_beat.sql")),
 ];
 
 /// The migrations as `dialect` understands them, in order.

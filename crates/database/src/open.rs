@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    str::FromStr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -38,7 +37,7 @@ const POSTGRES_VERSION_MIN: i32 = 130_000;
 /// How much longer than its longest statement the word of a server may take.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
 /// Prepared statements kept on each connection.
-const STATEMENT_CACHE: usize = 256;
+pub(crate) const STATEMENT_CACHE: usize = 256;
 
 impl Database {
     /// Connects as a node does, or as somebody who has the database alone: checks that commits are durable, and brings the
@@ -110,12 +109,7 @@ impl Database {
 pub(crate) async fn connect_postgres(
     config: &DatabaseConfig,
 ) -> Result<(PgConnection, PgConnectOptions), DatabaseError> {
-    let options = PgConnectOptions::from_str(&config.url)
-        .map_err(|_| DatabaseError::Refused("the PostgreSQL URL does not parse".to_owned()))?
-        .application_name("maxray")
-        .statement_cache_capacity(STATEMENT_CACHE)
-        .disable_statement_logging();
-    check_way(&options, config)?;
+    let options = config.postgres()?;
     let mut connection = PgConnection::connect_with(&options).await?;
     check_postgres(&mut connection, config).await?;
     Ok((connection, options))
@@ -175,7 +169,7 @@ async fn open_postgres(
 }
 
 /// Every `sslmode` below `verify-ca` can be talked out of encryption, or into a stranger's server.
-fn check_way(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<(), DatabaseError> {
+pub(crate) fn check_way(options: &PgConnectOptions, config: &DatabaseConfig) -> Result<(), DatabaseError> {
     let host = options.get_host();
     let here = options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host);
     let verified = matches!(options.get_ssl_mode(), PgSslMode::VerifyCa | PgSslMode::VerifyFull);
@@ -297,6 +291,8 @@ pub(crate) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use sqlx::Pool;
 
     use super::*;

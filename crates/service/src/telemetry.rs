@@ -48,6 +48,16 @@ pub enum TelemetryError {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
 }
 
+impl LogConfig {
+    /// Says what is wrong with the filter.
+    ///
+    /// # Errors
+    /// [`TelemetryError::Filter`].
+    pub fn check(&self) -> Result<(), TelemetryError> {
+        Ok(EnvFilter::try_new(&self.filter).map(drop)?)
+    }
+}
+
 /// Starts logging to standard error and installs the metrics recorder. Call once.
 ///
 /// # Errors

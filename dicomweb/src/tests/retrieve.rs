@@ -227,12 +227,10 @@ async fn bulk_data_of_native_pixels() {
         ["multipart/related; type=\"*/*\"", "multipart/related; type=\"application/octet-stream\"", "*/*"]
     {
         let found = parts(&door.get(&path, accept).await);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].1, expected, "{accept}");
+        assert!(found.len() == 1 && found[0].1 == expected, "{accept}");
     }
     let single = door.get(&path, "application/octet-stream").await;
-    assert_eq!(single.body, expected);
-    assert_eq!(single.header(header::CONTENT_LENGTH), "16");
+    assert_eq!((&single.body[..], single.header(header::CONTENT_LENGTH)), (&expected[..], "16"));
     for accept in ["application/octet-stream", "*/*"] {
         let whole = door.get(&path, accept).await.body;
         let mut joined = Vec::new();
@@ -287,7 +285,7 @@ async fn metadata_of_one_instance_in_the_form_asked_for() {
     let found = parts(&door.get(&path, "multipart/related; type=\"application/dicom+xml\"").await);
     assert_eq!(found, [("application/dicom+xml".to_owned(), one.body.to_vec())]);
     // PS3.18 8.3.3.1: for clients that cannot set a field.
-    let of_parts = "multipart/related; type=\"application/dicom+xml\"";
+    let of_parts = r#"multipart/related; type="application/dicom+xml""#;
     for (accept, content_type) in [
         ("application/dicom+json", "application/dicom+json"),
         ("application/dicom%2Bxml", "application/dicom+xml"),
@@ -296,7 +294,7 @@ async fn metadata_of_one_instance_in_the_form_asked_for() {
         ("multipart/related;+type=%22application/dicom+xml%22", of_parts),
     ] {
         let answer = door.get(&format!("{path}?accept={accept}"), "image/png").await;
-        assert_eq!(answer.status, StatusCode::OK, "{accept}");
-        assert!(answer.header(header::CONTENT_TYPE).starts_with(content_type), "{accept}");
+        let fits = answer.header(header::CONTENT_TYPE).starts_with(content_type);
+        assert!(answer.status == StatusCode::OK && fits, "{accept}");
     }
 }

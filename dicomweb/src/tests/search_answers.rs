@@ -56,7 +56,7 @@ async fn long_attributes_end_an_answer() {
     for number in 0..80_u8 {
         long.extend([0xE1, 0x7F, number, 0x10, b'U', b'T', 0, 0]);
         long.extend(60_000_u32.to_le_bytes());
-        long.extend([b'0' + number % 10; 60_000]);
+        long.extend(vec![b'0' + number % 10; 60_000]);
     }
     let files = (1..=6).map(|n| {
         let sample = super::instances::Sample::new("1.1", "1.1.1", &format!("1.1.1.{n}"));

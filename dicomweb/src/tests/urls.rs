@@ -11,8 +11,8 @@ use super::{Answer, Door, instances::Sample};
 use crate::DicomwebConfig;
 
 const INSTANCE: &str = "/studies/1.1/series/1.1.1/instances/1.1.1.1";
-const OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: false };
-const PROXIED: Arrival = Arrival { is_encrypted: false, is_from_proxy: true };
+const OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: false, port: 443 };
+const PROXIED: Arrival = Arrival { is_encrypted: false, is_from_proxy: true, port: 8080 };
 
 /// Over a connection that came so.
 async fn ask(door: &Door, arrival: Arrival, path: &str, fields: &[(&str, &str)]) -> Answer {

@@ -57,7 +57,7 @@ pub(crate) async fn retrieve_frames(
     if target.is_none() {
         return Ok(guard.cover(frames.respond(&headers).await?));
     }
-    let response = match made::respond(frames.clone(), &headers).await {
+    let response = match Box::pin(made::respond(frames.clone(), &headers)).await {
         Ok(response) => response,
         // The first frame says that no other form can be had: then only what is kept is left to choose from.
         Err(TranscodeError::NotPossible(reason)) => {

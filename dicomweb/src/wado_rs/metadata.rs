@@ -15,7 +15,7 @@ use model::access::Action;
 use service::http::{bearer::Authenticated, problem::Problem};
 use uuid::Uuid;
 
-use super::find;
+use super::{find, guard};
 use crate::{
     acceptable::Acceptable,
     conditional,
@@ -61,6 +61,7 @@ pub(crate) async fn retrieve_metadata(
         Form::XmlParts => (writer.content_type(), Around::xml(&writer)),
         Form::Xml => (DICOM_XML.to_owned(), Around::default()),
     };
+    let guard = guard(&app, &who, &resource)?;
     let mut documents = Documents::new(app, urls, form, around.between.clone(), instances);
     // The first piece comes before the answer begins: a database that is busy is then a clean error.
     let first = documents.next().await.map_err(|error| problems::database(&error))?;
@@ -74,7 +75,7 @@ pub(crate) async fn retrieve_metadata(
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     }
     conditional::tag(&mut response, &entity_tag);
-    Ok(response)
+    Ok(guard.cover(response))
 }
 
 /// What the headers are sent as.
@@ -192,7 +193,12 @@ impl Documents {
         Ok(())
     }
 
-    fn append(&mut self, piece: &mut Vec<u8>, index: usize, packed: &PackedHeader) -> Result<(), DatabaseError> {
+    fn append(
+        &mut self,
+        piece: &mut Vec<u8>,
+        index: usize,
+        packed: &PackedHeader,
+    ) -> Result<(), DatabaseError> {
         let instance = &self.instances[index];
         let header = packed.json()?;
         if mem::replace(&mut self.began, true) {

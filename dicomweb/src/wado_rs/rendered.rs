@@ -52,13 +52,13 @@ pub(crate) async fn retrieve_rendered_instance(
     let moves = matches!(output.format, ImageFormat::Gif { .. }) && header.frame_table.len() > 1;
     let response = if form == Form::Multipart {
         let indexes = vec![representative(&header)];
-        respond_in_parts(Pictures { app, instance, header, indexes, output }, &headers).await?
+        Box::pin(respond_in_parts(Pictures { app, instance, header, indexes, output }, &headers)).await?
     } else if moves {
         let guard = guard(&app, &who, &resource)?;
         guard.cover(animated::respond(app, &headers, instance, header, output).await?)
     } else {
         let index = representative(&header);
-        respond(&app, &headers, &instance, &header, index, output).await?
+        Box::pin(respond(&app, &headers, &instance, &header, index, output)).await?
     };
     Ok(render::warned(response, warning))
 }
@@ -80,13 +80,12 @@ pub(crate) async fn retrieve_rendered_frame(
     if indexes.iter().any(|index| *index >= header.frame_table.len()) {
         return Err(Problem::not_found());
     }
-    let response = match (indexes.as_slice(), form) {
-        ([index], Form::SinglePart) => respond(&app, &headers, &instance, &header, *index, output).await?,
-        _ => {
-            let guard = guard(&app, &who, &resource)?;
-            let pictures = Pictures { app, instance, header, indexes, output };
-            guard.cover(respond_in_parts(pictures, &headers).await?)
-        }
+    let response = if let ([index], Form::SinglePart) = (indexes.as_slice(), form) {
+        Box::pin(respond(&app, &headers, &instance, &header, *index, output)).await?
+    } else {
+        let guard = guard(&app, &who, &resource)?;
+        let pictures = Pictures { app, instance, header, indexes, output };
+        guard.cover(Box::pin(respond_in_parts(pictures, &headers)).await?)
     };
     Ok(render::warned(response, warning))
 }

@@ -50,7 +50,7 @@ pub(crate) async fn retrieve_thumbnail(
     }
     let header = header(&app, instance).await?;
     let index = representative(&header);
-    let rendered = respond(&app, &headers, instance, &header, index, wish.output.clone()).await;
+    let rendered = Box::pin(respond(&app, &headers, instance, &header, index, wish.output.clone())).await;
     or_placeholder(rendered, &wish.output)
 }
 
@@ -69,7 +69,7 @@ pub(crate) async fn retrieve_frame_thumbnail(
     };
     let instance = find_one(&app, &who, &resource).await?;
     let header = header(&app, &instance).await?;
-    let rendered = respond(&app, &headers, &instance, &header, index, output.clone()).await;
+    let rendered = Box::pin(respond(&app, &headers, &instance, &header, index, output.clone())).await;
     // A frame that is not there has no picture, not even a grey one.
     if rendered.as_ref().is_err_and(|problem| problem.status == StatusCode::NOT_FOUND.as_u16()) {
         return rendered;

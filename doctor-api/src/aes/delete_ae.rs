@@ -18,7 +18,8 @@ use crate::{
     tag = "aes",
     security(("bearer" = ["manage_aes"])),
     params(("id" = Uuid, Path, description = "Application entity")),
-    responses((status = 204, description = "It is refused from now on; associations that live go on"))
+    responses((status = 204, description = "It is refused from now on, and within five seconds in associations that are open, in the \
+                                            middle of a C-FIND, C-GET or C-MOVE, too"))
 )]
 pub async fn delete_ae(
     State(state): State<AppState>,

@@ -67,7 +67,7 @@ pub struct AeRegistration {
     #[serde(default)]
     #[schema(max_items = 256)]
     called_titles: Vec<String>,
-    /// What it may do: `echo`, `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`.
+    /// What it may do: `echo`, `store`, `find`, `move`, `get`, `commit`, `worklist`, `mpps`. `echo` it always may.
     #[serde(default = "echo_and_store")]
     #[schema(example = json!(["echo", "store"]), max_items = 256)]
     operations: Vec<String>,

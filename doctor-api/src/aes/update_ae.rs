@@ -24,7 +24,7 @@ use crate::{
 
 /// Replace the registration of an application entity
 ///
-/// The DICOM door hears of it within five seconds; associations that live go on.
+/// The DICOM door hears of it within five seconds. It holds for associations that are open, too, and for what runs in them.
 #[utoipa::path(
     put,
     path = "/aes/{id}",

@@ -1,4 +1,4 @@
-//! `DELETE /doctors/{id}`: the doctor takes no consultations any more. The profile stays: others refer to it.
+//! `DELETE /doctors/{id}`: the doctor takes no consultations and signs nothing any more. The profile stays: others refer to it.
 
 use axum::{extract::State, http::StatusCode};
 use database::{DatabaseError, DoctorChanges};
@@ -14,7 +14,8 @@ use crate::{
 
 /// Deactivate a doctor
 ///
-/// What is booked stays booked: cancel it or give it to somebody else.
+/// The doctor takes no consultations and signs no prescriptions and reports any more. What is booked stays booked: cancel it or
+/// give it to somebody else. The account goes on signing in and reading until it is deactivated by `DELETE /users/{id}`.
 #[utoipa::path(
     delete,
     path = "/doctors/{id}",
@@ -22,7 +23,7 @@ use crate::{
     security(("bearer" = ["manage_doctors"])),
     params(("id" = Uuid, Path, description = "Doctor")),
     responses(
-        (status = 204, description = "Takes no consultations"),
+        (status = 204, description = "Takes no consultations and signs nothing"),
         (status = 409, description = "The profile is being changed", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
     )

@@ -47,7 +47,7 @@ impl From<Deletion> for DeletedXray {
     responses(
         (status = 200, description = "It is gone, and can be restored", body = DeletedXray),
         (status = 202, description = "Another administrator has to ask for the same", body = DeletedXray),
-        (status = 409, description = "A legal hold keeps it", body = crate::openapi::Problem,
+        (status = 409, description = "A legal hold keeps it, or the account was made or changed since the deletion was asked for", body = crate::openapi::Problem,
          content_type = "application/problem+json"),
     )
 )]

@@ -106,9 +106,8 @@ pub async fn download_xray(
         (header::CONTENT_LENGTH, HeaderValue::from(stored.object_length_bytes)),
         (header::CONTENT_DISPOSITION, disposition(&stored, "dcm")),
     ];
-    let session_id = permit.caller.principal.session_id;
-    let study = &stored.study_instance_uid;
-    let guard = StreamGuard::of_session(state.database(), session_id, &permit.scope, study);
+    let (principal, study) = (&permit.caller.principal, &stored.study_instance_uid);
+    let guard = StreamGuard::of(state.database(), principal, &permit.scope, study);
     Ok(guard.cover((headers, Body::from_stream(bytes)).into_response()))
 }
 

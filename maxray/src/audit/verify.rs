@@ -70,7 +70,7 @@ pub struct Report {
 
 /// Runs the command.
 pub async fn run(settings: Settings, options: VerifyOptions) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing_to_read(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     let witnesses = options.witness.clone().map_or_else(
         || {

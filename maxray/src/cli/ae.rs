@@ -51,7 +51,7 @@ pub struct AeOptions {
     /// It has no certificate
     #[arg(long, conflicts_with = "certificate")]
     pub no_certificate: bool,
-    /// What it may do: echo, store, find, move, get, commit, worklist, mpps; can be given several times [default: echo store]
+    /// What it may do: store, find, move, get, commit, worklist, mpps; echo it always may; can be given several times [default: echo store]
     #[arg(long, value_name = "OPERATION")]
     pub operation: Vec<AeOperation>,
     /// AE title it may call us by; can be given several times

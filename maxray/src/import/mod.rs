@@ -50,6 +50,7 @@ struct Summary {
 pub async fn run(settings: Settings, options: ImportOptions) -> anyhow::Result<()> {
     let source = options.source.canonicalize();
     let source = source.with_context(|| format!("{} cannot be read", options.source.display()))?;
+    home::check_owner(&settings.data_directory)?;
     let directory = home::prepare_directory(&settings.data_directory)?;
     let Some(_lock) = home::lock(&directory)? else {
         bail!(

@@ -7,11 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reqwest::StatusCode;
 use tests::{
     home,
     load::{Load, Shape},
     platform::{Options, Platform},
     session::{PASSWORD, Session},
+    wait,
 };
 
 /// The size of the disk, and the reserve of it.
@@ -48,6 +50,7 @@ async fn a_full_disk_is_refused_and_recovers_by_itself() {
     let full = Load::run(platform.dicom(), "FULLER", &[Shape { side: 64, instances: 4 }]);
     assert!(full.ledger.is_empty(), "acknowledged on a disk without a free byte");
     assert!(platform.is_alive(), "a full disk ended the server");
+    told(&platform).await;
     // Room again, and enough above the reserve.
     fs::remove_file(&filler).expect("the filler goes");
     let spared = load.ledger.len();
@@ -55,6 +58,20 @@ async fn a_full_disk_is_refused_and_recovers_by_itself() {
     await_recovery(&platform, &reader).await;
     load.ledger.check(&reader, "after the disk was full").await;
     assert_eq!(load.ledger.len(), spared);
+}
+
+/// Who looks at `/metrics` sees that it is full.
+async fn told(platform: &Platform) {
+    wait::until("/readyz says so", async || {
+        let answer = platform.client().get(platform.url("/readyz")).send().await.expect("an answer");
+        (answer.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(())
+    })
+    .await;
+    let metrics = platform.metrics().await;
+    assert!(metrics.contains("maxray_ready 0"), "{metrics}");
+    let reserve = platform.metric("maxray_disk_reserve_bytes{of=\"objects\"}").await;
+    let free = platform.metric("maxray_disk_free_bytes{of=\"objects\"}").await;
+    assert!(free < reserve && reserve as u64 == RESERVE_BYTES, "{free} of {reserve}");
 }
 
 /// The data directory as the server sees it.

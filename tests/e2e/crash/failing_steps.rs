@@ -79,7 +79,7 @@ async fn transaction_steps(engine: Engine) {
     for point in TRANSACTION_STEPS {
         let when = format!("error at {} ({})", point.name(), point.means());
         // The start and the associations are committed as well.
-        let time = if *point >= Point::K16AuditWritten { 8 } else { 3 };
+        let time = if *point >= Point::K16AuditWritten { 9 } else { 3 };
         let load = run(&mut platform, &format!("{}:error=104:{time}", point.name()), &when).await;
         assert_eq!(load.refused(), [], "{when}: the transaction was not run again");
         finish(&mut platform, &load, &when).await;

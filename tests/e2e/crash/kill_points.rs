@@ -41,7 +41,7 @@ fn deadly_times(point: Point) -> &'static [u64] {
         | Point::K15EventWritten
         | Point::K19Committed => &[3],
         // The start, sign-ins and associations are committed, too.
-        Point::K16AuditWritten | Point::K17BeforeCommit => &[9],
+        Point::K16AuditWritten | Point::K17BeforeCommit => &[10],
         Point::K2Associated | Point::K33PreviewHalfWritten => &[2],
         _ => &[1],
     }

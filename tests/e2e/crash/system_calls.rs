@@ -66,7 +66,7 @@ async fn after_a_failed_sync_of_a_commit_nothing_is_acknowledged() {
     let mut platform = prepare().await;
     let wal = platform.data_directory().join("maxray.sqlite-wal").display().to_string();
     platform.kill();
-    let injection = "inject=fsync,fdatasync:error=EIO:when=4";
+    let injection = "inject=fsync,fdatasync:error=EIO:when=5";
     platform
         .restart_traced(&["--seccomp-bpf", "-P", &wal, "-e", "trace=fsync,fdatasync", "-e", injection])
         .await;

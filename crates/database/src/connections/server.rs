@@ -24,7 +24,10 @@ impl Server for Postgres {
     async fn sign_of_life(connection: &mut PgConnection) -> Result<(), Error> {
         let standby = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
         if standby {
-            return Err(Error::Io(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "the server is a standby")));
+            return Err(Error::Io(io::Error::new(
+                io::ErrorKind::ReadOnlyFilesystem,
+                "the server is a standby",
+            )));
         }
         Ok(())
     }

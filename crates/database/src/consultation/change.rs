@@ -199,8 +199,8 @@ fn asks_for_a_doctor(command: ConsultationCommand) -> bool {
     matches!(command, Confirm | Reschedule | Reassign)
 }
 
-/// Whether a doctor takes consultations, which nobody changes until the transaction ends.
-async fn takes_consultations(tx: &mut Tx, doctor_id: Uuid) -> Result<bool, DatabaseError> {
+/// Whether a doctor takes consultations, and signs, which nobody changes until the transaction ends.
+pub(crate) async fn takes_consultations(tx: &mut Tx, doctor_id: Uuid) -> Result<bool, DatabaseError> {
     let sql = match tx.dialect() {
         Dialect::Postgres => "SELECT active FROM doctor WHERE id = $1 FOR SHARE",
         Dialect::Sqlite => "SELECT active FROM doctor WHERE id = $1",

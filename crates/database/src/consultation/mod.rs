@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-pub(crate) use self::change::lock_row;
+pub(crate) use self::change::{lock_row, takes_consultations};
 pub use self::{
     change::{ChangeConsultation, ChangeError, ConsultationEdit},
     create::BookingError,

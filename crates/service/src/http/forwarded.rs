@@ -19,6 +19,8 @@ pub struct Arrival {
     pub is_encrypted: bool,
     /// From an address of `http.proxies`, whomever that speaks for.
     pub is_from_proxy: bool,
+    /// The port that it came to.
+    pub port: u16,
 }
 
 /// Scheme, host and the path before ours, as in `https://xray.example.org/pacs`, without a slash at the end; `None`
@@ -33,7 +35,13 @@ pub fn public_url(parts: &Parts) -> Option<String> {
     if may_be_http || parts.version < Version::HTTP_11 {
         return None;
     }
-    url(if arrival.is_encrypted { "https" } else { "http" }, requested(parts)?, None, "")
+    let (scheme, usual) = if arrival.is_encrypted { ("https", 443) } else { ("http", 80) };
+    let authority = requested(parts)?;
+    // Some clients leave the port out of the field Host, some networks lead another port to ours: nobody can tell which it is.
+    if split_authority(authority)?.1.is_none() && arrival.port != usual {
+        return None;
+    }
+    url(scheme, authority, None, "")
 }
 
 fn has_passed_a_proxy(headers: &HeaderMap) -> bool {
@@ -150,10 +158,11 @@ fn is_unreserved(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    const DIRECT: Arrival = Arrival { is_encrypted: false, is_from_proxy: false };
-    const OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: false };
-    const PROXIED: Arrival = Arrival { is_encrypted: false, is_from_proxy: true };
-    const PROXIED_OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: true };
+    const DIRECT: Arrival = Arrival { is_encrypted: false, is_from_proxy: false, port: 80 };
+    const ELSEWHERE: Arrival = Arrival { port: 8080, ..DIRECT };
+    const OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: false, port: 443 };
+    const PROXIED: Arrival = Arrival { is_encrypted: false, is_from_proxy: true, port: 8080 };
+    const PROXIED_OVER_TLS: Arrival = Arrival { is_encrypted: true, is_from_proxy: true, port: 443 };
 
     fn ask(arrival: Arrival, version: Version, uri: &str, fields: &[(&str, &str)]) -> Option<String> {
         let mut request = http::Request::builder().uri(uri).version(version).extension(arrival);
@@ -172,6 +181,9 @@ mod tests {
         for (arrival, host, expected) in [
             (DIRECT, "pacs:8080", Some("http://pacs:8080")),
             (DIRECT, "pacs:80", Some("http://pacs")),
+            (DIRECT, "pacs", Some("http://pacs")),
+            (ELSEWHERE, "pacs:8080", Some("http://pacs:8080")),
+            (ELSEWHERE, "pacs", None),
             (OVER_TLS, "XRAY.example.org", Some("https://xray.example.org")),
             (OVER_TLS, "xray.example.org:443", Some("https://xray.example.org")),
             (OVER_TLS, "xray.example.org:80", Some("https://xray.example.org:80")),

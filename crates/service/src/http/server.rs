@@ -121,7 +121,8 @@ async fn connection(door: Arc<Door>, mut stream: TcpStream, peer: SocketAddr, _p
         Err(error) => return tracing::warn!(%peer, %error, "a proxy does not say whom it speaks for"),
     };
     let is_from_proxy = door.proxies.iter().any(|proxy| proxy.contains(peer.ip()));
-    let arrival = Arrival { is_encrypted: door.tls.is_some(), is_from_proxy };
+    let port = stream.local_addr().map_or(0, |address| address.port());
+    let arrival = Arrival { is_encrypted: door.tls.is_some(), is_from_proxy, port };
     let Some(tls) = &door.tls else { return serve_stream(&door, stream, (address, arrival), None).await };
     match tls.accept(stream, door.header_timeout).await {
         Ok((stream, peer)) => serve_stream(&door, stream, (address, arrival), peer).await,

@@ -56,7 +56,7 @@ pub struct ExportOptions {
 
 /// Runs the command. That the trail left the house is recorded first.
 pub async fn run(settings: Settings, options: ExportOptions) -> anyhow::Result<()> {
-    let directory = home::prepare_directory(&settings.data_directory)?;
+    let directory = home::existing(&settings).await?;
     let database = home::open_database(&settings, &directory, &Clock::system()).await?;
     let actor = AuditActor { role: "operator".to_owned(), ..AuditActor::default() };
     let format =
