@@ -173,6 +173,8 @@ async fn objects_on_another_disk_are_in_the_backup() {
     // Into one directory, as it is by default.
     let mut restored = Platform::prepare(Options::default());
     restore(&backup, &site.data_directory(), &restored);
+    let (done, said) = restored.operate(&["reindex", "--missing"]);
+    assert!(done, "{said}");
     restored.restart().await;
     let reader = restored.sign_in("reader", PASSWORD).await;
     load.ledger.check(&reader, "after the restore").await;
