@@ -6,5 +6,5 @@ CREATE TABLE remembered_patient (
 );
 CREATE INDEX remembered_patient_by_patient ON remembered_patient (patient);
 
--- The deletion that took the study of a remembered link away: its restoration alone puts the link back. NULL: the index is made again.
+-- The deletion that took the study of a remembered link away: a restoration of the study puts the link back, a reindex does not. NULL: the index is made again.
 ALTER TABLE remembered_link ADD COLUMN deletion UUID;

@@ -88,7 +88,8 @@ async fn carry_out(state: &AppState, request: Request, next: Next) -> Result<Res
         Claim::Answered { answer, subject, form_hmac } => {
             if is_form {
                 let form = hash_form(Request::from_parts(parts, body), state).await?;
-                if form_hmac.as_deref() != Some(state.doctor_keys.fingerprint_of(&form).as_slice()) {
+                let form = form.map(|form| state.doctor_keys.fingerprint_of(&form).to_vec());
+                if form.is_none() || form != form_hmac {
                     return Err(other_request());
                 }
             }

@@ -171,13 +171,13 @@ impl Server {
     }
 }
 
-/// Only with the role.
 fn lock(directory: &Path) -> anyhow::Result<Lock> {
     home::lock(directory)?.with_context(|| {
         format!("another maxray works on {}: stop it or choose another data_directory", directory.display())
     })
 }
 
+/// Only with the role.
 fn listen_for_dicom(settings: &Settings) -> anyhow::Result<Option<TcpListener>> {
     if settings.has(Role::Pacs) { listen("pacs.listen", settings.pacs.listen).map(Some) } else { Ok(None) }
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::roles::{self, Role};
+use crate::{
+    home,
+    roles::{self, Role},
+};
 
 /// The whole configuration. `maxray.toml` at the root shows every key with its default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,8 +78,7 @@ impl Settings {
 
     /// Says which setting of a door makes no sense.
     pub fn check_doors(&self) -> anyhow::Result<()> {
-        let is_shared = self.database.url.starts_with("postgres");
-        roles::check(&self.roles, is_shared, !self.identity.token_secret.is_empty())?;
+        roles::check(&self.roles, home::is_shared(self), !self.identity.token_secret.is_empty())?;
         self.http.check()?;
         self.identity.check()?;
         self.pacs.check(self.pacs.listen.ip())?;

@@ -2,13 +2,11 @@
 //! behind DICOMweb.
 
 use archive::ReadError;
-use bytes::Bytes;
 use conversion::{Form, Outgoing, Patience, TranscodeError, Way};
 use database::{
     AuditOutcome, AuditRecord, Database, DatabaseError, InstanceKeys, PatientRow, SearchQuery, SearchResult,
     StoredInstance,
 };
-use futures_util::{StreamExt as _, stream};
 use model::{
     StudyInstanceUid, TransferSyntaxUid,
     access::{Action, Principal, Role, Scope},
@@ -66,7 +64,7 @@ impl House {
             data_set
         } else if instance.transfer_syntax_uid.data_set_encoding().deflated {
             // A deflated data set is padded with one byte to an even length (PS3.5 A.5).
-            data_set.chain(stream::iter([Ok(Bytes::from_static(&[0]))])).boxed()
+            even(data_set)
         } else {
             return Err(unreadable(instance, &ReadError::Damaged("the data set has an odd number of bytes")));
         };

@@ -130,11 +130,8 @@ async fn too_many_associations_are_turned_away_for_now() {
 async fn other_content_under_a_known_uid_is_told_to_the_operator() {
     const COUNTER: &str = "maxray_instances_stored_total{door=\"dimse\",outcome=\"conflict\"}";
     let platform = Platform::start(Options::default()).await;
-    let metrics = async || {
-        let answer = platform.client().get(platform.url("/metrics")).send().await.expect("an answer");
-        answer.text().await.expect("metrics")
-    };
-    assert!(metrics().await.contains(&format!("{COUNTER} 0")), "an increase needs a number before it");
+    let before = platform.metrics().await;
+    assert!(before.contains(&format!("{COUNTER} 0")), "an increase needs a number before it");
     let first = Synthetic::cr("CANARY-PATIENT", 64, 64);
     let other = Synthetic { seed: first.seed + 1, ..first.clone() };
     let mut association = associate(&platform, "MAXRAY").expect("accepted");
@@ -147,7 +144,7 @@ async fn other_content_under_a_known_uid_is_told_to_the_operator() {
     let log = platform.log();
     assert_eq!(log.matches("other content came under a known SOP Instance UID").count(), 1, "{log}");
     assert!(!log.contains("CANARY-PATIENT"), "a patient in the log");
-    assert!(metrics().await.contains(&format!("{COUNTER} 1")));
+    assert!(platform.metrics().await.contains(&format!("{COUNTER} 1")));
 }
 
 #[tokio::test]

@@ -120,7 +120,8 @@ impl Node {
     async fn read_and_keep(&self, object: &SealedObject, content: &Bytes, files: usize) {
         assert!(self.read(object).await.expect("it is read") == *content, "other bytes");
         wait::until("it is on the disk", async || (self.files_of(object).len() == files).then_some(())).await;
-        // What has come is served from memory until its file is there, and a moment longer.
+        // What has come is served from memory until its file is there, and a moment longer. That is as right, and no test fails
+        // for it; but most reads that follow are to be of the disk.
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -193,6 +194,20 @@ async fn what_was_not_read_for_the_longest_time_goes_at_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_is_too_long_for_the_cache_is_one_request_and_pushes_nothing_out() {
+    let node = Node::start(|_| ()).await;
+    let (short, short_content) = node.put(3 * MEBIBYTE, 1).await;
+    let (long, long_content) = node.put(5 * MEBIBYTE, 2).await;
+    node.read_and_keep(&short, &short_content, 3).await;
+    assert!(node.read(&long).await.expect("of the bucket") == long_content);
+    assert_eq!((node.reads(&long), node.files_of(&long).len(), node.files_of(&short).len()), (1, 0, 3));
+    // A part of it is worth keeping.
+    let read = node.storage.read_range(&long, 0..1_000).await.expect("of the bucket");
+    assert!(read == long_content[..1_000]);
+    wait::until("it is on the disk", async || (node.files_of(&long).len() == 1).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_never_served() {
     let node = Node::start(|_| ()).await;
     let (object, content) = node.put(2 * MEBIBYTE + 500_000, 1).await;
@@ -212,14 +227,25 @@ async fn a_damaged_file_is_never_served() {
     for (what, damaged) in damages {
         fs::write(&file, damaged).expect("written");
         let before = node.reads(&object);
-        assert!(node.read(&object).await.expect(what) == content, "{what}: other bytes");
+        // Until what came last is served from memory no more.
+        wait::until(what, async || {
+            assert!(node.read(&object).await.expect(what) == content, "{what}: other bytes");
+            (node.reads(&object) > before).then_some(())
+        })
+        .await;
         assert_eq!(node.reads(&object), before + 1, "{what}");
         wait::until(what, async || (fs::read(&file).ok()? == right).then_some(())).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     fs::write(&file, flipped).expect("written");
     node.bucket.fail(Fault::InternalError);
-    node.read(&object).await.expect_err("damaged, and nobody to ask");
+    wait::until("it is damaged, and nobody to ask", async || match node.read(&object).await {
+        Ok(read) => {
+            assert!(read == content, "other bytes");
+            None
+        }
+        Err(_) => Some(()),
+    })
+    .await;
     let whole = node.storage.read_range(&object, 0..1_000).await.expect("of a block that is whole");
     assert!(whole == content[..1_000]);
 }

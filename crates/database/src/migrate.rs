@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use sqlx::{
     AssertSqlSafe, SqlSafeStr,
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{Migration, MigrationType},
 };
 
 use crate::statement::Dialect;
@@ -47,24 +47,13 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (34, "store_beat", include_str!("../../../migrations/0034_store_beat.sql")),
 ];
 
-/// The migrations as `dialect` understands them, in order.
+/// The migrations as `dialect` understands them, in order; `schema.rs` runs them.
 pub(crate) fn migrations(dialect: Dialect) -> Vec<Migration> {
     let migration = |(version, name, text): &(i64, &'static str, &str)| {
         let text = AssertSqlSafe(spell(text, dialect)).into_sql_str();
         Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, text, false)
     };
     MIGRATIONS.iter().map(migration).collect()
-}
-
-/// What runs them, in order: each one brings the schema one step further. sqlx runs each step in a transaction, once, under
-/// a lock. What a later version has made is none of its business: `schema.rs` judges it.
-pub(crate) fn migrators(dialect: Dialect) -> impl Iterator<Item = Migrator> {
-    let migrations = migrations(dialect);
-    (1..=migrations.len()).map(move |steps| {
-        let mut migrator = Migrator::with_migrations(migrations[..steps].to_vec());
-        migrator.set_ignore_missing(true);
-        migrator
-    })
 }
 
 fn spell(text: &str, dialect: Dialect) -> String {
@@ -93,6 +82,8 @@ fn without_blocks_of(engine: &str, text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::migrate::Migrator;
+
     use super::*;
 
     #[test]
@@ -150,13 +141,8 @@ mod tests {
     async fn bookings_of_before_keep_their_times() {
         let options = sqlx_sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = options.connect("sqlite::memory:").await.expect("SQLite");
-        let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
-        let run = async |steps: &[Migrator]| {
-            for step in steps {
-                step.run(&pool).await.expect("migrated");
-            }
-        };
-        run(&steps[..13]).await;
+        let migrator = Migrator::with_migrations(migrations(Dialect::Sqlite));
+        migrator.run_to(13, &pool).await.expect("migrated");
         let doctor = |id| {
             format!(
                 "INSERT INTO doctor VALUES ({id}, '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '', '');\n"
@@ -184,7 +170,7 @@ mod tests {
             .execute(&pool)
             .await
             .expect("what was there");
-        run(&steps[13..]).await;
+        migrator.run(&pool).await.expect("migrated");
         let slots: Vec<(Option<String>, Option<String>)> =
             sqlx::query_as("SELECT patient_key, issuer_of_patient_id FROM slot ORDER BY id")
                 .fetch_all(&pool)
@@ -196,15 +182,14 @@ mod tests {
             [(text("P1"), text("HOSP")), (None, text("")), (text("P1"), text("")), (None, None)]
         );
     }
+
     /// Consultations that were booked before there were reminders get those that are still to come.
     #[tokio::test]
     async fn bookings_of_before_get_reminders() {
         let options = sqlx_sqlite::SqlitePoolOptions::new().max_connections(1);
         let pool = options.connect("sqlite::memory:").await.expect("SQLite");
-        let steps: Vec<Migrator> = migrators(Dialect::Sqlite).collect();
-        for step in &steps[..14] {
-            step.run(&pool).await.expect("migrated");
-        }
+        let migrator = Migrator::with_migrations(migrations(Dialect::Sqlite));
+        migrator.run_to(14, &pool).await.expect("migrated");
         let old = "INSERT INTO doctor VALUES (x'0a', '', '', '', 'UTC', '', '', TRUE, 1, '', '', '', '', '', '{}');
             INSERT INTO consultation (id, doctor_id, patient_id, issuer_of_patient_id, patient_name, status, \
                 scheduled_at, reason, version, created_at, updated_at)
@@ -213,9 +198,7 @@ mod tests {
             FROM (VALUES (x'01', 'booked', '30 hours'), (x'02', 'booked', '2 hours'), (x'03', 'cancelled', '2 hours'), \
                 (x'04', 'booked', '-2 hours'));";
         sqlx::raw_sql(old).execute(&pool).await.expect("what was there");
-        for step in &steps[14..] {
-            step.run(&pool).await.expect("migrated");
-        }
+        migrator.run(&pool).await.expect("migrated");
         let planned: Vec<(Vec<u8>, i32, bool)> = sqlx::query_as(
             "SELECT r.consultation_id, r.minutes_before, CAST(ROUND((julianday(c.scheduled_at) - julianday(r.due_at)) \
              * 1440) AS INTEGER) = r.minutes_before FROM reminder r JOIN consultation c ON c.id = r.consultation_id \

@@ -5,7 +5,7 @@ use std::{future::Future, path::Path};
 use fail_point::Point;
 use sqlx::{
     Connection as _, Error,
-    migrate::{Migrate as Migrates, MigrateError},
+    migrate::{Migrate as Migrates, MigrateError, Migration},
 };
 use sqlx_postgres::PgConnection;
 use sqlx_sqlite::SqliteConnection;
@@ -13,7 +13,7 @@ use sqlx_sqlite::SqliteConnection;
 use crate::{
     Database, DatabaseConfig, DatabaseError, Migrate,
     config::Place,
-    migrate::{migrations, migrators},
+    migrate::migrations,
     open::{check_sqlite, connect_postgres, sqlite_options},
     statement::Dialect,
 };
@@ -90,15 +90,15 @@ impl Database {
         match config.place(data_directory)? {
             Place::Postgres => {
                 let (mut connection, _) = connect_postgres(config).await?;
-                let schema = look(&mut connection).await?;
+                let schema = look(&mut connection, &migrations(Dialect::Postgres)).await?;
                 connection.close().await?;
                 Ok(schema)
             }
-            Place::Sqlite(path) if !path.exists() => Ok(nothing_done(Dialect::Sqlite)),
+            Place::Sqlite(path) if !path.exists() => Ok(nothing_done(&migrations(Dialect::Sqlite))),
             Place::Sqlite(path) => {
                 let options = sqlite_options(config, &path).create_if_missing(false);
                 let mut connection = SqliteConnection::connect_with(&options).await?;
-                let schema = look(&mut connection).await?;
+                let schema = look(&mut connection, &migrations(Dialect::Sqlite)).await?;
                 connection.close().await?;
                 Ok(schema)
             }
@@ -114,14 +114,14 @@ impl Database {
         match config.place(data_directory)? {
             Place::Postgres => {
                 let (mut connection, _) = connect_postgres(config).await?;
-                let before = bring_up(&mut connection).await?;
+                let before = bring_up(&mut connection, &migrations(Dialect::Postgres)).await?;
                 connection.close().await?;
                 Ok(before)
             }
             Place::Sqlite(path) => {
                 let mut connection = SqliteConnection::connect_with(&sqlite_options(config, &path)).await?;
                 check_sqlite(&mut connection).await?;
-                let before = bring_up(&mut connection).await?;
+                let before = bring_up(&mut connection, &migrations(Dialect::Sqlite)).await?;
                 connection.close().await?;
                 Ok(before)
             }
@@ -135,7 +135,8 @@ pub(crate) async fn settle<C: Steps>(
     config: &DatabaseConfig,
     opener: Opener,
 ) -> Result<(), DatabaseError> {
-    let Schema { step, known, pending } = look(connection).await?;
+    let steps = migrations(C::DIALECT);
+    let Schema { step, known, pending } = look(connection, &steps).await?;
     if pending.is_empty() {
         return Ok(());
     }
@@ -146,33 +147,38 @@ pub(crate) async fn settle<C: Steps>(
             "nodes of an older version may run on it, so that this command leaves it alone: run maxray migrate, or start a \
              node of this version"
         }
-        (Migrate::Start, _) => return bring_up(connection).await.map(drop),
+        (Migrate::Start, _) => return bring_up(connection, &steps).await.map(drop),
     };
     Err(DatabaseError::Refused(format!(
         "its schema is at step {step}, and this program needs step {known}; {why}"
     )))
 }
 
-/// Does what is to be done, under the lock of migrations, and gives where the schema stood before.
-async fn bring_up<C: Steps>(connection: &mut C) -> Result<Schema, DatabaseError> {
-    // Whoever waited for it finds what others have done meanwhile. Each step takes it once more; it ends with the connection.
+/// Does what is to be done, each step in a transaction of its own, under the lock of migrations; gives where the schema stood before.
+async fn bring_up<C: Steps>(connection: &mut C, steps: &[Migration]) -> Result<Schema, DatabaseError> {
+    // Whoever waited for it finds what others have done meanwhile. It ends with the connection.
     connection.lock().await?;
-    let before = look(connection).await?;
-    for step in migrators(C::DIALECT) {
-        step.run_direct(None, connection, false).await?;
-        fail_point::pass(Point::K41Migrated);
+    let before = look(connection, steps).await?;
+    if before.step == 0 {
+        connection.ensure_migrations_table(TABLE).await?;
+    }
+    for step in steps {
+        if before.pending.iter().any(|(pending, _)| *pending == step.version) {
+            connection.apply(TABLE, step).await?;
+            fail_point::pass(Point::K41Migrated);
+        }
     }
     connection.unlock().await?;
     Ok(before)
 }
 
-async fn look<C: Steps>(connection: &mut C) -> Result<Schema, DatabaseError> {
-    let mut schema = nothing_done(C::DIALECT);
+async fn look<C: Steps>(connection: &mut C, steps: &[Migration]) -> Result<Schema, DatabaseError> {
+    let mut schema = nothing_done(steps);
     if !connection.has_steps().await? {
         return Ok(schema);
     }
     let done = connection.list_applied_migrations(TABLE).await?;
-    for migration in migrations(C::DIALECT) {
+    for migration in steps {
         let Some(done) = done.iter().find(|done| done.version == migration.version) else { continue };
         if done.checksum != migration.checksum {
             return Err(MigrateError::VersionMismatch(migration.version).into());
@@ -194,8 +200,7 @@ async fn look<C: Steps>(connection: &mut C) -> Result<Schema, DatabaseError> {
 }
 
 /// An empty database.
-fn nothing_done(dialect: Dialect) -> Schema {
-    let pending: Vec<_> =
-        migrations(dialect).into_iter().map(|one| (one.version, one.description.into_owned())).collect();
+fn nothing_done(steps: &[Migration]) -> Schema {
+    let pending: Vec<_> = steps.iter().map(|step| (step.version, step.description.to_string())).collect();
     Schema { step: 0, known: pending.last().map_or(0, |(step, _)| *step), pending }
 }

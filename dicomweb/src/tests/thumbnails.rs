@@ -4,6 +4,7 @@ use bytes::Bytes;
 use database::PreviewObjects;
 use http::{StatusCode, header};
 use model::{StudyInstanceUid, access::Scope};
+use object_storage::ObjectKey;
 use rendering::{ImageFormat, RenderedImage};
 
 use super::{
@@ -19,8 +20,8 @@ fn jpeg(width: u32, height: u32) -> Bytes {
     Bytes::from(rendering::encode(&picture, ImageFormat::Jpeg { quality: 85 }).expect("a file"))
 }
 
-/// Keeps two pictures of the one instance of a study, as the worker does.
-async fn keep(door: &Door, large: Bytes, small: Bytes) {
+/// Keeps two pictures of the one instance of a study, as the worker does, and gives their keys.
+async fn keep(door: &Door, large: Bytes, small: Bytes) -> [ObjectKey; 2] {
     let study = StudyInstanceUid::parse("1.1").expect("a UID");
     let found = door.archive.database().instances(&Scope::internal(), &study, None, None).await;
     let instance = found.expect("rows").pop().expect("an instance");
@@ -39,6 +40,7 @@ async fn keep(door: &Door, large: Bytes, small: Bytes) {
         height,
     };
     door.archive.database().record_preview(instance.id, objects).await.expect("recorded");
+    [preview.key, thumbnail.key]
 }
 
 #[tokio::test]
@@ -75,6 +77,25 @@ async fn thumbnails_fit_into_their_viewport() {
     // In another format than what is kept: of the frame, and as large as possible, too.
     let png = door.get(&format!("{INSTANCE}/thumbnail?viewport=64,64"), "image/png").await;
     assert_eq!(rendering::picture_size(&png.body), Some((64, 32)));
+}
+
+#[tokio::test]
+async fn what_was_sent_lately_is_not_read_again() {
+    let door = Door::open().await;
+    assert_eq!(door.store(&[Sample::new("1.1", "1.1.1", "1.1.1.1").file()]).await.status, StatusCode::OK);
+    let keys = keep(&door, jpeg(512, 256), jpeg(128, 64)).await;
+    let as_kept = format!("{INSTANCE}/thumbnail");
+    let fitted = format!("{INSTANCE}/thumbnail?viewport=300,300");
+    let (of_kept, of_fitted) =
+        (door.get(&as_kept, "image/jpeg").await, door.get(&fitted, "image/jpeg").await);
+    for key in keys {
+        door.archive.storage().delete(key).await.expect("deleted");
+    }
+    for (path, sent) in [(&as_kept, &of_kept), (&fitted, &of_fitted)] {
+        let known = [(header::ACCEPT, "image/jpeg"), (header::IF_NONE_MATCH, sent.header(header::ETAG))];
+        assert_eq!(door.get_with(path, &known).await.status, StatusCode::NOT_MODIFIED, "{path}");
+    }
+    assert!(door.get(&fitted, "image/jpeg").await.body == of_fitted.body);
 }
 
 #[tokio::test]

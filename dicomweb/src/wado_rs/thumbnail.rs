@@ -141,10 +141,15 @@ async fn stored(
     let small = (made.thumbnail_key, made.thumbnail_seal.as_slice());
     let large = (made.preview_key, made.preview_seal.as_slice());
     if wish.viewport.is_none() {
-        let picture = read(app, instance.id, small, format).await?;
         let mut fingerprint = Fingerprint::new("thumbnail");
-        fingerprint.add(small.0.as_bytes());
-        return Some(answer(headers, &fingerprint.finish().entity_tag(), format, picture));
+        fingerprint.add(small.0.as_bytes()).add(format.media_type().as_bytes());
+        let entity_tag = fingerprint.finish().entity_tag();
+        // Who knows the tag was sent the picture in this format: it is not read for that.
+        if conditional::is_known(headers, &entity_tag) {
+            return Some(conditional::not_modified(&entity_tag));
+        }
+        let picture = read(app, instance.id, small, format).await?;
+        return Some(conditional::ranged(headers, &entity_tag, format.media_type(), picture));
     }
     let size = wish.size(instance, made);
     if size.0.max(size.1) <= THUMBNAIL_SIDE_PIXELS
@@ -167,28 +172,35 @@ async fn fitted(
     size: (u32, u32),
     format: ImageFormat,
 ) -> Option<Response> {
-    let picture = read(app, instance.id, kept, format).await?;
-    let (width, height) = rendering::picture_size(&picture)?;
-    if width < size.0 || height < size.1 {
-        return None;
-    }
     let mut fingerprint = Fingerprint::new("thumbnail/fitted");
     fingerprint.add(env!("CARGO_PKG_VERSION").as_bytes()).add(kept.0.as_bytes());
-    fingerprint.add(format!("{size:?}").as_bytes());
+    fingerprint.add(format.media_type().as_bytes()).add(format!("{size:?}").as_bytes());
     let entity_tag = fingerprint.finish().entity_tag();
-    if (width, height) == size || conditional::is_known(headers, &entity_tag) {
-        return Some(answer(headers, &entity_tag, format, picture));
+    if conditional::is_known(headers, &entity_tag) {
+        return Some(conditional::not_modified(&entity_tag));
     }
     let key = Key::new(instance, 0, &("thumbnail", kept.0, size, format));
-    let make = async move {
-        let work = move || rendering::shrink_picture(&picture, size, format);
-        let made = tokio::task::spawn_blocking(work).await.unwrap_or(Err(RenderError::Panicked))?;
-        Ok::<_, RenderError>(Made { media_type: format.media_type(), bytes: Bytes::from(made) })
-    };
+    // Nothing is read for a picture that was made lately. An error that is none: there is no picture that fits.
+    let make = Box::pin(async move {
+        let picture = read(app, instance.id, kept, format).await.ok_or(None::<RenderError>)?;
+        let (width, height) = rendering::picture_size(&picture).ok_or(None::<RenderError>)?;
+        if width < size.0 || height < size.1 {
+            return Err(None);
+        }
+        let bytes = if (width, height) == size {
+            picture
+        } else {
+            let work = move || rendering::shrink_picture(&picture, size, format);
+            Bytes::from(tokio::task::spawn_blocking(work).await.unwrap_or(Err(RenderError::Panicked))?)
+        };
+        Ok::<Made, Option<RenderError>>(Made { media_type: format.media_type(), bytes })
+    });
     match app.frame_cache.get(key, make).await {
-        Ok(made) => Some(answer(headers, &entity_tag, format, made.bytes)),
+        Ok(made) => Some(conditional::ranged(headers, &entity_tag, made.media_type, made.bytes)),
         Err(error) => {
-            tracing::warn!(%error, "a picture made beforehand could not be made smaller and is rendered");
+            if let Some(error) = &*error {
+                tracing::warn!(%error, "a picture made beforehand could not be made smaller and is rendered");
+            }
             None
         }
     }
@@ -203,13 +215,6 @@ async fn read(app: &App, instance_id: Uuid, (key, seal): Kept<'_>, format: Image
             None
         }
     }
-}
-
-fn answer(headers: &HeaderMap, entity_tag: &str, format: ImageFormat, picture: Bytes) -> Response {
-    if conditional::is_known(headers, entity_tag) {
-        return conditional::not_modified(entity_tag);
-    }
-    conditional::ranged(headers, entity_tag, format.media_type(), picture)
 }
 
 /// The media type of a picture by its first bytes.

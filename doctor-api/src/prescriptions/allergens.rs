@@ -6,7 +6,7 @@ use model::{
     text::fold,
 };
 
-/// Shorter words say nothing: "of", "mg".
+/// Shorter words say nothing: "of", "mg". In bytes: where a sign is a syllable or more, two of them are a word.
 const WORD_LENGTH_MIN: usize = 4;
 /// A shorter code is a whole chapter of the classification, or a letter that says something else.
 const GROUP_LENGTH_MIN: usize = 3;

@@ -6,10 +6,10 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -164,7 +164,13 @@ async fn wherever_an_attempt_breaks_off_the_next_one_completes_it() {
 
 #[tokio::test]
 async fn a_form_that_is_still_coming_is_not_taken_over() {
-    let (clock, seconds) = clock();
+    let (shown, seconds) = clock();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let looks = Arc::clone(&asked);
+    let clock = Clock::from_fn(move || {
+        looks.fetch_add(1, Ordering::SeqCst);
+        shown.now()
+    });
     let house = House::at(clock).await;
     let (_, token) = house.account(Role::Service, None).await;
     let whole = form("edge", &json!({}), &part10::file("P1", "1.2.3", "1.2.3.1", "1.2.3.1.1"));
@@ -180,7 +186,13 @@ async fn a_form_that_is_still_coming_is_not_taken_over() {
             say.send(piece).await.expect("heard");
         }
         seconds.fetch_add(ABANDONED_SECONDS, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waiting = Instant::now();
+        // Each word that it is still at it asks for the time, and comes when the one before is written.
+        let enough = asked.load(Ordering::SeqCst) + 10;
+        while asked.load(Ordering::SeqCst) < enough {
+            assert!(waiting.elapsed() < Duration::from_mins(1), "nothing says that it is still coming");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let answer = house.call(request(&token, "k1", "edge", Body::from(whole.clone()))).await;
         for piece in pieces {
             say.send(piece).await.expect("heard");

@@ -100,7 +100,7 @@ async fn store_dicom(
         }
     }
     // Before the commit: of a form that was cut off nothing is stored.
-    let form = claimed(state, permit, &received.end().await?).await?;
+    let form = claimed(state, permit, received.end().await?).await?;
     let committed = writer.commit().await;
     concluded(state, form, committed).await
 }
@@ -125,7 +125,7 @@ async fn store_picture(
         checks.finish().err().unwrap_or_else(Problem::unprocessable)
     })?;
     // No sooner: what is no picture may come again in order.
-    let form = claimed(state, permit, &form_sha256).await?;
+    let form = claimed(state, permit, form_sha256).await?;
     if let Some(form) = &form {
         of.study = StudyInstanceUid::from_uuid(uuid_of(state, form, "study"));
         of.series = SeriesInstanceUid::from_uuid(uuid_of(state, form, "series"));
@@ -179,10 +179,10 @@ fn uuid_of(state: &AppState, form: &ClaimedForm, what: &str) -> Uuid {
 async fn claimed(
     state: &AppState,
     permit: &Permit<UploadXray>,
-    form_sha256: &[u8; 32],
+    form_sha256: Option<[u8; 32]>,
 ) -> Result<Option<ClaimedForm>, Problem> {
-    match permit.caller.claim {
-        Some(claim) => claim_form(state, claim, form_sha256).await.map(Some),
+    match permit.caller.claim.zip(form_sha256) {
+        Some((claim, form_sha256)) => claim_form(state, claim, &form_sha256).await.map(Some),
         None => Ok(None),
     }
 }

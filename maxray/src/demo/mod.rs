@@ -28,9 +28,11 @@ pub async fn run(settings: Settings, options: DemoOptions) -> anyhow::Result<()>
     let begun = Instant::now();
     let temporary = tempfile::Builder::new().prefix("maxray-demo-").tempdir()?;
     let directory = options.keep.unwrap_or_else(|| temporary.path().join("data"));
+    let is_new =
+        !directory.exists() || fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_none());
     ensure!(
-        !directory.exists() || fs::read_dir(&directory)?.next().is_none(),
-        "{} is not empty: --keep needs a new directory",
+        is_new,
+        "{} is not empty, or no directory that can be read: --keep needs a new one",
         directory.display()
     );
     let mut server = Server::start(throw_away(settings, directory)).await?;

@@ -80,7 +80,10 @@ pub async fn run(settings: Settings, options: ImportOptions) -> anyhow::Result<(
         (refused, 0) => {
             bail!("{refused} DICOM files were refused; nothing of them was kept, the files are untouched")
         }
-        (0, unreadable) => bail!("{unreadable} files or folders could not be read"),
+        (0, unreadable) => bail!(
+            "{unreadable} files or folders could not be read: they are named above. Run the same again when they can be; what is \
+             stored is passed over"
+        ),
         (refused, unreadable) => bail!(
             "{refused} DICOM files were refused, and {unreadable} files or folders could not be read; nothing of \
              them was kept, the files are untouched"

@@ -35,6 +35,9 @@ pub struct ReindexOptions {
 
 /// Instances that wait for the database together.
 const WAITING_MAX: usize = 64;
+/// What to do about objects that could not be indexed.
+const TRY_AGAIN: &str = "Put back what is missing or damaged, objects or keys, from a backup and run maxray reindex --missing; \
+    until one ends well a server removes no object for want of a row";
 /// Objects named that could not be indexed.
 const EXAMPLES_MAX: usize = 20;
 
@@ -86,8 +89,11 @@ pub async fn run(mut settings: Settings, options: ReindexOptions) -> anyhow::Res
     summary.print(links);
     match (summary.failed.len(), options.missing) {
         (0, _) => Ok(()),
-        (failed, true) => bail!("{failed} objects have no row: run maxray reindex --replace-index"),
-        (failed, false) => bail!("{failed} objects have no row"),
+        (failed, true) => bail!(
+            "{failed} objects have no row. {TRY_AGAIN}. If the database names objects that are gone, for keys were changed since, \
+             maxray reindex --replace-index is the way"
+        ),
+        (failed, false) => bail!("{failed} objects have no row. {TRY_AGAIN}"),
     }
 }
 

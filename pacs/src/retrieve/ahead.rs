@@ -1,10 +1,9 @@
-//! The next instance is opened, and the first of it read and unsealed, while the one before is sent and answered:
+//! The next instance is opened, and its beginning read and unsealed, while the one before is sent and answered:
 //! otherwise whoever receives waits for the store each time.
 
 use std::sync::Arc;
 
 use database::StoredInstance;
-use futures_util::{StreamExt as _, stream};
 use model::TransferSyntaxUid;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use crate::query_retrieve::lookup::{Lookup, NotOpened, Opened};
 
 /// At most one instance that is opened before its turn.
 ///
-/// It is no more than opened: whether it may go out is asked in its turn. Its first piece is in memory, at most 1 MiB.
+/// It is no more than opened: whether it may go out is asked in its turn. Its beginning is in memory ([`super::begun`]).
 #[derive(Default)]
 pub(crate) struct Ahead {
     begun: Option<Begun>,
@@ -40,10 +39,7 @@ impl Ahead {
         let (id, lookup, instance) = (instance.id, Arc::clone(lookup), instance.clone());
         let opening = tokio::spawn(async move {
             let as_stored = [instance.transfer_syntax_uid.clone()];
-            let Opened { transfer_syntax, mut data_set } = lookup.open(&instance, &as_stored).await?;
-            let first = data_set.next().await;
-            let data_set = stream::iter(first).chain(data_set).boxed();
-            Ok(Opened { transfer_syntax, data_set })
+            lookup.open(&instance, &as_stored).await
         });
         self.begun = Some(Begun { id, opening: AbortOnDropHandle::new(opening) });
     }

@@ -54,7 +54,7 @@ async fn a_consumer_can_tell_our_messages_from_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("signing_key").display().to_string();
     fs::write(&key, BASE64_STANDARD.encode([7_u8; 32]) + "\n").expect("a file");
-    let options = options(Engine::Sqlite, &rabbit.url(), r#"{ris=["instance.stored"]}"#)
+    let options = options(Engine::of_home(), &rabbit.url(), r#"{ris=["instance.stored"]}"#)
         .with("MAXRAY_BROKER__SIGNING_KEY_FILE", &key);
     let platform = Platform::start(options).await;
     metric_is(&platform, "maxray_broker_connected", |connected| connected > 0.0).await;
@@ -98,7 +98,7 @@ async fn accounts_may_do_what_they_have_to_and_no_more() {
         rabbit.control(&["set_permissions", "-p", "/", user, &configure, &write, &read]);
     }
     let queues = r#"{ris=["instance.*"], billing=["prescription.*"]}"#;
-    let options = options(Engine::Sqlite, &rabbit.url_of("maxray:secret"), queues);
+    let options = options(Engine::of_home(), &rabbit.url_of("maxray:secret"), queues);
     let platform = Platform::start(options).await;
     metric_is(&platform, "maxray_broker_connected", |connected| connected > 0.0).await;
     let reader = rabbit.queues_of("ris_reader:secret").await;

@@ -1,11 +1,11 @@
 //! Turns share a COMMIT and a place in the audit trail, and nothing else.
 
-use sqlx::pool::PoolOptions;
+use sqlx::{migrate::Migrator, pool::PoolOptions};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::*;
-use crate::{AuditActor, batch::Batch, migrate::migrators, statement::Dialect};
+use crate::{AuditActor, batch::Batch, migrate::migrations, statement::Dialect};
 
 struct Room {
     turns: Turns,
@@ -22,9 +22,8 @@ impl Room {
         let options = PoolOptions::<Sqlite>::new().max_connections(1).max_lifetime(None);
         let pool = options.idle_timeout(None).connect("sqlite::memory:").await.expect("SQLite");
         sqlx::query("CREATE TABLE t (n INTEGER PRIMARY KEY)").execute(&pool).await.expect("made");
-        for step in migrators(Dialect::Sqlite) {
-            step.run(&pool).await.expect("migrated");
-        }
+        let migrator = Migrator::with_migrations(migrations(Dialect::Sqlite));
+        migrator.run(&pool).await.expect("migrated");
         let pool = Connections::new(pool, None);
         let chain = Arc::new(ChainMemory::new(Uuid::from_u128(7)));
         let broken = watch::channel(false).0;

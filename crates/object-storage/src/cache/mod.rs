@@ -7,6 +7,8 @@
 //!   its block is asked of the bucket.
 //! - A name stands for the same bytes for ever, so nothing here is ever out of date. What this process deletes goes at
 //!   once. What another node deletes is asked for by nobody any more, and goes when its turn comes.
+//! - A read that is longer than a quarter of the limit goes past it: it would push out what others read, and be gone itself
+//!   before it is read again.
 //! - A file gets its name when it is whole, and none is synced: what a power cut takes or damages is asked for again.
 //! - When the disk fails or is full it is left alone for a while, and reads go to the bucket as they do without a cache.
 
@@ -37,6 +39,8 @@ use crate::{
 
 pub(crate) use {block::Block, read::Source};
 
+/// The limit divided by this is the longest read that goes through the cache.
+const READ_DIVISOR: u64 = 4;
 /// How long a disk that failed is left alone.
 const OFF_FOR: Duration = Duration::from_mins(1);
 /// Longest wait for the disk.
@@ -46,6 +50,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Cache {
     backend: Backend,
     files: Arc<Files>,
+    read_max_bytes: u64,
     state: Mutex<State>,
 }
 
@@ -94,8 +99,12 @@ impl Cache {
             off_until: None,
         };
         metrics::gauge!("maxray_object_cache_off").set(0.0);
-        let cache =
-            Arc::new(Self { backend: backend.clone(), files: Arc::new(files), state: Mutex::new(state) });
+        let cache = Arc::new(Self {
+            backend: backend.clone(),
+            files: Arc::new(files),
+            read_max_bytes: bytes_max / READ_DIVISOR,
+            state: Mutex::new(state),
+        });
         if !is_empty {
             cache.list_in_background();
         }
@@ -128,8 +137,13 @@ impl Cache {
         true
     }
 
+    /// Whether a read of so many bytes goes through it.
+    pub(crate) fn takes(&self, length: u64) -> bool {
+        length <= self.read_max_bytes && self.is_on()
+    }
+
     /// False while the disk is left alone.
-    pub(crate) fn is_on(&self) -> bool {
+    fn is_on(&self) -> bool {
         let mut state = self.state();
         let off_until = state.off_until;
         match off_until {

@@ -62,7 +62,7 @@ impl ObjectStorage {
     ) -> Result<Bytes, StorageError> {
         let key = object.key;
         let reading = Reading::new(object, range.clone(), patient_key)?;
-        if let Some(cache) = self.cache_for(object) {
+        if let Some(cache) = self.cache_for(object, &range) {
             return Blocks::new(cache, reading).at_once().await;
         }
         let mut opener = reading.opener(&range);
@@ -95,15 +95,16 @@ impl ObjectStorage {
         }
         let patient_key = self.keys.patient_key(object.seal.patient_key_id()).await?;
         let reading = Reading::new(object, range, &patient_key)?;
-        match self.cache_for(object) {
+        match self.cache_for(object, &reading.range) {
             Some(cache) => Blocks::new(cache, reading).stream().await,
             None => self.open_stream(&reading).await,
         }
     }
 
-    /// The cache, while it works. What the store is tried with does not go through it.
-    fn cache_for(&self, object: &SealedObject) -> Option<&Arc<Cache>> {
-        self.cache.as_ref().filter(|cache| object.seal.kind() != ObjectKind::Probe && cache.is_on())
+    /// The cache, while it works, for a range that it takes. What the store is tried with does not go through it.
+    fn cache_for(&self, object: &SealedObject, range: &Range<u64>) -> Option<&Arc<Cache>> {
+        let length = range.end - range.start;
+        self.cache.as_ref().filter(|cache| object.seal.kind() != ObjectKind::Probe && cache.takes(length))
     }
 
     async fn open_stream(&self, reading: &Reading) -> Result<ObjectStream, StorageError> {

@@ -18,6 +18,7 @@ use super::{
     tiff,
 };
 use crate::{
+    idempotency::ClaimOfRequest,
     input::{check::Checks, json},
     state::AppState,
 };
@@ -90,8 +91,8 @@ pub struct Received {
     around: Around,
     multipart: Multipart<'static>,
     field: Field<'static>,
-    /// Of what came so far.
-    hash: digest::Context,
+    /// Of what came so far; none without an Idempotency-Key, for which alone it is.
+    hash: Option<digest::Context>,
 }
 
 /// Reads up to the file.
@@ -101,7 +102,8 @@ impl FromRequest<AppState> for XrayForm {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        receive(request, state).await.map(Self)
+        let is_claimed = request.extensions().get::<ClaimOfRequest>().is_some();
+        receive(request, state, is_claimed).await.map(Self)
     }
 }
 
@@ -109,15 +111,15 @@ impl FromRequest<AppState> for XrayForm {
 ///
 /// # Errors
 /// As for a form that is taken.
-pub async fn hash_form(request: Request, state: &AppState) -> Result<[u8; 32], Problem> {
-    let mut received = receive(request, state).await?;
+pub async fn hash_form(request: Request, state: &AppState) -> Result<Option<[u8; 32]>, Problem> {
+    let mut received = receive(request, state, true).await?;
     while received.next().await?.is_some() {}
     received.end().await
 }
 
 /// # Errors
 /// 400, 413, 415 or 422, as for JSON.
-async fn receive(request: Request, state: &AppState) -> Result<Received, Problem> {
+async fn receive(request: Request, state: &AppState, is_hashed: bool) -> Result<Received, Problem> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let boundary = multer::parse_boundary(kind.unwrap_or_default())
         .map_err(|_| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE).detail("send multipart/form-data"))?;
@@ -129,16 +131,18 @@ async fn receive(request: Request, state: &AppState) -> Result<Received, Problem
     let stream = bounded(request.into_body().into_data_stream(), around.clone());
     let mut multipart = Multipart::with_constraints(stream, boundary, constraints);
     let mut metadata = None;
-    let mut hash = digest::Context::new(&digest::SHA256);
+    let mut hash = is_hashed.then(|| digest::Context::new(&digest::SHA256));
     loop {
         let field = multipart.next_field().await.map_err(|error| malformed(&error))?;
         let Some(field) = field else { return Err(refused("file", "is required")) };
         match (field.name(), metadata.take()) {
             (Some("metadata"), None) => {
                 let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
-                // With its length: so it is clear where the file begins.
-                hash.update(&(bytes.len() as u64).to_be_bytes());
-                hash.update(&bytes);
+                if let Some(hash) = &mut hash {
+                    // With its length: so it is clear where the file begins.
+                    hash.update(&(bytes.len() as u64).to_be_bytes());
+                    hash.update(&bytes);
+                }
                 metadata = Some(json::parse::<XrayMetadata>(&bytes)?);
             }
             (Some("file"), Some(metadata)) => {
@@ -185,8 +189,8 @@ impl Received {
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
         let chunk = self.field.chunk().await.map_err(|error| malformed(&error))?;
-        if let Some(chunk) = &chunk {
-            self.hash.update(chunk);
+        if let (Some(hash), Some(chunk)) = (&mut self.hash, &chunk) {
+            hash.update(chunk);
         }
         Ok(chunk)
     }
@@ -220,7 +224,7 @@ impl Received {
     }
 
     /// All of a picture, and what makes its form the same.
-    pub async fn whole(mut self, length_max_bytes: usize) -> Result<(Vec<u8>, [u8; 32]), Problem> {
+    pub async fn whole(mut self, length_max_bytes: usize) -> Result<(Vec<u8>, Option<[u8; 32]>), Problem> {
         let mut file = Vec::new();
         while let Some(bytes) = self.next().await? {
             if file.len() + bytes.len() > length_max_bytes {
@@ -232,15 +236,18 @@ impl Received {
         Ok((file, self.end().await?))
     }
 
-    /// Nothing may follow the file: a form that was cut off is no form. Gives what makes it the same: see [`hash_form`].
-    pub async fn end(mut self) -> Result<[u8; 32], Problem> {
+    /// Nothing may follow the file: a form that was cut off is no form. Gives what makes it the same (see [`hash_form`]), when it
+    /// has an Idempotency-Key.
+    pub async fn end(mut self) -> Result<Option<[u8; 32]>, Problem> {
         drop(self.field);
         self.around.file_ends();
         if self.multipart.next_field().await.map_err(|error| malformed(&error))?.is_some() {
             return Err(refused("file", "is followed by another field"));
         }
-        let mut form = [0; 32];
-        form.copy_from_slice(self.hash.finish().as_ref());
-        Ok(form)
+        Ok(self.hash.map(|hash| {
+            let mut form = [0; 32];
+            form.copy_from_slice(hash.finish().as_ref());
+            form
+        }))
     }
 }
